@@ -1,0 +1,97 @@
+"""psycopg3: PostgreSQL for Python, over libpq, in threads, on asyncio and on trio."""
+
+from __future__ import annotations
+
+from . import pq
+from ._async.connection import AsyncConnection
+from ._async.cursor import AsyncCursor
+from ._async.transaction import AsyncTransaction
+from ._sync.connection import Connection
+from ._sync.cursor import Cursor
+from ._sync.transaction import Transaction
+from .capabilities import Capabilities, capabilities
+from .dbapi20 import (
+    BINARY,
+    DATETIME,
+    NUMBER,
+    ROWID,
+    STRING,
+    Binary,
+    Date,
+    DateFromTicks,
+    Time,
+    TimeFromTicks,
+    Timestamp,
+    TimestampFromTicks,
+)
+from .errors import (
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    Warning,
+)
+from .postgres import adapters
+from .session.notices import Notify
+from .session.results import Column
+from .session.session import Session as BaseConnection
+from .session.transaction import Rollback
+
+__version__ = "3.4.0.dev1"
+
+apilevel = "2.0"
+threadsafety = 2
+paramstyle = "pyformat"
+
+connect = Connection.connect
+connect_async = AsyncConnection.connect
+
+__all__ = [
+    "BINARY",
+    "DATETIME",
+    "NUMBER",
+    "ROWID",
+    "STRING",
+    "AsyncConnection",
+    "AsyncCursor",
+    "AsyncTransaction",
+    "BaseConnection",
+    "Binary",
+    "Capabilities",
+    "Column",
+    "Connection",
+    "Cursor",
+    "DataError",
+    "DatabaseError",
+    "Date",
+    "DateFromTicks",
+    "Error",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NotSupportedError",
+    "Notify",
+    "OperationalError",
+    "ProgrammingError",
+    "Rollback",
+    "Time",
+    "TimeFromTicks",
+    "Timestamp",
+    "TimestampFromTicks",
+    "Transaction",
+    "Warning",
+    "__version__",
+    "adapters",
+    "apilevel",
+    "capabilities",
+    "connect",
+    "connect_async",
+    "paramstyle",
+    "pq",
+    "threadsafety",
+]

@@ -1,0 +1,216 @@
+"""AsyncConnection: the door that users hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+from ..concurrency import tasks
+from ..pq import Format
+from ..rows import TupleRow, tuple_row
+from ..session.states import Operation
+from .connector import connection_params, open_connection
+from .cursor import AsyncCursor
+from .runner import AsyncRunner
+from .transaction import AsyncTransaction
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from ..abc import AdaptContext, Params, Query
+    from ..pq import PGconn
+    from ..rows import RowFactory
+    from ..waiting import AsyncWaitFunc
+
+Row = TypeVar("Row", covariant=True)
+NewRow = TypeVar("NewRow")
+
+
+class AsyncConnection(AsyncRunner, Generic[Row]):
+    """A connection to a PostgreSQL database; make one with `connect()`.
+
+    It may be shared: the operations of those who use it take turns.
+
+    Args:
+        pgconn: an open libpq connection in non-blocking mode.
+        row_factory: what makes the rows of its cursors, by default tuples.
+        wait: a waiter of your own; by default the one of the running library.
+    """
+
+    __module__ = "psycopg3"
+
+    cursor_factory: type[AsyncCursor[Row]]
+    """The class of the cursors that `cursor()` makes."""
+    row_factory: RowFactory[Row]
+    """What makes the rows of cursors that aren't told otherwise."""
+
+    def __init__(
+        self,
+        pgconn: PGconn,
+        row_factory: RowFactory[Row] | None = None,
+        *,
+        wait: AsyncWaitFunc | None = None,
+    ):
+        super().__init__(pgconn, wait=wait)
+        self.row_factory = row_factory or cast("RowFactory[Row]", tuple_row)
+        self.cursor_factory = AsyncCursor
+
+    @overload
+    @classmethod
+    async def connect(
+        cls,
+        conninfo: str = "",
+        *,
+        autocommit: bool = False,
+        row_factory: RowFactory[NewRow],
+        cursor_factory: type[AsyncCursor[NewRow]] | None = None,
+        context: AdaptContext | None = None,
+        wait: AsyncWaitFunc | None = None,
+        **kwargs: Any,
+    ) -> AsyncConnection[NewRow]: ...
+    @overload
+    @classmethod
+    async def connect(
+        cls,
+        conninfo: str = "",
+        *,
+        autocommit: bool = False,
+        row_factory: None = None,
+        cursor_factory: type[AsyncCursor[Any]] | None = None,
+        context: AdaptContext | None = None,
+        wait: AsyncWaitFunc | None = None,
+        **kwargs: Any,
+    ) -> AsyncConnection[TupleRow]: ...
+    @classmethod
+    async def connect(
+        cls,
+        conninfo: str = "",
+        *,
+        autocommit: bool = False,
+        row_factory: Any = None,
+        cursor_factory: Any = None,
+        context: AdaptContext | None = None,
+        wait: AsyncWaitFunc | None = None,
+        **kwargs: Any,
+    ) -> AsyncConnection[Any]:
+        """Connect to a server.
+
+        Args:
+            conninfo: a connection string, `key=value` pairs or a URL: see the manual's
+                section "Connection Strings".
+            autocommit: if True, every statement is a transaction of its own.
+            row_factory: what makes rows, such as `psycopg3.rows.dict_row`.
+            cursor_factory: the class of the connection's cursors.
+            context: where to take adapters from, by default `psycopg3.adapters`.
+            wait: a waiter of your own: `wait(gen, interval)`, see `psycopg3.waiting`.
+            **kwargs: connection parameters; they override those of `conninfo`.
+
+        Raises:
+            ProgrammingError: a parameter that libpq doesn't know.
+            OperationalError: no connection; the message says why.
+        """
+        pgconn = await open_connection(await cls._get_connection_params(conninfo, **kwargs), wait)
+        conn: AsyncConnection[Any] = cls(pgconn, row_factory, wait=wait)
+        conn.use_template(context)
+        conn._autocommit = bool(autocommit)
+        if cursor_factory is not None:
+            conn.cursor_factory = cursor_factory
+        return conn
+
+    @classmethod
+    async def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
+        """The parameters to connect with; a subclass may add to them."""
+        return connection_params(conninfo, **kwargs)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self.closed:
+            return
+        try:
+            if exc is None:
+                await self.commit()
+            else:
+                await self.undo(self.rollback_gen(), exc)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; closing again does nothing."""
+        if not self._closed:
+            self._close_now()
+
+    @overload
+    def cursor(self, *, binary: bool = False, row_factory: None = None) -> AsyncCursor[Row]: ...
+    @overload
+    def cursor(
+        self, *, binary: bool = False, row_factory: RowFactory[NewRow]
+    ) -> AsyncCursor[NewRow]: ...
+    def cursor(
+        self, *, binary: bool = False, row_factory: RowFactory[Any] | None = None
+    ) -> AsyncCursor[Any]:
+        """Make a cursor; it does no I/O.
+
+        Args:
+            binary: whether its queries ask for results in binary format.
+            row_factory: what makes its rows, by default as the connection's.
+
+        Raises:
+            OperationalError: the connection is closed.
+        """
+        self.check(Operation.REFER, "cursor()")
+        cursor = self.cursor_factory(self, row_factory=row_factory)
+        if binary:
+            cursor.format = Format.BINARY
+        return cursor
+
+    async def execute(
+        self, query: Query, params: Params | None = None, *, binary: bool = False
+    ) -> AsyncCursor[Row]:
+        """Run a query on a new cursor, and return the cursor; see `AsyncCursor.execute()`."""
+        return await self.cursor(binary=binary).execute(query, params)
+
+    def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> AsyncTransaction:
+        """Make a block that commits at its end, and rolls back if an exception leaves it.
+
+        Inside a transaction it is a savepoint.
+
+        Args:
+            savepoint_name: a name for the savepoint, by default made up if one is needed.
+            force_rollback: roll back in any case, as tests like to.
+        """
+        return AsyncTransaction(self, savepoint_name, force_rollback)
+
+    async def commit(self) -> None:
+        """Commit the transaction, if there is one.
+
+        Raises:
+            ProgrammingError: inside a `transaction()` block.
+            InFailedSqlTransaction: a statement of it had failed, so it was rolled back.
+        """
+        await self.run(self.user_commit_gen())
+
+    async def rollback(self) -> None:
+        """Undo the transaction, if there is one; ProgrammingError inside a `transaction()` block."""
+        await self.run(self.user_rollback_gen())
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether every statement is a transaction of its own."""
+        return self._autocommit
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        tasks.assign(self.set_autocommit, value)
+
+    async def set_autocommit(self, value: bool) -> None:
+        """Change `autocommit`; ProgrammingError while a transaction is in progress."""
+        await self.run(self.set_autocommit_gen(value))

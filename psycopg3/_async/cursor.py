@@ -1,0 +1,142 @@
+"""AsyncCursor: execute, and fetch what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..session.cursor import BaseCursor
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from ..abc import Params, Query
+    from ..rows import RowFactory
+    from .connection import AsyncConnection
+
+Row = TypeVar("Row", covariant=True)
+
+
+class AsyncCursor(BaseCursor[Row]):
+    """Runs queries on a connection and fetches their results."""
+
+    __module__ = "psycopg3"
+
+    _session: AsyncConnection[Any]
+
+    def __init__(
+        self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None = None
+    ):
+        super().__init__(connection, row_factory or connection.row_factory)
+
+    @property
+    def connection(self) -> AsyncConnection[Any]:
+        """The connection that the cursor works on."""
+        return self._session
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the cursor: its results are freed, and further use is an InterfaceError."""
+        self._close()
+
+    async def execute(
+        self, query: Query, params: Params | None = None, *, binary: bool | None = None
+    ) -> Self:
+        """Run a query.
+
+        Args:
+            query: SQL with placeholders `%s` or `%(name)s`; without `params` it may hold
+                several statements, whose results `nextset()` goes through.
+            params: a sequence, or a mapping for named placeholders.
+            binary: whether to ask for results in binary format; by default as the cursor's `format`.
+
+        Returns:
+            The cursor itself.
+
+        Raises:
+            ProgrammingError: query and parameters don't fit together.
+            DataError: a parameter has no representation in PostgreSQL.
+            Error: of the class of its SQLSTATE, what the server answered.
+        """
+        await self._session.run(self._execute_gen(query, params, binary))
+        return self
+
+    async def executemany(
+        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+    ) -> None:
+        """Run a query once for each parameters, in one pipeline.
+
+        In autocommit it is one transaction: if an execution fails, none is kept.
+
+        Args:
+            query: SQL with placeholders.
+            params_seq: the parameters of each execution; any iterable, read as it goes.
+            returning: keep the results, one set for each execution.
+        """
+        await self._session.run(self._executemany_gen(query, params_seq, returning))
+
+    async def fetchone(self) -> Row | None:
+        """Return the next row, None if there is no other."""
+        return self._rows().one()
+
+    async def fetchmany(self, size: int = 0) -> list[Row]:
+        """Return the next `size` rows (by default `arraysize`), fewer at the end."""
+        return self._rows().many(size or self.arraysize)
+
+    async def fetchall(self) -> list[Row]:
+        """Return the rows that are left."""
+        return self._rows().all()
+
+    def __aiter__(self) -> Self:
+        self._rows()
+        return self
+
+    async def __anext__(self) -> Row:
+        rows = self._rows()
+        if rows.position >= rows.count:
+            raise StopAsyncIteration
+        return rows.one()  # type: ignore[return-value]  # None may be what the factory makes
+
+    async def scroll(self, value: int, mode: str = "relative") -> None:
+        """Move in the rows, by `value` or (mode "absolute") to it; IndexError outside of them."""
+        self._rows().scroll(value, mode)
+
+    async def set_result(self, index: int) -> Self:
+        """Make the result of that index the current one (-1 is the last); IndexError if there is none."""
+        self._choose(index)
+        return self
+
+    def results(self) -> AsyncResults[Row]:
+        """Iterate over the results: yields the cursor, each time on the next one."""
+        return AsyncResults(self)
+
+
+class AsyncResults(AsyncIterator["AsyncCursor[Row]"]):
+    """An iterator over the results of a cursor."""
+
+    def __init__(self, cursor: AsyncCursor[Row]):
+        self._cursor = cursor
+        self._started = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> AsyncCursor[Row]:
+        if self._started:
+            if not self._cursor.nextset():
+                raise StopAsyncIteration
+        elif self._cursor.pgresult is None:
+            raise StopAsyncIteration
+        self._started = True
+        return self._cursor

@@ -1,0 +1,131 @@
+"""Runs a session's generators: lock, wait, deadline; cancels and drains when interrupted."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from .. import errors as e
+from ..concurrency import tasks
+from ..generators import until_gen
+from ..session.session import Session
+from ..session.transaction import OutOfOrderTransactionNesting
+from ..waiting import STOCK
+
+if TYPE_CHECKING:
+    from ..pq import PGconn
+    from ..waiting import AsyncWaitFunc, WaitGen
+
+T = TypeVar("T")
+
+# How long the recovery of an interrupted operation may take before the connection is given up.
+CANCEL_TIMEOUT = 2.0
+
+
+class AsyncRunner(Session):
+    """A session that can wait: the middle storey of `AsyncConnection`."""
+
+    def __init__(self, pgconn: PGconn, *, wait: AsyncWaitFunc | None = None):
+        super().__init__(pgconn)
+        self._library = running_library()
+        self.lock = self._library.Lock()
+        """Taken by each operation; whoever holds it is the connection's only user."""
+        self._wait: AsyncWaitFunc = wait or STOCK[self._library.name]
+
+    async def run(self, gen: WaitGen[T], *, interval: float | None = None) -> T:
+        """Run a generator as an operation of this connection, when its turn has come.
+
+        Args:
+            gen: what the session is to do.
+            interval: seconds of silence after which `gen` wants to see its clock; None if it has none.
+
+        Raises:
+            ProgrammingError: the connection is used from inside one of its own operations.
+        """
+        if self.lock.owned():
+            gen.close()
+            raise e.ProgrammingError(
+                "the connection is already in use by the operation that calls this (a handler, a"
+                " signal handler or an iterator of it): use another connection here"
+            )
+        async with self.lock:
+            try:
+                return await self.wait(gen, interval)
+            finally:
+                if self._closed:
+                    self.pgconn.finish()
+
+    async def wait(self, gen: WaitGen[T], interval: float | None = 0.1) -> T:
+        """Run a generator over the connection's descriptor; the lock must be held.
+
+        Whatever exception ends the wait, the connection is afterwards at rest or closed:
+        the server's work is cancelled, and what it still sends is read and dropped.
+
+        Args:
+            gen: yields `(fd, Wait)` and is sent `Ready` bits.
+            interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no clock.
+        """
+        try:
+            return await self._wait(gen, interval)
+        except BaseException as ex:
+            if isinstance(ex, e.CancellationTimeout):
+                self.give_up()
+            elif self.exchange.unsettled:
+                await self._library.shield(self._recover, not isinstance(ex, e.Error))
+            raise
+
+    async def _recover(self, cancel: bool) -> None:
+        """Bring the session back to rest within its budget, or give it up; it raises no driver's error."""
+        deadline = monotonic() + CANCEL_TIMEOUT
+        try:
+            await self._wait(until_gen(self.recover_gen(cancel), deadline, _too_late), 0.1)
+        except BaseException as ex:
+            self.give_up()
+            if not isinstance(ex, e.Error):
+                raise
+
+    async def undo(self, gen: WaitGen[T], exc: BaseException) -> T | None:
+        """Run the rollback that `exc` makes necessary; its own failure goes to the log.
+
+        An interruption must not be interrupted: then the rollback is shielded, and has the
+        budget of a cancellation.
+        """
+        try:
+            if isinstance(exc, Exception):
+                return await self.run(gen)
+            deadline = monotonic() + CANCEL_TIMEOUT
+            bounded = until_gen(gen, deadline, _too_late)
+            return await self._library.shield(self.run, bounded, interval=0.1)
+        except OutOfOrderTransactionNesting:
+            raise
+        except e.Error as ex:
+            self.log("error ignored in the rollback of %r: %s", self, ex)
+            return None
+
+    def _close_now(self) -> None:
+        """Close without waiting, also while another task or thread uses the connection."""
+        self._closed = True
+        if not self.lock.locked() or self.lock.owned():
+            self.pgconn.finish()
+        else:
+            # libpq must not be freed under its user: the shutdown wakes him, and he frees it.
+            self.shutdown()
+
+
+def running_library() -> tasks.Library:
+    """The library that runs here: asked once a connection.
+
+    Raises:
+        InterfaceError: none that we know does.
+    """
+    try:
+        return tasks.current()
+    except RuntimeError as ex:
+        raise e.InterfaceError(str(ex)) from None
+
+
+def _too_late() -> Exception:
+    return e.CancellationTimeout(
+        f"the interrupted operation could not be cancelled within {CANCEL_TIMEOUT:g} seconds:"
+        " the connection is closed"
+    )

@@ -1,0 +1,40 @@
+"""`async with conn.transaction()`: a block that commits at its end, or undoes all of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..session.transaction import BaseTransaction
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from .connection import AsyncConnection
+
+
+class AsyncTransaction(BaseTransaction):
+    """A transaction, or a savepoint inside one, for the length of a block."""
+
+    __module__ = "psycopg3"
+
+    _session: AsyncConnection[Any]
+
+    @property
+    def connection(self) -> AsyncConnection[Any]:
+        """The connection that the block is on."""
+        return self._session
+
+    async def __aenter__(self) -> Self:
+        await self._session.run(self._enter_gen())
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> bool:
+        if exc is None:
+            return await self._session.run(self._exit_gen(None))
+        return bool(await self._session.undo(self._exit_gen(exc), exc))

@@ -1,0 +1,217 @@
+# Generated from psycopg3/_async/connection.py by `python tools/unasync.py`: edit that file, not this one.
+"""Connection: the door that users hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+from ..concurrency import threads
+from ..pq import Format
+from ..rows import TupleRow, tuple_row
+from ..session.states import Operation
+from .connector import connection_params, open_connection
+from .cursor import Cursor
+from .runner import Runner
+from .transaction import Transaction
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from ..abc import AdaptContext, Params, Query
+    from ..pq import PGconn
+    from ..rows import RowFactory
+    from ..waiting import WaitFunc
+
+Row = TypeVar("Row", covariant=True)
+NewRow = TypeVar("NewRow")
+
+
+class Connection(Runner, Generic[Row]):
+    """A connection to a PostgreSQL database; make one with `connect()`.
+
+    It may be shared: the operations of those who use it take turns.
+
+    Args:
+        pgconn: an open libpq connection in non-blocking mode.
+        row_factory: what makes the rows of its cursors, by default tuples.
+        wait: a waiter of your own; by default the one of the running library.
+    """
+
+    __module__ = "psycopg3"
+
+    cursor_factory: type[Cursor[Row]]
+    """The class of the cursors that `cursor()` makes."""
+    row_factory: RowFactory[Row]
+    """What makes the rows of cursors that aren't told otherwise."""
+
+    def __init__(
+        self,
+        pgconn: PGconn,
+        row_factory: RowFactory[Row] | None = None,
+        *,
+        wait: WaitFunc | None = None,
+    ):
+        super().__init__(pgconn, wait=wait)
+        self.row_factory = row_factory or cast("RowFactory[Row]", tuple_row)
+        self.cursor_factory = Cursor
+
+    @overload
+    @classmethod
+    def connect(
+        cls,
+        conninfo: str = "",
+        *,
+        autocommit: bool = False,
+        row_factory: RowFactory[NewRow],
+        cursor_factory: type[Cursor[NewRow]] | None = None,
+        context: AdaptContext | None = None,
+        wait: WaitFunc | None = None,
+        **kwargs: Any,
+    ) -> Connection[NewRow]: ...
+    @overload
+    @classmethod
+    def connect(
+        cls,
+        conninfo: str = "",
+        *,
+        autocommit: bool = False,
+        row_factory: None = None,
+        cursor_factory: type[Cursor[Any]] | None = None,
+        context: AdaptContext | None = None,
+        wait: WaitFunc | None = None,
+        **kwargs: Any,
+    ) -> Connection[TupleRow]: ...
+    @classmethod
+    def connect(
+        cls,
+        conninfo: str = "",
+        *,
+        autocommit: bool = False,
+        row_factory: Any = None,
+        cursor_factory: Any = None,
+        context: AdaptContext | None = None,
+        wait: WaitFunc | None = None,
+        **kwargs: Any,
+    ) -> Connection[Any]:
+        """Connect to a server.
+
+        Args:
+            conninfo: a connection string, `key=value` pairs or a URL: see the manual's
+                section "Connection Strings".
+            autocommit: if True, every statement is a transaction of its own.
+            row_factory: what makes rows, such as `psycopg3.rows.dict_row`.
+            cursor_factory: the class of the connection's cursors.
+            context: where to take adapters from, by default `psycopg3.adapters`.
+            wait: a waiter of your own: `wait(gen, interval)`, see `psycopg3.waiting`.
+            **kwargs: connection parameters; they override those of `conninfo`.
+
+        Raises:
+            ProgrammingError: a parameter that libpq doesn't know.
+            OperationalError: no connection; the message says why.
+        """
+        pgconn = open_connection(cls._get_connection_params(conninfo, **kwargs), wait)
+        conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
+        conn.use_template(context)
+        conn._autocommit = bool(autocommit)
+        if cursor_factory is not None:
+            conn.cursor_factory = cursor_factory
+        return conn
+
+    @classmethod
+    def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
+        """The parameters to connect with; a subclass may add to them."""
+        return connection_params(conninfo, **kwargs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self.closed:
+            return
+        try:
+            if exc is None:
+                self.commit()
+            else:
+                self.undo(self.rollback_gen(), exc)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection; closing again does nothing."""
+        if not self._closed:
+            self._close_now()
+
+    @overload
+    def cursor(self, *, binary: bool = False, row_factory: None = None) -> Cursor[Row]: ...
+    @overload
+    def cursor(
+        self, *, binary: bool = False, row_factory: RowFactory[NewRow]
+    ) -> Cursor[NewRow]: ...
+    def cursor(
+        self, *, binary: bool = False, row_factory: RowFactory[Any] | None = None
+    ) -> Cursor[Any]:
+        """Make a cursor; it does no I/O.
+
+        Args:
+            binary: whether its queries ask for results in binary format.
+            row_factory: what makes its rows, by default as the connection's.
+
+        Raises:
+            OperationalError: the connection is closed.
+        """
+        self.check(Operation.REFER, "cursor()")
+        cursor = self.cursor_factory(self, row_factory=row_factory)
+        if binary:
+            cursor.format = Format.BINARY
+        return cursor
+
+    def execute(
+        self, query: Query, params: Params | None = None, *, binary: bool = False
+    ) -> Cursor[Row]:
+        """Run a query on a new cursor, and return the cursor; see `Cursor.execute()`."""
+        return self.cursor(binary=binary).execute(query, params)
+
+    def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> Transaction:
+        """Make a block that commits at its end, and rolls back if an exception leaves it.
+
+        Inside a transaction it is a savepoint.
+
+        Args:
+            savepoint_name: a name for the savepoint, by default made up if one is needed.
+            force_rollback: roll back in any case, as tests like to.
+        """
+        return Transaction(self, savepoint_name, force_rollback)
+
+    def commit(self) -> None:
+        """Commit the transaction, if there is one.
+
+        Raises:
+            ProgrammingError: inside a `transaction()` block.
+            InFailedSqlTransaction: a statement of it had failed, so it was rolled back.
+        """
+        self.run(self.user_commit_gen())
+
+    def rollback(self) -> None:
+        """Undo the transaction, if there is one; ProgrammingError inside a `transaction()` block."""
+        self.run(self.user_rollback_gen())
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether every statement is a transaction of its own."""
+        return self._autocommit
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        threads.assign(self.set_autocommit, value)
+
+    def set_autocommit(self, value: bool) -> None:
+        """Change `autocommit`; ProgrammingError while a transaction is in progress."""
+        self.run(self.set_autocommit_gen(value))

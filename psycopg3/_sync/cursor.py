@@ -1,0 +1,141 @@
+# Generated from psycopg3/_async/cursor.py by `python tools/unasync.py`: edit that file, not this one.
+"""Cursor: execute, and fetch what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..session.cursor import BaseCursor
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from ..abc import Params, Query
+    from ..rows import RowFactory
+    from .connection import Connection
+
+Row = TypeVar("Row", covariant=True)
+
+
+class Cursor(BaseCursor[Row]):
+    """Runs queries on a connection and fetches their results."""
+
+    __module__ = "psycopg3"
+
+    _session: Connection[Any]
+
+    def __init__(self, connection: Connection[Any], *, row_factory: RowFactory[Row] | None = None):
+        super().__init__(connection, row_factory or connection.row_factory)
+
+    @property
+    def connection(self) -> Connection[Any]:
+        """The connection that the cursor works on."""
+        return self._session
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the cursor: its results are freed, and further use is an InterfaceError."""
+        self._close()
+
+    def execute(
+        self, query: Query, params: Params | None = None, *, binary: bool | None = None
+    ) -> Self:
+        """Run a query.
+
+        Args:
+            query: SQL with placeholders `%s` or `%(name)s`; without `params` it may hold
+                several statements, whose results `nextset()` goes through.
+            params: a sequence, or a mapping for named placeholders.
+            binary: whether to ask for results in binary format; by default as the cursor's `format`.
+
+        Returns:
+            The cursor itself.
+
+        Raises:
+            ProgrammingError: query and parameters don't fit together.
+            DataError: a parameter has no representation in PostgreSQL.
+            Error: of the class of its SQLSTATE, what the server answered.
+        """
+        self._session.run(self._execute_gen(query, params, binary))
+        return self
+
+    def executemany(
+        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+    ) -> None:
+        """Run a query once for each parameters, in one pipeline.
+
+        In autocommit it is one transaction: if an execution fails, none is kept.
+
+        Args:
+            query: SQL with placeholders.
+            params_seq: the parameters of each execution; any iterable, read as it goes.
+            returning: keep the results, one set for each execution.
+        """
+        self._session.run(self._executemany_gen(query, params_seq, returning))
+
+    def fetchone(self) -> Row | None:
+        """Return the next row, None if there is no other."""
+        return self._rows().one()
+
+    def fetchmany(self, size: int = 0) -> list[Row]:
+        """Return the next `size` rows (by default `arraysize`), fewer at the end."""
+        return self._rows().many(size or self.arraysize)
+
+    def fetchall(self) -> list[Row]:
+        """Return the rows that are left."""
+        return self._rows().all()
+
+    def __iter__(self) -> Self:
+        self._rows()
+        return self
+
+    def __next__(self) -> Row:
+        rows = self._rows()
+        if rows.position >= rows.count:
+            raise StopIteration
+        return rows.one()  # type: ignore[return-value]  # None may be what the factory makes
+
+    def scroll(self, value: int, mode: str = "relative") -> None:
+        """Move in the rows, by `value` or (mode "absolute") to it; IndexError outside of them."""
+        self._rows().scroll(value, mode)
+
+    def set_result(self, index: int) -> Self:
+        """Make the result of that index the current one (-1 is the last); IndexError if there is none."""
+        self._choose(index)
+        return self
+
+    def results(self) -> Results[Row]:
+        """Iterate over the results: yields the cursor, each time on the next one."""
+        return Results(self)
+
+
+class Results(Iterator["Cursor[Row]"]):
+    """An iterator over the results of a cursor."""
+
+    def __init__(self, cursor: Cursor[Row]):
+        self._cursor = cursor
+        self._started = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Cursor[Row]:
+        if self._started:
+            if not self._cursor.nextset():
+                raise StopIteration
+        elif self._cursor.pgresult is None:
+            raise StopIteration
+        self._started = True
+        return self._cursor

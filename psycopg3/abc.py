@@ -1,0 +1,283 @@
+"""What the floors ask of each other, as protocols; and the words that all of them use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    LiteralString,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
+
+from .pq import Format
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .pq import PGconn, PGresult
+
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""What travels to and from libpq."""
+
+Params: TypeAlias = Sequence[Any] | Mapping[str, Any]
+"""What a query's placeholders are filled from."""
+
+DumperKey: TypeAlias = "type | tuple[type | DumperKey, ...]"
+"""What tells one dumper of a class from another: a class, or a tuple of keys."""
+
+RowMaker: TypeAlias = Callable[[Sequence[Any]], T]
+"""Makes a row of the values of its columns."""
+
+
+class PyFormat(StrEnum):
+    """The format asked for a parameter: the letter after ``%`` in its placeholder."""
+
+    AUTO = "s"
+    """Whatever the last registered dumper of the value's class writes."""
+    TEXT = "t"
+    """Text."""
+    BINARY = "b"
+    """Binary."""
+
+    # Enum's own is a Python function, and formats are looked up once a parameter.
+    __hash__ = str.__hash__
+
+    @classmethod
+    def from_pq(cls, format: Format) -> PyFormat:
+        """The member for a libpq format."""
+        return cls.BINARY if format == Format.BINARY else cls.TEXT
+
+    @classmethod
+    def as_pq(cls, format: PyFormat) -> Format:
+        """The libpq format of a member; AUTO is text, as it is for a server that is not told."""
+        return Format.BINARY if format == cls.BINARY else Format.TEXT
+
+
+class Dumper(Protocol):
+    """Turns Python objects of one class into what PostgreSQL reads."""
+
+    format: Format
+    """The format that `dump()` writes."""
+    oid: int
+    """The type to tell the server; 0 lets it choose."""
+
+    def __init__(self, cls: type, context: AdaptContext | None = None) -> None: ...
+
+    def dump(self, obj: Any, /) -> Buffer | None:
+        """Write `obj`; None is NULL."""
+
+    def quote(self, obj: Any) -> Buffer:
+        """Write `obj` as a literal for the text of a query."""
+
+    def get_key(self, obj: Any, format: PyFormat) -> DumperKey:
+        """Tell which dumper `obj` needs: the class this one was made for, if itself will do."""
+
+    def upgrade(self, obj: Any, format: PyFormat) -> Dumper:
+        """Make the dumper that `get_key()` asked for."""
+
+
+class Loader(Protocol):
+    """Turns what PostgreSQL writes for one type into Python objects."""
+
+    format: Format
+    """The format that `load()` reads."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None: ...
+
+    def load(self, data: Any, /) -> Any:
+        """Make a Python object of a value (a `Buffer`) of the server; never called for NULL."""
+
+
+class TypeInfoLike(Protocol):
+    """A PostgreSQL type, by its names and oids."""
+
+    name: str
+    oid: int
+    array_oid: int
+    regtype: str
+    delimiter: str
+
+
+class TypesLike(Protocol):
+    """A collection of PostgreSQL types."""
+
+    def add(self, info: Any) -> None:
+        """Take in a type."""
+
+    def __getitem__(self, key: str | int) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def get(self, key: str | int) -> Any | None:
+        """The type of a name or oid, None if unknown."""
+
+    def get_oid(self, name: str) -> int:
+        """The oid of a name."""
+
+
+class AdaptersMapLike(Protocol):
+    """Which dumper writes a class, which loader reads a type."""
+
+    array_hook: Callable[[Any, AdaptContext], None] | None
+    """Registers the adapters for arrays of a type."""
+
+    @property
+    def types(self) -> TypesLike:
+        """The types known by name."""
+
+    @property
+    def adapters(self) -> AdaptersMapLike:
+        """Itself: a map is a context, too."""
+
+    @property
+    def connection(self) -> ConnectionLike | None:
+        """None: a map has no connection."""
+
+    def register_dumper(self, cls: type | str | None, dumper: type[Dumper]) -> None:
+        """Let `dumper` write the objects of a class."""
+
+    def register_loader(self, oid: int | str, loader: type[Loader]) -> None:
+        """Let `loader` read the values of a type."""
+
+    def get_dumper(self, cls: type, format: PyFormat) -> type[Dumper]:
+        """The dumper for a class."""
+
+    def get_dumper_by_oid(self, oid: int, format: Format) -> type[Dumper]:
+        """The dumper for a type."""
+
+    def get_loader(self, oid: int, format: Format) -> type[Loader] | None:
+        """The loader for a type, None if it has none of its own."""
+
+
+class AdaptContext(Protocol):
+    """Where adaptation happens: a connection, a cursor, a map of adapters, a transformer."""
+
+    @property
+    def adapters(self) -> AdaptersMapLike:
+        """The adapters to use."""
+
+    @property
+    def connection(self) -> ConnectionLike | None:
+        """The connection they work for, if any."""
+
+
+class ConnectionLike(Protocol):
+    """What lower floors know of a connection."""
+
+    @property
+    def pgconn(self) -> PGconn:
+        """libpq's connection."""
+
+    @property
+    def adapters(self) -> AdaptersMapLike:
+        """The connection's own adapters."""
+
+    @property
+    def connection(self) -> Self:
+        """Itself: a connection is a context, too."""
+
+    @property
+    def closed(self) -> bool:
+        """True once the connection can't be used any more."""
+
+
+class CursorLike(Protocol):
+    """What lower floors, and row factories, know of a cursor."""
+
+    @property
+    def connection(self) -> ConnectionLike:
+        """The connection the cursor works on."""
+
+    @property
+    def adapters(self) -> AdaptersMapLike:
+        """The cursor's own adapters."""
+
+    @property
+    def description(self) -> Sequence[Any] | None:
+        """The columns of the current result, None if it has none."""
+
+    @property
+    def pgresult(self) -> PGresult | None:
+        """The current result."""
+
+
+@runtime_checkable
+class Composable(Protocol):
+    """A piece of a query that knows how to write itself."""
+
+    def as_bytes(self, context: AdaptContext | None = None) -> bytes:
+        """The piece in the encoding of the connection."""
+
+    def as_string(self, context: AdaptContext | None = None) -> str:
+        """The piece as a str."""
+
+
+Query: TypeAlias = LiteralString | bytes | Composable
+"""What is executed: text that the program itself wrote, or composed."""
+
+
+class Transformer(Protocol):
+    """Writes parameters and reads rows, remembering the adapters it found."""
+
+    types: tuple[int, ...] | None
+    """The oids of the parameters dumped last."""
+    formats: list[Format] | None
+    """The formats of the parameters dumped last."""
+
+    @property
+    def connection(self) -> ConnectionLike | None:
+        """The connection worked for, if any."""
+
+    @property
+    def adapters(self) -> AdaptersMapLike:
+        """The adapters in use."""
+
+    @property
+    def encoding(self) -> str:
+        """The connection's encoding, by Python's name."""
+
+    @property
+    def pgresult(self) -> PGresult | None:
+        """The result that rows are read from."""
+
+    def set_pgresult(
+        self, result: PGresult | None, *, set_loaders: bool = True, format: Format | None = None
+    ) -> None:
+        """Read rows from `result` from now on."""
+
+    def set_dumper_types(self, types: Sequence[int], format: Format) -> None:
+        """Dump sequences as records of these types."""
+
+    def set_loader_types(self, types: Sequence[int], format: Format) -> None:
+        """Load sequences as records of these types."""
+
+    def dump_sequence(
+        self, params: Sequence[Any], formats: Sequence[PyFormat]
+    ) -> list[Buffer | None]:
+        """Write parameters."""
+
+    def as_literal(self, obj: Any) -> bytes:
+        """Write `obj` as a literal for the text of a query."""
+
+    def get_dumper(self, obj: Any, format: PyFormat) -> Dumper:
+        """The dumper for `obj`."""
+
+    def get_loader(self, oid: int, format: Format) -> Loader:
+        """The loader for a type."""
+
+    def load_rows(self, row0: int, row1: int, make_row: RowMaker[T]) -> list[T]:
+        """Read the rows from `row0` to before `row1`."""
+
+    def load_row(self, row: int, make_row: RowMaker[T]) -> T | None:
+        """Read one row; None if there is no such row."""
+
+    def load_sequence(self, record: Sequence[Buffer | None]) -> tuple[Any, ...]:
+        """Read the values of one record."""

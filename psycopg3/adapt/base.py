@@ -1,0 +1,132 @@
+"""Dumper and Loader: what every adapter is built from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..pq import Escaping, Format
+
+if TYPE_CHECKING:
+    from ..abc import AdaptContext, Buffer, ConnectionLike, DumperKey, PyFormat
+    from ..abc import Dumper as DumperLike
+
+
+class _Adapter(ABC):
+    format: Format = Format.TEXT
+    """The format that is written or read."""
+
+    contextual: ClassVar[bool] = True
+    """Whether an instance depends on the connection it was made for: its encoding, its time zone.
+
+    A `Transformer` makes a contextual adapter anew for each query, since settings change. An
+    adapter that asks nothing of its context says False, and is made once.
+    """
+
+    connection: ConnectionLike | None
+    """The connection the adapter works for, if any."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # A constructor of one's own may look at the context, whatever the base class did.
+        if "__init__" in cls.__dict__ and "contextual" not in cls.__dict__:
+            cls.contextual = True
+
+
+class Dumper(_Adapter):
+    """Turns Python objects of one class into what PostgreSQL reads.
+
+    Subclasses write `dump()`, and set `oid` and `format` where text of a type for the server
+    to choose won't do.
+
+    Args:
+        cls: the class of the objects.
+        context: where they are dumped.
+    """
+
+    oid: int = 0
+    """The type to tell the server; 0 lets it choose."""
+
+    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
+        self.cls = cls
+        self.connection = context.connection if context is not None else None
+
+    def __repr__(self) -> str:
+        return f"<{_qualified(type(self))} (oid={self.oid}) at 0x{id(self):x}>"
+
+    @abstractmethod
+    def dump(self, obj: Any, /) -> Buffer | None:
+        """Write `obj` in the dumper's format; None is NULL.
+
+        Raises:
+            DataError: `obj` has no such form.
+        """
+
+    def quote(self, obj: Any) -> Buffer:
+        """Write `obj` as a literal for the text of a query.
+
+        This default quotes what `dump()` gives, as it suits the connection. Without a connection
+        the literal reads the same under every setting of ``standard_conforming_strings``.
+        """
+        data = self.dump(obj)
+        if data is None:
+            return b"NULL"
+        if self.connection is not None:
+            return Escaping(self.connection.pgconn).escape_literal(data)
+        return quote_unconnected(data)
+
+    def get_key(self, obj: Any, format: PyFormat) -> DumperKey:
+        """Tell which dumper `obj` needs.
+
+        This default is content with the class. Where the value has a say, too (an int takes the
+        smallest type that holds it), return a class or a tuple of keys that stands for the right
+        dumper, and let `upgrade()` make it.
+        """
+        return self.cls
+
+    def upgrade(self, obj: Any, format: PyFormat) -> DumperLike:
+        """Make the dumper that `get_key()` asked for, to be used wherever the key is the same."""
+        return self
+
+
+class Loader(_Adapter):
+    """Turns what PostgreSQL writes for one type into Python objects.
+
+    Subclasses write `load()`, and set `format`.
+
+    Args:
+        oid: the type of the values.
+        context: where they are loaded.
+    """
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        self.oid = oid
+        self.connection = context.connection if context is not None else None
+
+    def __repr__(self) -> str:
+        return f"<{_qualified(type(self))} (oid={self.oid}) at 0x{id(self):x}>"
+
+    @abstractmethod
+    def load(self, data: Any, /) -> Any:
+        """Make a Python object of `data` (bytes, bytearray or memoryview); never called for NULL.
+
+        A loader of ours may let ValueError, LookupError, OverflowError, TypeError or struct.error
+        escape on data that is no value of its type: the `Transformer` makes a DataError of it,
+        which costs nothing as long as all goes well.
+        """
+
+
+def quote_unconnected(data: Buffer) -> bytes:
+    """Quote text for a query of a connection not known yet.
+
+    A backslash is doubled within an ``E''`` string, which reads the same whatever
+    ``standard_conforming_strings`` says; the blank keeps the E off a word before it.
+    """
+    literal = bytes(data).replace(b"'", b"''")
+    if b"\\" in literal:
+        return b" E'%b'" % literal.replace(b"\\", b"\\\\")
+    return b"'%b'" % literal
+
+
+def _qualified(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

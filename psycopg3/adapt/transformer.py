@@ -1,0 +1,430 @@
+"""Transformer: parameters out, rows in; the adapters found once are remembered."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from ..abc import PyFormat
+from ..encodings import conn_encoding
+from ..errors import DataError, InterfaceError, ProgrammingError
+from ..pq import Format
+from .base import Dumper as BaseDumper
+from .registry import adapters as global_adapters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..abc import (
+        AdaptContext,
+        AdaptersMapLike,
+        Buffer,
+        ConnectionLike,
+        Dumper,
+        DumperKey,
+        Loader,
+        RowMaker,
+    )
+    from ..pq import PGresult
+
+T = TypeVar("T")
+
+# Members of an Enum cost a look-up in Python code on 3.11; these are read once a parameter.
+_AUTO, _TEXT, _BINARY = PyFormat.AUTO, PyFormat.TEXT, PyFormat.BINARY
+_PQ_TEXT = Format.TEXT
+_FORMATS = (Format.TEXT, Format.BINARY)
+
+_ANY_TYPE = 0  # types without a loader of their own have the one of "no type"
+
+# What loaders of ours let escape when the data is no value of their type (`Loader.load`).
+_BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, struct.error)
+_SHOWN = 100  # characters of a value in an error's message
+_PACKAGE = __name__.partition(".")[0]
+
+
+class Transformer:
+    """Writes parameters and reads rows for one context: a connection, a cursor, or none.
+
+    Adapters are made once and kept; those that depend on the connection's settings are
+    forgotten by `reset()`, which is called before each query.
+
+    Args:
+        context: where the adapters come from; None: the global map, and no connection.
+    """
+
+    __slots__ = (
+        "_adapters",
+        "_connection",
+        "_contextual",
+        "_dumpers",
+        "_encoding",
+        "_loaders",
+        "_pgresult",
+        "_record_dumpers",
+        "_row_loaders",
+        "_row_types",
+        "_varying",
+        "formats",
+        "types",
+    )
+
+    types: tuple[int, ...] | None
+    """The oids of the parameters dumped last."""
+    formats: list[Format] | None
+    """The formats of the parameters dumped last."""
+
+    def __init__(self, context: AdaptContext | None = None) -> None:
+        self._adapters: AdaptersMapLike
+        self._connection: ConnectionLike | None
+        if context is None:
+            self._adapters, self._connection = global_adapters, None
+        else:
+            self._adapters, self._connection = context.adapters, context.connection
+        self._encoding: str | None = None
+        self._contextual: list[tuple[dict[Any, Any], Any]] = []
+        self.types = self.formats = None
+        # A dumper that serves all objects of its class is found by the class. Where the value
+        # has a say, too, there is a dumper to ask for the key, and those it was upgraded to.
+        self._dumpers: dict[PyFormat, dict[type, Dumper]] = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
+        self._varying: dict[PyFormat, dict[type, tuple[Dumper, dict[DumperKey, Dumper]]]]
+        self._varying = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
+        self._record_dumpers: list[Dumper] | None = None
+        self._loaders: tuple[dict[int, Loader], dict[int, Loader]] = ({}, {})
+        self._pgresult: PGresult | None = None
+        self._row_loaders: list[Callable[[Any], Any]] = []
+        self._row_types: Sequence[int] | None = None
+
+    @classmethod
+    def from_context(cls, context: AdaptContext | None) -> Transformer:
+        """The transformer of a context: the context itself if it is one, else a new one."""
+        return context if isinstance(context, Transformer) else cls(context)
+
+    @property
+    def connection(self) -> ConnectionLike | None:
+        """The connection worked for, if any."""
+        return self._connection
+
+    @property
+    def adapters(self) -> AdaptersMapLike:
+        """The adapters in use."""
+        return self._adapters
+
+    @property
+    def encoding(self) -> str:
+        """The connection's encoding by Python's name, as it was first asked since `reset()`."""
+        if self._encoding is None:
+            conn = self._connection
+            self._encoding = conn_encoding(conn.pgconn if conn is not None else None)
+        return self._encoding
+
+    @property
+    def pgresult(self) -> PGresult | None:
+        """The result that rows are read from."""
+        return self._pgresult
+
+    def reset(self) -> None:
+        """Forget what may have changed since the last query: encoding, adapters that depend on it.
+
+        The current result, and the loaders of its rows, stay.
+        """
+        self._encoding = None
+        if self._contextual:
+            for table, key in self._contextual:
+                table.pop(key, None)
+            self._contextual.clear()
+
+    # -- out -----------------------------------------------------------------------------------
+
+    def dump_sequence(
+        self, params: Sequence[Any], formats: Sequence[PyFormat]
+    ) -> list[Buffer | None]:
+        """Write parameters, and leave their oids in `types`, their formats in `formats`.
+
+        After `set_dumper_types()` the sequence is written as a record of those types, whatever
+        formats are asked.
+
+        Returns:
+            One buffer a parameter, None for NULL.
+        """
+        if self._record_dumpers is not None:
+            return self._dump_record(params, self._record_dumpers)
+        if len(params) != len(formats):
+            raise ProgrammingError(f"got {len(params)} parameters for {len(formats)} placeholders")
+        dumped: list[Buffer | None] = []
+        types: list[int] = []
+        pq_formats: list[Format] = []
+        dumpers = self._dumpers
+        try:
+            # zip's strict= costs more than the check above.
+            for param, format in zip(params, formats):  # noqa: B905
+                if param is None:
+                    dumped.append(None)
+                    types.append(0)
+                    pq_formats.append(_PQ_TEXT)
+                    continue
+                dumper = dumpers[format].get(type(param))
+                if dumper is None:
+                    dumper = self.get_dumper(param, format)
+                dumped.append(dumper.dump(param))
+                types.append(dumper.oid)
+                pq_formats.append(dumper.format)
+        except struct.error as ex:
+            raise _unwritable(params[len(dumped)], len(dumped), ex) from ex
+        self.types = tuple(types)
+        self.formats = pq_formats
+        return dumped
+
+    def _dump_record(self, params: Sequence[Any], dumpers: Sequence[Dumper]) -> list[Buffer | None]:
+        if len(params) != len(dumpers):
+            raise DataError(
+                f"got {len(params)} values for a record of {len(dumpers)} columns:"
+                " give one value a column"
+            )
+        dumped: list[Buffer | None] = []
+        try:
+            for param, dumper in zip(params, dumpers, strict=True):
+                dumped.append(dumper.dump(param) if param is not None else None)
+        except struct.error as ex:
+            raise _unwritable(params[len(dumped)], len(dumped), ex) from ex
+        return dumped
+
+    def as_literal(self, obj: Any) -> bytes:
+        """Write `obj` as a literal for the text of a query.
+
+        The literal of a quoted value says its type (``'2020-01-01'::date``), unless the server
+        is to choose it. A negative number starts with a blank, since ``--1`` is a comment.
+        """
+        if obj is None:
+            return b"NULL"
+        dumper = self.get_dumper(obj, _TEXT)
+        literal = bytes(dumper.quote(obj))
+        oid = dumper.oid
+        # The last byte tells: the first one may be the E of E'...'.
+        if oid and literal.endswith(b"'"):
+            info = self._adapters.types.get(oid)
+            if info is not None:
+                array = b"[]" if oid == info.array_oid else b""
+                return b"%b::%b%b" % (literal, info.regtype.encode(self.text_encoding), array)
+        return literal
+
+    @property
+    def text_encoding(self) -> str:
+        """The encoding to write text in: `encoding`, or UTF-8 where that is SQL_ASCII's "ascii"."""
+        return "utf-8" if self.encoding == "ascii" else self.encoding
+
+    def get_dumper(self, obj: Any, format: PyFormat) -> Dumper:
+        """The dumper for `obj`: of its class, or of its value if the class isn't all.
+
+        Raises:
+            ProgrammingError: no dumper is registered for the class.
+        """
+        cls = type(obj)
+        dumper = self._dumpers[format].get(cls)
+        if dumper is not None:
+            return dumper
+        varying = self._varying[format].get(cls)
+        if varying is None:
+            dumper = self._adapters.get_dumper(cls, format)(cls, self)
+            if type(dumper).get_key is BaseDumper.get_key:
+                self._keep(self._dumpers[format], cls, dumper, dumper)
+                return dumper
+            varying = (dumper, {})
+            self._keep(self._varying[format], cls, varying, dumper)
+        dumper, upgraded = varying
+        key = dumper.get_key(obj, format)
+        if key is cls:
+            return dumper
+        found = upgraded.get(key)
+        if found is None:
+            found = upgraded[key] = dumper.upgrade(obj, format)
+        return found
+
+    def set_dumper_types(self, types: Sequence[int], format: Format) -> None:
+        """Let `dump_sequence()` write records of these types.
+
+        Args:
+            types: an oid a column.
+            format: the format of all columns.
+        """
+        get_dumper = self._adapters.get_dumper_by_oid
+        self._record_dumpers = [get_dumper(oid, format)(type(None), self) for oid in types]
+        self.types = tuple(types)
+        self.formats = [format] * len(types)
+
+    # -- in ------------------------------------------------------------------------------------
+
+    def set_pgresult(
+        self, result: PGresult | None, *, set_loaders: bool = True, format: Format | None = None
+    ) -> None:
+        """Read rows from `result` from now on.
+
+        Args:
+            result: the result; None: there is none.
+            set_loaders: whether to choose loaders for its columns; False keeps those in use,
+                for one more result of the same columns.
+            format: the format of the columns; None: as the result says.
+        """
+        self._pgresult = result
+        if result is None:
+            self._row_loaders, self._row_types = [], None
+        elif set_loaders:
+            columns = range(result.nfields)
+            self._row_types = [result.ftype(col) for col in columns]
+            self._row_loaders = [
+                self.get_loader(
+                    oid, _FORMATS[result.fformat(col)] if format is None else format
+                ).load
+                for col, oid in enumerate(self._row_types)
+            ]
+
+    def set_loader_types(self, types: Sequence[int], format: Format) -> None:
+        """Let `load_sequence()` read records of these types.
+
+        Args:
+            types: an oid a column.
+            format: the format of all columns.
+        """
+        self._row_types = types
+        self._row_loaders = [self.get_loader(oid, format).load for oid in types]
+
+    def get_loader(self, oid: int, format: Format) -> Loader:
+        """The loader for a type; the one for any type if it has none of its own."""
+        loader = self._loaders[format].get(oid)
+        if loader is None:
+            get_loader = self._adapters.get_loader
+            loader_cls = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
+            if loader_cls is None:
+                raise InterfaceError(
+                    f"no loader reads type {self._type_name(oid)}, and none is registered for"
+                    " any type (oid 0): make the map of adapters from psycopg3.adapters"
+                )
+            loader = loader_cls(oid, self)
+            self._keep(self._loaders[format], oid, loader, loader)
+        return loader
+
+    def load_rows(self, row0: int, row1: int, make_row: RowMaker[T]) -> list[T]:
+        """Read the rows from `row0` to before `row1`.
+
+        Raises:
+            DataError: a value is none of its column's type.
+            InterfaceError: there is no result, or there are no such rows.
+        """
+        result = self._pgresult
+        if result is None:
+            raise InterfaceError("there is no result to load rows from: execute a query first")
+        count = result.ntuples
+        if not 0 <= row0 <= row1 <= count:
+            raise InterfaceError(
+                f"got the rows {row0} to {row1} to load: the result has {count}, counted from 0"
+            )
+        rows = range(row0, row1)
+        get_value = result.get_value
+        columns: list[list[Any]] = []
+        try:
+            # By columns: what a column needs is looked up once, not once a value.
+            for col, load in enumerate(self._row_loaders):
+                column = [get_value(row, col) for row in rows]
+                columns.append([load(data) if data is not None else None for data in column])
+        except _BROKEN as ex:
+            self._explain(ex, len(columns), [(row, get_value(row, len(columns))) for row in rows])
+        records = zip(*columns, strict=True) if columns else [()] * len(rows)
+        if make_row is tuple:
+            return list(records)  # type: ignore[arg-type]
+        return [make_row(record) for record in records]
+
+    def load_row(self, row: int, make_row: RowMaker[T]) -> T | None:
+        """Read one row; None if there is no such row, or no result.
+
+        Raises:
+            DataError: a value is none of its column's type.
+        """
+        result = self._pgresult
+        if result is None or not 0 <= row < result.ntuples:
+            return None
+        get_value = result.get_value
+        values: list[Any] = []
+        data: Buffer | None = None
+        try:
+            for col, load in enumerate(self._row_loaders):
+                data = get_value(row, col)
+                values.append(load(data) if data is not None else None)
+        except _BROKEN as ex:
+            self._explain(ex, len(values), [(row, data)])
+        return make_row(tuple(values))
+
+    def load_sequence(self, record: Sequence[Buffer | None]) -> tuple[Any, ...]:
+        """Read the values of one record, by the loaders of the result or of `set_loader_types()`.
+
+        Raises:
+            DataError: a value is none of its column's type, or they are too few or too many.
+        """
+        loaders = self._row_loaders
+        if len(record) != len(loaders):
+            raise DataError(f"got a record of {len(record)} values: expected {len(loaders)}")
+        values: list[Any] = []
+        data: Buffer | None = None
+        try:
+            for load, data in zip(loaders, record, strict=True):
+                values.append(load(data) if data is not None else None)
+        except _BROKEN as ex:
+            self._explain(ex, len(values), [(None, data)])
+        return tuple(values)
+
+    # -- the rare --------------------------------------------------------------------------------
+
+    def _keep(self, table: dict[Any, Any], key: Any, entry: Any, adapter: Any) -> None:
+        table[key] = entry
+        if getattr(adapter, "contextual", True):
+            self._contextual.append((table, key))
+
+    def _explain(
+        self, ex: Exception, col: int, cells: Sequence[tuple[int | None, Buffer | None]]
+    ) -> NoReturn:
+        """Raise what a loader's exception means: for ours a DataError that shows the value.
+
+        The loop that was left doesn't know which of its values was to blame (that is why it
+        costs nothing): here they are loaded again, one by one.
+        """
+        load = self._row_loaders[col]
+        # A loader that the user wrote may raise what it likes. C functions have no module.
+        module = getattr(load, "__module__", None) or _PACKAGE
+        if module.partition(".")[0] not in (_PACKAGE, "builtins"):
+            raise ex
+        for row, data in cells:
+            if data is None:
+                continue
+            try:
+                load(data)
+            except _BROKEN as again:
+                where = f"column {self._column_name(col)}"
+                if row is not None:
+                    where += f" of row {row}"
+                oid = self._row_types[col] if self._row_types else 0
+                raise DataError(
+                    f"{where}: {_shortened(bytes(data))} is no value of type"
+                    f" {self._type_name(oid)} ({type(again).__name__}: {again})"
+                ) from ex
+        raise ex
+
+    def _column_name(self, col: int) -> str:
+        name = self._pgresult.fname(col) if self._pgresult is not None else None
+        return f'"{name.decode(self.text_encoding, "replace")}"' if name else str(col + 1)
+
+    def _type_name(self, oid: int) -> str:
+        info = self._adapters.types.get(oid)
+        if info is None:
+            return f"with oid {oid}"
+        return f"{info.name}{'[]' if oid == info.array_oid else ''} (oid {oid})"
+
+
+def _unwritable(param: Any, index: int, ex: Exception) -> DataError:
+    cls = type(param)
+    return DataError(
+        f"parameter {index + 1}: {_shortened(param)} of type {cls.__qualname__} does not fit the"
+        f" PostgreSQL type it is sent as ({ex}): send it as a wider type"
+    )
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"

@@ -1,0 +1,159 @@
+"""TypeInfo: a PostgreSQL type by its names and oids; TypesRegistry: those we know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import ProgrammingError
+
+if TYPE_CHECKING:
+    from ..abc import AdaptContext
+
+T = TypeVar("T", bound="TypeInfo")
+
+_default_context: AdaptContext | None = None
+
+
+def set_default_context(context: AdaptContext) -> None:
+    """Say where types are registered that name no context: `registry` gives the global map."""
+    global _default_context
+    _default_context = context
+
+
+class TypeInfo:
+    """A PostgreSQL base type.
+
+    Args:
+        name: its name, as in ``pg_type.typname``.
+        oid: its oid.
+        array_oid: the oid of the type of its arrays, 0 if it has none.
+        regtype: its name as ``regtype`` prints it: quoted, with its schema where needed.
+            The same as `name` if empty.
+        delimiter: what separates the elements of its arrays.
+    """
+
+    def __init__(
+        self, name: str, oid: int, array_oid: int, *, regtype: str = "", delimiter: str = ","
+    ) -> None:
+        self.name = name
+        self.oid = oid
+        self.array_oid = array_oid
+        self.regtype = regtype or name
+        self.delimiter = delimiter
+
+    def __repr__(self) -> str:
+        cls = type(self)
+        return (
+            f"<{cls.__module__}.{cls.__qualname__}: {self.name}"
+            f" (oid: {self.oid}, array oid: {self.array_oid})>"
+        )
+
+    @property
+    def subtype_keys(self) -> tuple[tuple[type, int], ...]:
+        """Under what (class, oid) `TypesRegistry.get_by_subtype()` finds the type."""
+        return ()
+
+    def register(self, context: AdaptContext | None = None) -> None:
+        """Make the type known: its name can be looked up, and its arrays are adapted.
+
+        Args:
+            context: a connection, cursor or map of adapters; None: every connection to come.
+        """
+        context = context or _default_context
+        if context is None:
+            raise ProgrammingError("there is no global map of adapters: import psycopg3 first")
+        adapters = context.adapters
+        adapters.types.add(self)
+        if self.array_oid and adapters.array_hook is not None:
+            adapters.array_hook(self, adapters)
+
+
+class TypesRegistry:
+    """The PostgreSQL types known by name.
+
+    A copy shares what it holds with its template until either is added to.
+
+    Args:
+        template: the registry to start as a copy of.
+    """
+
+    __slots__ = ("_by_key", "_by_subtype", "_shared", "_unique")
+
+    _by_key: dict[str | int, TypeInfo]
+    _by_subtype: dict[tuple[type, int], TypeInfo]
+
+    def __init__(self, template: TypesRegistry | None = None) -> None:
+        if template is None:
+            self._by_key, self._by_subtype, self._shared = {}, {}, False
+        else:
+            self._by_key, self._by_subtype = template._by_key, template._by_subtype
+            self._shared = template._shared = True
+
+    def add(self, info: TypeInfo) -> None:
+        """Take in a type, under its oids and names; a type of the same name gives way."""
+        self._own()
+        by_key = self._by_key
+        by_key[info.oid] = info
+        if info.array_oid:
+            by_key[info.array_oid] = info
+        by_key[info.name] = info
+        # The name that SQL spells, "integer" for int4, finds the type as well; but a name
+        # taken by a type of its own stays with it.
+        holder = by_key.get(info.regtype)
+        if holder is None or holder.name != info.regtype:
+            by_key[info.regtype] = info
+        for key in info.subtype_keys:
+            self._by_subtype[key] = info
+
+    def clear(self) -> None:
+        """Forget every type."""
+        self._by_key, self._by_subtype, self._shared = {}, {}, False
+
+    def __iter__(self) -> Iterator[TypeInfo]:
+        seen = set()
+        for info in list(self._by_key.values()):
+            if id(info) not in seen:
+                seen.add(id(info))
+                yield info
+
+    def __getitem__(self, key: str | int) -> TypeInfo:
+        info = self.get(key)
+        if info is None:
+            raise KeyError(f"type {key!r} is not known: register its TypeInfo first")
+        return info
+
+    def get(self, key: str | int) -> TypeInfo | None:
+        """The type of a name, an oid, an array's oid or an array's name ("text[]"); else None."""
+        info = self._by_key.get(key)
+        if info is None and isinstance(key, str) and key.endswith("[]"):
+            info = self._by_key.get(key[:-2])
+        elif info is None and not isinstance(key, str | int):
+            raise TypeError(f"got a {type(key).__name__}: expected a type's name or oid")
+        return info
+
+    def get_oid(self, name: str) -> int:
+        """The oid of a name; of the array type if the name ends with ``[]``.
+
+        Raises:
+            KeyError: the name is not known.
+        """
+        info = self[name]
+        return info.array_oid if name.endswith("[]") else info.oid
+
+    def get_by_subtype(self, cls: type[T], subtype: int | str) -> T | None:
+        """The type of a class that is built upon another: the `RangeInfo` of "int4", say."""
+        info = self.get(subtype)
+        if info is None:
+            return None
+        found = self._by_subtype.get((cls, info.oid))
+        return found if isinstance(found, cls) else None
+
+    def _own(self) -> None:
+        if self._shared:
+            self._by_key = self._by_key.copy()
+            self._by_subtype = self._by_subtype.copy()
+            self._shared = False
+
+
+__all__ = ["TypeInfo", "TypesRegistry", "set_default_context"]

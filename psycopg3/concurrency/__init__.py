@@ -1,0 +1,1 @@
+"""What differs between threads and tasks, under the same names in `threads` and `tasks`."""

@@ -1,0 +1,234 @@
+"""Locks, shields and blocking calls for the synchronous world; `tasks` has the same names."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+
+__all__ = ["Library", "Lock", "assign", "current", "shield", "Errand"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from threading import RLock as _RLock
+else:
+    # The class is asked for, not named: where gevent has patched threading, it is another one.
+    _RLock = type(threading.RLock())
+
+
+class Library:
+    """What a connection asks of the library that runs its world: threads, asyncio or trio."""
+
+    __slots__ = ("Lock", "name", "shield")
+
+    def __init__(self, name: str, lock: Callable[[], Any], shield: Callable[..., Any]) -> None:
+        self.name = name
+        """`threads`, `asyncio` or `trio`."""
+        self.Lock = lock
+        """Makes a lock that knows its owner."""
+        self.shield = shield
+        """Calls a function that must come to its end, whoever is cancelled meanwhile."""
+
+
+def current() -> Library:
+    """The library that runs this world: here it is always threads."""
+    return _THREADS
+
+
+class Lock(_RLock):  # type: ignore[misc]  # final for type checkers only
+    """A lock that knows which thread holds it. Ask `owned()` before you acquire it.
+
+    A signal's handler may raise between any two lines of Python. Here none are run on the way in
+    or out: methods of Python around a plain lock would now and then leave it locked for ever.
+    """
+
+    __slots__ = ()
+
+    def owned(self) -> bool:
+        """Does the current thread hold it?"""
+        return cast(bool, self._is_owned())  # type: ignore[attr-defined]
+
+    def locked(self) -> bool:
+        """Does any thread hold it?"""
+        if self.owned():
+            return True
+        if self.acquire(blocking=False):
+            self.release()
+            return False
+        return True
+
+
+def shield(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `func`: nobody cancels a thread. A task needs more than that."""
+    return func(*args, **kwargs)
+
+
+def assign(setter: Callable[[T], object], value: T) -> None:
+    """Set a property by its setter method. A task must await the method instead."""
+    setter(value)
+
+
+_THREADS = Library("threads", Lock, shield)
+
+
+class Errand(Generic[T]):
+    """A call that blocks, sent out in a daemon thread, and a descriptor to wait for its end.
+
+    Any waiter can wait for it, and whoever waits can leave before it's done::
+
+        with Errand(socket.getaddrinfo, host, port) as errand:
+            while not errand.done():
+                yield errand.fileno(), Wait.R
+            return errand.result()
+
+    The thread and its caller own an end each of a pair of sockets, so that neither can close what
+    the other still uses. The thread holds what it works on for as long as it runs; it is freed by
+    the last of the two. Executors won't do: at the end of the program they wait without limit.
+
+    Args:
+        func: what to call; it starts at once, or, when `LIMIT` others are running, in its turn.
+        args: its arguments.
+    """
+
+    LIMIT = 32
+    """So many run at once: of calls that hang, left by their callers, no more can pile up."""
+
+    EXIT_GRACE = 2.0
+    """Seconds, in all, that the end of the program waits for calls that are running."""
+
+    def __init__(self, func: Callable[..., T], *args: Any) -> None:
+        from socket import socketpair
+
+        self._call: tuple[Callable[..., T], tuple[Any, ...]] | None = (func, args)
+        self._value: T
+        self._error: BaseException | None = None
+        self._done = False
+        self._ear, self._bell = socketpair()
+        try:
+            _crew.take(self)
+        except BaseException:
+            self._ear.close()
+            self._bell.close()
+            raise
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when the call is done; -1 after `leave`."""
+        return self._ear.fileno()
+
+    def done(self) -> bool:
+        """Has the call come to its end?"""
+        return self._done
+
+    def result(self) -> T:
+        """The value of the call, or the exception that it raised.
+
+        Raises:
+            RuntimeError: the call is still running.
+        """
+        if not self._done:
+            raise RuntimeError("the call is still running: wait until its descriptor is readable")
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def leave(self) -> None:
+        """Wait no longer. A call that is running goes on to its end, one that is queued is dropped.
+
+        May be called twice, and when the call is done.
+        """
+        self._ear.close()
+        if _crew.dismiss(self):
+            self._bell.close()
+            self._call = None
+
+    def __enter__(self) -> Errand[T]:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.leave()
+
+    def run(self) -> None:
+        """Make the call, keep what comes of it, and ring. Raises nothing."""
+        assert self._call is not None
+        func, args = self._call
+        try:
+            self._value = func(*args)
+        except BaseException as ex:
+            self._error = ex
+        self._call = None
+        self._done = True
+        # A byte, as the end of file would not come while a forked child holds the socket too.
+        with suppress(OSError):
+            self._bell.send(b"!")
+        self._bell.close()
+
+
+class _Crew:
+    """The threads that are out on errands, and the errands that wait for one of them."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start afresh, as in a forked child, where no other thread has survived."""
+        self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._queue: deque[Errand[Any]] = deque()
+
+    def take(self, errand: Errand[Any]) -> None:
+        """Run it in a thread of its own, or queue it."""
+        thread = threading.Thread(
+            target=self._work, args=(errand,), name="psycopg3-errand", daemon=True
+        )
+        with self._lock:
+            if len(self._threads) >= Errand.LIMIT:
+                self._queue.append(errand)
+                return
+            self._threads.add(thread)
+        try:
+            thread.start()
+        except BaseException:
+            with self._lock:
+                self._threads.discard(thread)
+            raise
+
+    def dismiss(self, errand: Errand[Any]) -> bool:
+        """Take it out of the queue; False if it isn't there."""
+        with self._lock, suppress(ValueError):
+            self._queue.remove(errand)
+            return True
+        return False
+
+    def _work(self, errand: Errand[Any] | None) -> None:
+        while errand is not None:
+            errand.run()
+            with self._lock:
+                errand = self._queue.popleft() if self._queue else None
+                if errand is None:
+                    self._threads.discard(threading.current_thread())
+
+    def join(self) -> None:
+        """Wait for those who are out, for a bounded time.
+
+        OpenSSL cleans up when the process exits; a thread that is inside it then crashes: it did
+        in 13 of 15 trials.
+        """
+        with self._lock:
+            self._queue.clear()
+            threads = list(self._threads)
+        deadline = monotonic() + Errand.EXIT_GRACE
+        for thread in threads:
+            thread.join(max(0.0, deadline - monotonic()))
+
+
+_crew = _Crew()
+atexit.register(_crew.join)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_crew.reset)

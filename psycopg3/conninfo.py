@@ -1,0 +1,189 @@
+"""Connection strings: taken apart, merged, put together. libpq itself reads them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from .errors import OperationalError, ProgrammingError
+from .pq import Conninfo
+
+DEFAULT_CONNECT_TIMEOUT = 130
+"""Seconds for one attempt to connect, if nobody says otherwise: a bit more than Linux tries."""
+
+MIN_CONNECT_TIMEOUT = 2
+"""The fewest seconds for one attempt, as in libpq."""
+
+# Names that users of other drivers type.
+_ALIASES = {"database": "dbname"}
+
+# Values that need no quotes: what libpq takes for a space depends on the locale, letters don't.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+-]+")
+
+
+def make_conninfo(conninfo: str = "", **kwargs: Any) -> str:
+    """Put a connection string together.
+
+    Args:
+        conninfo: a connection string, key=value pairs or a URL.
+        kwargs: parameters that override those of `conninfo`; None leaves `conninfo`'s. A list of
+            hosts or ports is joined by commas; `database` is taken for `dbname`.
+
+    Returns:
+        `conninfo` as it is if nothing is to be merged, else key=value pairs.
+
+    Raises:
+        ProgrammingError: libpq doesn't understand it, or knows no such parameter.
+    """
+    params = conninfo_to_dict(conninfo, **kwargs)
+    if all(value is None for value in kwargs.values()):
+        return conninfo
+    return " ".join(f"{name}={_quoted(_text(name, value))}" for name, value in params.items())
+
+
+def conninfo_to_dict(conninfo: str = "", **kwargs: Any) -> dict[str, Any]:
+    """Take a connection string apart.
+
+    Args:
+        conninfo: a connection string, key=value pairs or a URL.
+        kwargs: parameters that override those of `conninfo`; see `make_conninfo`.
+
+    Returns:
+        the parameters given, by libpq's keyword; those of `conninfo` as str, others as they came.
+
+    Raises:
+        ProgrammingError: libpq doesn't understand it, or knows no such parameter.
+    """
+    params: dict[str, Any] = _parsed(conninfo)
+    params.update(_given(kwargs))
+    return params
+
+
+def get_param(params: Mapping[str, Any], keyword: str) -> str | None:
+    """A parameter's value as libpq would find it: given, in the environment, or built in.
+
+    A service file is not looked at.
+
+    Args:
+        params: what `conninfo_to_dict` returned.
+        keyword: libpq's keyword of the parameter.
+
+    Returns:
+        None if it has no value, or if this libpq doesn't know it.
+    """
+    value = params.get(keyword)
+    if value is not None:
+        return _text(keyword, value)
+    envvar, compiled = _known_options().get(keyword, (None, None))
+    return os.environ.get(envvar, compiled) if envvar else compiled
+
+
+def timeout_from_conninfo(params: Mapping[str, Any]) -> int:
+    """The seconds that one attempt to connect may take, by `connect_timeout` of `params`.
+
+    Returns:
+        130 if there is none, or none above 0; else 2 at least.
+
+    Raises:
+        ProgrammingError: it is not a number.
+    """
+    value = get_param(params, "connect_timeout")
+    if value is None or not value.strip():
+        return DEFAULT_CONNECT_TIMEOUT
+    try:
+        seconds = int(float(value))
+    except (ValueError, OverflowError):
+        raise ProgrammingError(
+            f"got connect_timeout={value!r}: expected a number of seconds"
+        ) from None
+    return max(seconds, MIN_CONNECT_TIMEOUT) if seconds > 0 else DEFAULT_CONNECT_TIMEOUT
+
+
+def _parsed(conninfo: str) -> dict[str, Any]:
+    """The parameters in a connection string."""
+    if not isinstance(conninfo, str):
+        raise TypeError(f"got a connection string of type {type(conninfo).__name__}: expected str")
+    if not conninfo:
+        return {}
+    try:
+        options = Conninfo.parse(_text("the connection string", conninfo).encode())
+    except OperationalError as ex:
+        raise ProgrammingError(str(ex)) from None
+    return {o.keyword.decode(): o.val.decode() for o in options if o.val is not None}
+
+
+def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments that say something, by libpq's keywords."""
+    params: dict[str, Any] = {}
+    for name, value in kwargs.items():
+        if value is None:
+            continue
+        keyword = _ALIASES.get(name, name)
+        if keyword not in _known_options():
+            raise ProgrammingError(_unknown(name))
+        if keyword in params:
+            raise ProgrammingError(f"got both {keyword!r} and its other name: give one of them")
+        _text(name, value)
+        params[keyword] = value
+    return params
+
+
+@cache
+def _known_options() -> dict[str, tuple[str | None, str | None]]:
+    """What libpq knows: keyword to environment variable and built-in value."""
+    return {
+        option.keyword.decode(): (
+            option.envvar.decode() if option.envvar else None,
+            option.compiled.decode() if option.compiled else None,
+        )
+        for option in Conninfo.parse(b"")
+    }
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    similar = get_close_matches(name, _known_options(), 1)
+    advice = f"did you mean {similar[0]!r}?" if similar else "see libpq's parameter key words"
+    return f"got the connection parameter {name!r}: this libpq doesn't know it; {advice}"
+
+
+def _text(name: str, value: Any) -> str:
+    """A parameter's value as libpq is to read it.
+
+    Raises:
+        ProgrammingError: it can't be one. The message doesn't show it: it may be a password.
+    """
+    if isinstance(value, str):
+        text = str.__str__(value)  # of a str subclass or enum, the text itself
+    elif isinstance(value, bool):
+        text = str(int(value))
+    elif isinstance(value, list | tuple):
+        text = ",".join("" if item is None else _text(name, item) for item in value)
+    elif isinstance(value, bytes | os.PathLike):
+        text = os.fsdecode(value)
+    elif callable(value) or isinstance(value, Mapping | set | frozenset):
+        raise ProgrammingError(
+            f"got {name} of type {type(value).__name__}: expected text, a number or a list of them"
+        )
+    else:
+        text = str(value)
+    if "\0" in text:
+        raise ProgrammingError(f"got {name} with a NUL character in it: libpq can't take one")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ProgrammingError(
+            f"got {name} with a lone surrogate in it: it has no UTF-8 encoding"
+        ) from None
+    return text
+
+
+def _quoted(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

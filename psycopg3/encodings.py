@@ -1,0 +1,160 @@
+"""PostgreSQL's encodings by Python's names.
+
+Where several codecs of Python claim to be an encoding of PostgreSQL, the one in the table is that
+which agrees with the server's own conversion: SJIS is cp932 to the last character, while shift_jis
+can't decode 845 of its 15,915.
+"""
+
+from __future__ import annotations
+
+from codecs import lookup
+from typing import Protocol
+
+from .errors import NotSupportedError, OperationalError
+
+_PYTHON_CODECS = {
+    "BIG5": "big5",
+    "EUC_CN": "gb2312",
+    "EUC_JIS_2004": "euc_jis_2004",
+    "EUC_JP": "euc_jp",
+    "EUC_KR": "euc_kr",
+    "GB18030": "gb18030",
+    "GBK": "gbk",
+    "ISO_8859_5": "iso8859-5",
+    "ISO_8859_6": "iso8859-6",
+    "ISO_8859_7": "iso8859-7",
+    "ISO_8859_8": "iso8859-8",
+    "JOHAB": "johab",
+    "KOI8R": "koi8-r",
+    "KOI8U": "koi8-u",
+    "LATIN1": "iso8859-1",
+    "LATIN2": "iso8859-2",
+    "LATIN3": "iso8859-3",
+    "LATIN4": "iso8859-4",
+    "LATIN5": "iso8859-9",
+    "LATIN6": "iso8859-10",
+    "LATIN7": "iso8859-13",
+    "LATIN8": "iso8859-14",
+    "LATIN9": "iso8859-15",
+    "LATIN10": "iso8859-16",
+    "SHIFT_JIS_2004": "shift_jis_2004",
+    "SJIS": "cp932",
+    "SQL_ASCII": "ascii",
+    "UHC": "cp949",
+    "UTF8": "utf-8",
+    "WIN866": "cp866",
+    "WIN874": "cp874",
+    "WIN1250": "cp1250",
+    "WIN1251": "cp1251",
+    "WIN1252": "cp1252",
+    "WIN1253": "cp1253",
+    "WIN1254": "cp1254",
+    "WIN1255": "cp1255",
+    "WIN1256": "cp1256",
+    "WIN1257": "cp1257",
+    "WIN1258": "cp1258",
+}
+
+# Other names that the server takes, as it compares them: lower case, letters and digits alone. It
+# reports its own names, but a pooler between may report what the client asked for.
+_ALIASES = {
+    "abc": "WIN1258",
+    "alt": "WIN866",
+    "koi8": "KOI8R",
+    "mskanji": "SJIS",
+    "shiftjis": "SJIS",
+    "tcvn": "WIN1258",
+    "tcvn5712": "WIN1258",
+    "unicode": "UTF8",
+    "vscii": "WIN1258",
+    "win": "WIN1251",
+    "win932": "SJIS",
+    "win936": "GBK",
+    "win949": "UHC",
+    "win950": "BIG5",
+    "windows932": "SJIS",
+    "windows936": "GBK",
+    "windows949": "UHC",
+    "windows950": "BIG5",
+    **{f"windows{n}": f"WIN{n}" for n in (866, 874, *range(1250, 1259))},
+    **{f"iso8859{n}": f"LATIN{i}" for i, n in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1)},
+}
+
+
+def _folded(name: str) -> str:
+    """An encoding's name as the server compares it."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+_SERVER_NAMES = {_folded(name): name for name in _PYTHON_CODECS} | _ALIASES
+_BY_CODEC = {codec: name.encode() for name, codec in _PYTHON_CODECS.items()} | {
+    "shift_jis": b"SJIS",
+    "cp950": b"BIG5",
+}
+
+# The answers so far, by what the server reported: this is asked once a query.
+_known: dict[bytes, str] = {b"UTF8": "utf-8"}
+
+
+class ReportingConnection(Protocol):
+    """What is asked of libpq's connection."""
+
+    def parameter_status(self, name: bytes, /) -> bytes | None:
+        """What the server reported for a setting; None if it doesn't report it."""
+        ...
+
+
+def conn_encoding(pgconn: ReportingConnection | None) -> str:
+    """The Python codec of a connection's `client_encoding`.
+
+    Returns:
+        "utf-8" without a connection, or if it is closed; "ascii" if it is SQL_ASCII: the server
+        then doesn't know the meaning of its bytes, and text loads as bytes.
+
+    Raises:
+        NotSupportedError: Python has no codec for it.
+    """
+    if pgconn is None:
+        return "utf-8"
+    try:
+        reported = pgconn.parameter_status(b"client_encoding")
+    except OperationalError:
+        return "utf-8"
+    if reported is None:
+        return "utf-8"
+    return _known.get(reported) or pg2py(reported)
+
+
+def pg2py(name: bytes) -> str:
+    """The Python codec for an encoding of PostgreSQL, by any of the names that the server knows.
+
+    Raises:
+        NotSupportedError: Python has no codec for it.
+    """
+    text = name.decode("ascii", "backslashreplace")
+    server_name = _SERVER_NAMES.get(_folded(text))
+    if server_name is None:
+        raise NotSupportedError(
+            f"got the encoding {text!r} of PostgreSQL: Python has no codec for it;"
+            " set another client_encoding, preferably UTF8"
+        )
+    codec = _known[name] = _PYTHON_CODECS[server_name]
+    return codec
+
+
+def py2pg(name: str) -> bytes:
+    """The encoding of PostgreSQL for a codec of Python, by any of the codec's names.
+
+    Raises:
+        NotSupportedError: Python has no such codec, or PostgreSQL no such encoding.
+    """
+    try:
+        codec = lookup(name).name
+    except (LookupError, ValueError):
+        raise NotSupportedError(f"got the codec {name!r}: Python has none of that name") from None
+    try:
+        return _BY_CODEC[codec]
+    except KeyError:
+        raise NotSupportedError(
+            f"got the codec {name!r}: PostgreSQL has no such encoding; utf-8 holds every text"
+        ) from None

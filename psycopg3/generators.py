@@ -1,0 +1,250 @@
+"""Talks with libpq that yield (fd, Wait) wherever they would block: connect, execute, notifications, cancel.
+
+Nothing here waits and nothing decides what a result means: a generator asks for the
+descriptor to become ready, is sent the `Ready` bits, and goes on. `Ready.NONE` tells that
+an interval passed in silence, which is when the clocks of `connect_gen` are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from . import errors as e
+from .concurrency.threads import Errand
+from .pq import ConnStatus, ExecStatus, PGconn, PollingStatus
+from .pq.misc import redact
+from .waiting import Ready, Wait, WaitGen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .pq import PGcancelConn, PGresult
+    from .pq.abc import Buffer
+    from .pq.misc import PGnotify
+
+T = TypeVar("T")
+
+_WANTS = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
+
+# After these the server waits for us, or says nothing more of this command: asking libpq
+# for a further result would give the same one again (COPY) or the next command's (a sync).
+_LAST = frozenset({
+    ExecStatus.PIPELINE_SYNC,
+    ExecStatus.COPY_IN,
+    ExecStatus.COPY_OUT,
+    ExecStatus.COPY_BOTH,
+})  # fmt: skip
+
+
+def connect_gen(conninfo: str | bytes, *, timeout: float = 0) -> WaitGen[PGconn]:
+    """Open a libpq connection without blocking (libpq itself resolves the host names).
+
+    Args:
+        conninfo: a connection string, as in the manual's section "Connection Strings".
+        timeout: seconds for the whole attempt; 0 means no limit.
+
+    Returns:
+        A `pq.PGconn` in non-blocking mode, ready for commands.
+
+    Raises:
+        ConnectionTimeout: the time passed; the server may be unreachable or mute.
+        OperationalError: the connection was refused; the message is libpq's, and the
+            exception's `pgconn` tells whether a password was needed or used.
+    """
+    deadline = monotonic() + timeout if timeout > 0 else None
+    if isinstance(conninfo, str):
+        conninfo = conninfo.encode()
+    pgconn = PGconn.connect_start(conninfo)
+    try:
+        # The manual's section 34.1: until the first poll, act as if it had said WRITING.
+        status = PollingStatus.WRITING
+        if pgconn.status == ConnStatus.BAD:
+            status = PollingStatus.FAILED
+        while status != PollingStatus.OK:
+            if status == PollingStatus.FAILED:
+                raise _refused(pgconn, conninfo)
+            while (yield pgconn.socket, _WANTS[status]) == Ready.NONE:
+                if deadline is not None and monotonic() >= deadline:
+                    raise e.ConnectionTimeout(
+                        f"no connection within {timeout:g} seconds: the server did not answer in"
+                        " time; check host and port, or raise connect_timeout"
+                    )
+            status = pgconn.connect_poll()
+    except e.OperationalError as ex:
+        if ex.pgconn is not pgconn:
+            pgconn.finish()
+        raise
+    except BaseException:
+        pgconn.finish()
+        raise
+    pgconn.nonblocking = 1
+    return pgconn
+
+
+def _refused(pgconn: PGconn, conninfo: bytes) -> e.OperationalError:
+    """Say why libpq refused, without any password that it echoes."""
+    message = redact(pgconn.get_error_message(), conninfo)
+    # The failed PGconn stays with the exception: it has closed its socket, and tells
+    # `needs_password` and `used_password` to whoever wants to ask the user for one.
+    return e.OperationalError(message, pgconn=pgconn)
+
+
+def flush_gen(pgconn: PGconn) -> WaitGen[None]:
+    """Send what libpq has buffered, reading meanwhile: the server may be waiting for us to read."""
+    while pgconn.flush():
+        if (yield pgconn.socket, Wait.RW) & Ready.R:
+            pgconn.consume_input()
+
+
+def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
+    """Append one command's results to `results` as they come, until the server has said all.
+
+    They go into the caller's list, not into a local: an interruption may kill this
+    generator anywhere, and what has arrived must not die with it. If the link is lost
+    and the server's own reason is among the results (an administrator's shutdown), this
+    returns as if all were well: the reason is the error to show.
+
+    Raises:
+        OperationalError: the link was lost without a reason from the server.
+    """
+    try:
+        while True:
+            while pgconn.is_busy():
+                if (yield pgconn.socket, Wait.R):
+                    pgconn.consume_input()
+                    # A TLS record may be longer than libpq's read: what OpenSSL has already
+                    # decrypted never makes the socket readable again.
+                    if pgconn.is_busy() and pgconn.ssl_in_use:
+                        pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                return
+            results.append(result)
+            if result.status in _LAST:
+                return
+    except e.OperationalError:
+        if pgconn.status == ConnStatus.BAD and _collect_last_words(pgconn, results):
+            return
+        raise
+
+
+def _collect_last_words(pgconn: PGconn, results: list[PGresult]) -> bool:
+    """Take the results that libpq still holds of a lost connection; tell if one has a reason."""
+    while (result := pgconn.get_result()) is not None:
+        results.append(result)
+    return any(r.error_field(e.SQLSTATE_FIELD) for r in results)
+
+
+def execute_gen(
+    pgconn: PGconn, query: bytes, params: Sequence[Buffer | None] | None = None
+) -> WaitGen[list[PGresult]]:
+    """Run one query: the bare conversation, with no transaction, types or errors raised.
+
+    Args:
+        query: SQL; several statements are allowed if there are no `params`.
+        params: values for $1, $2 ... in text format, None for NULL.
+
+    Returns:
+        A list of results, one a statement; a failed statement's is the last.
+
+    Raises:
+        OperationalError: the connection was lost.
+    """
+    if params is None:
+        pgconn.send_query(query)
+    else:
+        pgconn.send_query_params(query, params)
+    results: list[PGresult] = []
+    yield from flush_gen(pgconn)
+    yield from results_gen(pgconn, results)
+    return results
+
+
+def notifies_gen(pgconn: PGconn, *, timeout: float | None = None) -> WaitGen[list[PGnotify]]:
+    """Wait for notifications and return those that came, oldest first.
+
+    Args:
+        timeout: seconds; 0 takes what is there without waiting, None waits for ever.
+
+    Returns:
+        A list of `PGnotify`, empty only if the time passed without any.
+
+    Raises:
+        OperationalError: the connection was lost.
+    """
+    deadline = None if timeout is None else monotonic() + timeout
+    notifies = arrived_notifies(pgconn)
+    if not notifies and timeout == 0:
+        pgconn.consume_input()
+        return arrived_notifies(pgconn)
+    while not notifies:
+        if (yield pgconn.socket, Wait.R):
+            pgconn.consume_input()
+            notifies = arrived_notifies(pgconn)
+        if deadline is not None and monotonic() >= deadline:
+            break
+    return notifies
+
+
+def arrived_notifies(pgconn: PGconn) -> list[PGnotify]:
+    """Take the notifications that libpq has already received, oldest first."""
+    notifies = []
+    while (notify := pgconn.notifies()) is not None:
+        notifies.append(notify)
+    return notifies
+
+
+def cancel_gen(cancel_conn: PGcancelConn, *, timeout: float = 0) -> WaitGen[None]:
+    """Ask the server to cancel, and wait until it has heard (libpq 17 and newer).
+
+    Waiting for the end matters: a request that is only sent may strike the next query.
+
+    Args:
+        timeout: seconds; 0 means no limit.
+
+    Raises:
+        CancellationTimeout: the server did not take the request in time.
+        OperationalError: the request could not be delivered.
+    """
+    deadline = monotonic() + timeout if timeout > 0 else None
+    cancel_conn.start()
+    while (status := cancel_conn.poll()) != PollingStatus.OK:
+        if status == PollingStatus.FAILED:
+            raise e.OperationalError(
+                f"the cancel request could not be delivered: {cancel_conn.get_error_message()}"
+            )
+        while (yield cancel_conn.socket, _WANTS[status]) == Ready.NONE:
+            if deadline is not None and monotonic() >= deadline:
+                raise e.CancellationTimeout(
+                    f"the server did not take the cancel request within {timeout:g} seconds"
+                )
+
+
+def errand_gen(func: Callable[[], T]) -> WaitGen[T]:
+    """Run a call that blocks inside C in a thread of its own, and wait for its end.
+
+    The caller may leave at any time: the thread owns what it works on and ends by itself.
+    """
+    with Errand(func) as errand:
+        while not (yield errand.fileno(), Wait.R):
+            pass
+        return errand.result()
+
+
+def until_gen(gen: WaitGen[T], deadline: float, expired: Callable[[], Exception]) -> WaitGen[T]:
+    """Pass `gen` through until `deadline` (of `time.monotonic`), then raise what `expired` makes.
+
+    The clock is looked at whenever the generator is resumed; the waiter must give ticks.
+    """
+    ready = 0
+    try:
+        want = next(gen)
+        while True:
+            ready = yield want
+            if monotonic() >= deadline:
+                raise expired()
+            want = gen.send(ready)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]

@@ -1,0 +1,43 @@
+"""The global map of adapters, filled with PostgreSQL's types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._oids import MULTIRANGES, RANGES, TYPES
+from .adapt.registry import adapters
+from .adapt.typeinfo import TypeInfo
+from .types import bool as boolean
+from .types import none, numeric, string
+
+if TYPE_CHECKING:
+    from .abc import AdaptContext
+    from .adapt.typeinfo import TypesRegistry
+
+# In this order, for where two could adapt a class or type the last one does.
+FAMILIES = (none, boolean, numeric, string)
+
+
+def register_default_types(types: TypesRegistry) -> None:
+    """Make PostgreSQL's own types known to a registry."""
+    for name, oid, array_oid, regtype, delimiter in TYPES:
+        types.add(TypeInfo(name, oid, array_oid, regtype=regtype, delimiter=delimiter))
+    for name, oid, array_oid, regtype, _ in RANGES:
+        types.add(TypeInfo(name, oid, array_oid, regtype=regtype))
+    for name, oid, array_oid, regtype, _, _ in MULTIRANGES:
+        types.add(TypeInfo(name, oid, array_oid, regtype=regtype))
+
+
+def register_default_adapters(context: AdaptContext) -> None:
+    """Let a context adapt PostgreSQL's own types as psycopg3 does by default."""
+    for family in FAMILIES:
+        family.register(context.adapters)
+
+
+types = adapters.types
+"""The global types: those that every connection to come knows by name."""
+
+register_default_types(types)
+register_default_adapters(adapters)
+
+__all__ = ["adapters", "register_default_adapters", "register_default_types", "types"]

@@ -1,0 +1,77 @@
+"""libpq as it is: its objects, its constants, through the binding that loaded first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import abc, misc
+from .binding import IMPL, lib
+from .cancel import PGcancel, PGcancelConn
+from .conninfo import Conninfo
+from .enums import (
+    ConnStatus,
+    DiagnosticField,
+    ExecStatus,
+    Format,
+    Ping,
+    PipelineStatus,
+    PollingStatus,
+    Trace,
+    TransactionStatus,
+)
+from .escaping import Escaping
+from .messages import version_pretty
+from .misc import error_message
+from .pgconn import PGconn
+from .pgresult import PGresult
+from .records import ConninfoOption, PGnotify, PGresAttDesc
+
+__impl__ = IMPL
+"""The binding in use: "ctypes"."""
+
+__build_version__: int = lib.LIBRARY.version
+"""The version of libpq that the binding was built for; with ctypes, of the one loaded."""
+
+if TYPE_CHECKING:
+    _classes: tuple[
+        type[abc.PGconn],
+        type[abc.PGresult],
+        type[abc.PGcancel],
+        type[abc.PGcancelConn],
+        type[abc.Conninfo],
+        type[abc.Escaping],
+    ] = (PGconn, PGresult, PGcancel, PGcancelConn, Conninfo, Escaping)
+
+
+def version() -> int:
+    """The version of the libpq that is loaded: 180004 for 18.4."""
+    return lib.PQlibVersion()
+
+
+__all__ = [
+    "ConnStatus",
+    "Conninfo",
+    "ConninfoOption",
+    "DiagnosticField",
+    "Escaping",
+    "ExecStatus",
+    "Format",
+    "PGcancel",
+    "PGcancelConn",
+    "PGconn",
+    "PGnotify",
+    "PGresAttDesc",
+    "PGresult",
+    "Ping",
+    "PipelineStatus",
+    "PollingStatus",
+    "Trace",
+    "TransactionStatus",
+    "__build_version__",
+    "__impl__",
+    "abc",
+    "error_message",
+    "misc",
+    "version",
+    "version_pretty",
+]

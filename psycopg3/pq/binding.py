@@ -1,0 +1,28 @@
+"""The binding in use: `lib`, libpq's functions, and `memory`, what they point to."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from .. import _impl
+
+
+def _load_ctypes() -> tuple[ModuleType, ModuleType]:
+    from . import libpq_ctypes, memory_ctypes
+
+    return libpq_ctypes, memory_ctypes
+
+
+if TYPE_CHECKING:
+    # Every binding has the names and signatures of this one.
+    from . import libpq_ctypes as lib
+    from . import memory_ctypes as memory
+    from .abc import Memory
+
+    IMPL: str
+    _memory: Memory = memory
+else:
+    IMPL, (lib, memory) = _impl.choose({"ctypes": _load_ctypes})
+
+__all__ = ["IMPL", "lib", "memory"]

@@ -1,0 +1,38 @@
+"""Conninfo: libpq's parser of connection strings, and its defaults."""
+
+from __future__ import annotations
+
+from ..errors import OperationalError
+from . import arguments
+from .abc import Buffer
+from .binding import lib, memory
+from .messages import redact
+from .records import ConninfoOption
+
+
+class Conninfo:
+    """Connection strings as libpq reads them."""
+
+    @classmethod
+    def get_defaults(cls) -> list[ConninfoOption]:
+        """Every option, with the value it has when a connection string doesn't mention it."""
+        pointer = lib.PQconndefaults()
+        if not pointer:
+            raise MemoryError("libpq couldn't allocate the default options")
+        return memory.options(pointer)
+
+    @classmethod
+    def parse(cls, conninfo: Buffer) -> list[ConninfoOption]:
+        """Every option, with the value that the connection string gives it, or None.
+
+        Raises:
+            OperationalError: libpq doesn't understand it. The message shows no password.
+            ProgrammingError: there is a NUL byte in it.
+        """
+        checked = arguments.conninfo(conninfo)
+        pointer, message = memory.parse_conninfo(checked)
+        if pointer:
+            return memory.options(pointer)
+        if message is None:
+            raise MemoryError("libpq couldn't allocate the options")
+        raise OperationalError(redact(message.decode("utf-8", "replace").strip(), checked))

@@ -1,0 +1,95 @@
+"""A libpq object tied to a Python object: freed once, at the right time, in the right process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ..errors import OperationalError, ProgrammingError
+from .abc import Pointer
+from .binding import memory
+
+
+class Handle:
+    """Owns a pointer of libpq's that one thread may be waiting on while another closes it.
+
+    Calls that let go of the GIL go through `_call`. Closing makes every later call fail at once;
+    the memory is freed when no call is under way any more: by whoever comes last, once. So neither
+    another thread nor a notice handler that closes its own connection, inside libpq, frees what
+    libpq is using.
+
+    Calls that keep the GIL (see libpq.h) pass `self._ptr` themselves: CPython lets no other thread
+    in between reading it and the call. Without a GIL that is no longer so: there, an object that
+    one thread closes may not be read by another at the same time.
+
+    A forked child has the pointer too, but may not say goodbye to the server: it forgets it.
+    """
+
+    _release: ClassVar[staticmethod[[Pointer], None]]
+    _closed_message: ClassVar[str]
+
+    # Held by the class, since a module may be empty when the interpreter exits.
+    _getpid = staticmethod(os.getpid)
+    _null: ClassVar[Pointer] = memory.NULL
+
+    def __init__(self, pointer: Pointer) -> None:
+        # NULL when closed.
+        self._ptr: Pointer = pointer
+        # The pointer until it is freed, and a None for each call under way: lists, since appending
+        # and popping are atomic with or without a GIL.
+        self._owned: list[Pointer] = [pointer]
+        self._calls: list[None] = []
+        # An exception from a handler that may not unwind through libpq: raised by the next call.
+        self._interruption: BaseException | None = None
+        self._pid = self._getpid()
+
+    def _open(self) -> Pointer:
+        """The pointer, or the error that it is closed."""
+        if not self._ptr:
+            raise OperationalError(self._closed_message)
+        return self._ptr
+
+    def _call(self, function: Callable[..., Any], *arguments: object) -> Any:
+        """Call a C function that lets go of the GIL, with the pointer before the arguments."""
+        # Announced before the pointer is read, so that closing sees either the call or no reader.
+        self._calls.append(None)
+        try:
+            pointer = self._ptr
+            if not pointer:
+                raise OperationalError(self._closed_message)
+            if len(self._calls) > 1:
+                raise ProgrammingError(
+                    "a call is under way already, in another thread, or in this one, which a notice"
+                    " or a signal interrupted: libpq allows one at a time"
+                )
+            if self._interruption is not None:
+                interruption, self._interruption = self._interruption, None
+                raise interruption
+            return function(pointer, *arguments)
+        finally:
+            self._calls.pop()
+            if not self._ptr and not self._calls:
+                self._free()
+
+    def _close(self) -> None:
+        """Refuse further calls, and free the object, or leave that to the last call under way."""
+        self._ptr = self._null
+        if not self._calls:
+            self._free()
+
+    def _free(self) -> bool:
+        """Free the object unless that is done; says whether it was done now."""
+        try:
+            pointer = self._owned.pop()
+        except IndexError:
+            return False
+        if self._pid != self._getpid():
+            return False
+        self._release(pointer)
+        return True
+
+    def __del__(self) -> None:
+        # An object whose __init__ didn't get far has nothing to free.
+        if "_pid" in self.__dict__:
+            self._close()

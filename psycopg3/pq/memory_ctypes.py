@@ -1,0 +1,216 @@
+"""What libpq's pointers point to, as Python values, through ctypes.
+
+The same functions exist for every binding (`abc.Memory` says what each does): what `pgconn.py` and
+`pgresult.py` need besides a plain call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from ctypes import byref, c_char, c_char_p, c_int, c_size_t, c_uint, c_void_p, string_at
+from typing import Any
+
+from . import libpq_ctypes as lib
+from .abc import Pointer
+from .records import ConninfoOption, PGnotify, PGresAttDesc
+
+NULL: Pointer = None
+
+# PQgetvalue again, giving the address: values with zero bytes don't survive as C strings.
+_value_address: Callable[[Pointer, int, int], int] = lib._function(
+    lib._quick, "PQgetvalue", 14, c_void_p, None
+)
+# Reading a short value through an array type made beforehand costs a third of string_at().
+_bytes = [c_char * length for length in range(65)]
+
+# Array types by length. ctypes' own cache costs four times as much.
+_pointers: dict[int, Any] = {}
+_ints: dict[int, Any] = {}
+_oids: dict[int, Any] = {}
+
+
+def _array(types: dict[int, Any], item: Any, values: Sequence[Any]) -> Any:
+    length = len(values)
+    array = types.get(length)
+    if array is None:
+        array = item * length
+        if length <= 64:
+            types[length] = array
+    return array(*values)
+
+
+def address(pointer: Pointer) -> int | None:
+    """The address as a number, None for NULL."""
+    value: int | None = pointer.value if pointer else None
+    return value
+
+
+def value(result: Pointer, row: int, column: int) -> bytes | None:
+    """A copy of one value of a result, None for SQL's NULL."""
+    length = lib.PQgetlength(result, row, column)
+    if not length:
+        return None if lib.PQgetisnull(result, row, column) else b""
+    text = lib.PQgetvalue(result, row, column)
+    if text is not None and len(text) == length:
+        return text
+    at = _value_address(result, row, column)
+    if length < len(_bytes):
+        raw: bytes = _bytes[length].from_address(at).raw
+        return raw
+    return string_at(at, length)
+
+
+def oids(types: Sequence[int] | None) -> Pointer:
+    """An array of oids; NULL for none."""
+    return _array(_oids, c_uint, types) if types else None
+
+
+def parameters(
+    values: Sequence[bytes | None], lengths: Sequence[int] | None, formats: Sequence[int] | None
+) -> tuple[Any, ...]:
+    """The C arguments `values, lengths, formats` of the functions that send parameters."""
+    if not values:
+        return (None, None, None)
+    if lengths is None or formats is None:
+        return (_array(_pointers, c_char_p, values), None, None)
+    return (
+        _array(_pointers, c_char_p, values),
+        _array(_ints, c_int, lengths),
+        _array(_ints, c_int, formats),
+    )
+
+
+def take(pointer: Pointer) -> bytes:
+    """A copy of a C string that is ours; the string is freed."""
+    try:
+        return string_at(pointer)
+    finally:
+        lib.PQfreemem(pointer)
+
+
+def copy_data(conn: Pointer, asynchronous: int) -> tuple[int, bytes]:
+    """PQgetCopyData: its result, and a copy of the row, which is freed."""
+    buffer = lib.MemoryPointer()
+    length = lib.PQgetCopyData(conn, byref(buffer), asynchronous)
+    if not buffer:
+        return length, b""
+    try:
+        return length, string_at(buffer, max(length, 0))
+    finally:
+        lib.PQfreemem(buffer)
+
+
+def notify(pointer: Pointer) -> PGnotify | None:
+    """A copy of a notification, which is freed; None for NULL."""
+    if not pointer:
+        return None
+    record = pointer.contents
+    try:
+        return PGnotify(record.relname, record.be_pid, record.extra)
+    finally:
+        lib.PQfreemem(pointer)
+
+
+def options(pointer: Pointer) -> list[ConninfoOption]:
+    """A copy of an array of options of connection strings, which is freed; empty for NULL."""
+    found: list[ConninfoOption] = []
+    if not pointer:
+        return found
+    names = ConninfoOption._fields
+    try:
+        while (record := pointer[len(found)]).keyword is not None:
+            found.append(ConninfoOption._make(getattr(record, name) for name in names))
+        return found
+    finally:
+        lib.PQconninfoFree(pointer)
+
+
+def parse_conninfo(conninfo: bytes) -> tuple[Pointer, bytes | None]:
+    """PQconninfoParse: the options, or NULL and libpq's message (None when memory ran out)."""
+    message = lib.MemoryPointer()
+    pointer = lib.PQconninfoParse(conninfo, byref(message))
+    return pointer, take(message) if message else None
+
+
+def cancel(pointer: Pointer) -> bytes | None:
+    """PQcancel: None when the request went out, else libpq's message."""
+    # libpq's manual recommends 256 bytes.
+    error = ctypes.create_string_buffer(256)
+    return None if lib.PQcancel(pointer, error, len(error)) else error.value
+
+
+def set_attributes(result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int:
+    """PQsetResultAttrs: 0 when it failed."""
+    fields: list[Any] = [tuple(description) for description in descriptions]
+    records = (lib.PGresAttDesc * len(fields))(*fields)
+    return lib.PQsetResultAttrs(result, len(descriptions), records)
+
+
+def escape_string(conn: Pointer, data: bytes) -> tuple[bytes, bool]:
+    """PQescapeStringConn, or PQescapeString when `conn` is NULL.
+
+    Returns:
+        The text, and whether it is faulty.
+    """
+    buffer = ctypes.create_string_buffer(2 * len(data) + 1)
+    if not conn:
+        length = lib.PQescapeString(buffer, data, len(data))
+        return buffer.raw[:length], False
+    error = c_int()
+    length = lib.PQescapeStringConn(conn, buffer, data, len(data), byref(error))
+    return buffer.raw[:length], bool(error.value)
+
+
+def escape_bytea(conn: Pointer, data: bytes) -> bytes | None:
+    """PQescapeByteaConn, or PQescapeBytea when `conn` is NULL; None when it failed."""
+    length = c_size_t()
+    if conn:
+        escaped = lib.PQescapeByteaConn(conn, data, len(data), byref(length))
+    else:
+        escaped = lib.PQescapeBytea(data, len(data), byref(length))
+    return take(escaped) if escaped else None
+
+
+def unescape_bytea(data: bytes) -> bytes | None:
+    """PQunescapeBytea; None when it failed."""
+    length = c_size_t()
+    plain = lib.PQunescapeBytea(data, byref(length))
+    if not plain:
+        return None
+    try:
+        return string_at(plain, length.value)
+    finally:
+        lib.PQfreemem(plain)
+
+
+def notice_receiver(receive: Callable[[int, Pointer], None]) -> Pointer:
+    """A C function that calls `receive(key, result)`, which may not raise. Keep it for ever."""
+    return lib.PQnoticeReceiver(receive)
+
+
+def notice_key(key: int) -> Pointer:
+    """The `arg` of PQsetNoticeReceiver that comes back as `key`."""
+    return key
+
+
+def open_stream(fileno: int) -> Pointer:
+    """A C stream that writes to a duplicate of the descriptor: closing it leaves yours open."""
+    import os
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fdopen.restype = lib.STREAMPointer
+    libc.fdopen.argtypes = [c_int, c_char_p]
+    duplicate = os.dup(fileno)
+    stream = libc.fdopen(duplicate, b"w")
+    if not stream:
+        os.close(duplicate)
+        raise OSError(ctypes.get_errno(), f"fdopen({fileno}) failed")
+    return stream
+
+
+def close_stream(stream: Pointer) -> None:
+    """Flush and close a stream of `open_stream`."""
+    libc = ctypes.CDLL(None)
+    libc.fclose.argtypes = [lib.STREAMPointer]
+    libc.fclose(stream)

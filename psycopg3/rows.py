@@ -1,0 +1,219 @@
+"""Row factories: what a row of a result is made into.
+
+A row factory is called with the cursor once for each result, when the names of the columns are
+known, and returns a row maker; that is called with the values of each row. Any function of this
+shape is one.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
+
+from .encodings import conn_encoding
+from .errors import DataError, InterfaceError, ProgrammingError
+from .pq import ExecStatus
+
+if TYPE_CHECKING:
+    # Not needed at run time, where Python 3.11 has no default for type variables.
+    from typing_extensions import TypeVar
+
+    from .abc import CursorLike
+else:
+    from typing import TypeVar
+
+TupleRow: TypeAlias = tuple[Any, ...]
+"""The rows of `tuple_row`."""
+
+DictRow: TypeAlias = dict[str, Any]
+"""The rows of `dict_row`."""
+
+T = TypeVar("T", covariant=True)
+
+if TYPE_CHECKING:
+    Row = TypeVar("Row", covariant=True, default=TupleRow)
+else:
+    Row = TypeVar("Row", covariant=True)
+
+
+class RowMaker(Protocol[Row]):
+    """Makes a row of the values of its columns."""
+
+    def __call__(self, values: Sequence[Any], /) -> Row:
+        """Make one row."""
+        ...
+
+
+class BaseRowFactory(Protocol[Row]):
+    """Makes the row maker for the current result of a cursor."""
+
+    # Any, so that a factory may ask for the class of cursors that it is made for.
+    def __call__(self, cursor: Any, /) -> RowMaker[Row]:
+        """Make a row maker."""
+        ...
+
+
+# One protocol serves all: a factory looks at the cursor's result, and never waits.
+RowFactory = BaseRowFactory
+AsyncRowFactory = BaseRowFactory
+
+_WITH_ROWS = frozenset({ExecStatus.TUPLES_OK, ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_CHUNK})
+
+
+def tuple_row(cursor: CursorLike) -> RowMaker[TupleRow]:
+    """Make rows tuples: the default.
+
+    The row maker is `tuple` itself: whoever makes rows may look for it, and spare the call.
+    """
+    return no_result if _nfields(cursor) is None else tuple
+
+
+def dict_row(cursor: CursorLike) -> RowMaker[DictRow]:
+    """Make rows dicts, by the names of the columns; of columns of one name, the last stays."""
+    names = _names(cursor)
+    if names is None:
+        return no_result
+
+    def dict_row_(values: Sequence[Any]) -> DictRow:
+        return dict(zip(names, values))  # noqa: B905  # a check of lengths costs each row
+
+    return dict_row_
+
+
+def namedtuple_row(cursor: CursorLike) -> RowMaker[NamedTuple]:
+    """Make rows named tuples, of one class for the same names.
+
+    A name that is no identifier of Python is made one: `?column?` is `f_column_`, `class` is
+    `class_`.
+
+    Raises:
+        DataError: two columns have the same name; name them apart, with AS.
+    """
+    names = _names(cursor)
+    if names is None:
+        return no_result
+    make: RowMaker[NamedTuple] = _namedtuple_class(tuple(names))._make
+    return make
+
+
+def scalar_row(cursor: CursorLike) -> RowMaker[Any]:
+    """Make a row the value of its first column.
+
+    Raises:
+        ProgrammingError: the result has no columns.
+    """
+    nfields = _nfields(cursor)
+    if nfields is None:
+        return no_result
+    if nfields == 0:
+        raise ProgrammingError("scalar_row got a result without columns: at least one is needed")
+    return _first
+
+
+def class_row(cls: type[T]) -> BaseRowFactory[T]:
+    """Make rows objects of `cls`, called with the values as keyword arguments, by column name.
+
+    Dataclasses and models of Pydantic and attrs are such classes.
+
+    Raises:
+        TypeError: `cls` is no class.
+    """
+    if not isinstance(cls, type):
+        raise TypeError(f"class_row takes a class, got {cls!r}: kwargs_row takes any callable")
+    return kwargs_row(cls)
+
+
+def args_row(func: Callable[..., T]) -> BaseRowFactory[T]:
+    """Make rows by calling `func` with the values in the order of the columns."""
+
+    def args_row_(cursor: CursorLike) -> RowMaker[T]:
+        if _nfields(cursor) is None:
+            return no_result
+
+        def make(values: Sequence[Any]) -> T:
+            return func(*values)
+
+        return make
+
+    return args_row_
+
+
+def kwargs_row(func: Callable[..., T]) -> BaseRowFactory[T]:
+    """Make rows by calling `func` with the values as keyword arguments, by column name."""
+
+    def kwargs_row_(cursor: CursorLike) -> RowMaker[T]:
+        names = _names(cursor)
+        if names is None:
+            return no_result
+
+        def make(values: Sequence[Any]) -> T:
+            return func(**dict(zip(names, values)))  # noqa: B905
+
+        return make
+
+    return kwargs_row_
+
+
+def no_result(_values: Sequence[Any], /) -> NoReturn:
+    """Refuse to make a row: the row maker of a cursor that has no rows.
+
+    Raises:
+        InterfaceError: always.
+    """
+    raise InterfaceError("the cursor has no result to make rows of: execute a query first")
+
+
+def _first(values: Sequence[Any]) -> Any:
+    return values[0]
+
+
+def _nfields(cursor: CursorLike) -> int | None:
+    """How many columns the cursor's result has; None if it has no result, or one without rows.
+
+    The number alone doesn't tell: a SELECT may have no columns, and its rows are empty; and the
+    description of a portal has columns, but its status is a mere COMMAND_OK.
+    """
+    result = cursor.pgresult
+    if result is None:
+        return None
+    nfields = result.nfields
+    return nfields if nfields or result.status in _WITH_ROWS else None
+
+
+def _names(cursor: CursorLike) -> list[str] | None:
+    """The names of the columns; None if the cursor has no rows."""
+    result = cursor.pgresult
+    nfields = _nfields(cursor)
+    if result is None or nfields is None:
+        return None
+    encoding = conn_encoding(cursor.connection.pgconn)
+    if encoding == "ascii":  # SQL_ASCII: not even the server knows what the bytes mean
+        encoding = "utf-8"
+    return [(result.fname(i) or b"").decode(encoding, "replace") for i in range(nfields)]
+
+
+@lru_cache(512)
+def _namedtuple_class(names: tuple[str, ...]) -> Any:
+    try:
+        cls = namedtuple("Row", map(_identifier, names))  # type: ignore[misc]  # noqa: PYI024
+    except ValueError as ex:
+        raise DataError(
+            f"namedtuple_row can't make fields of the columns {', '.join(names)}: {ex};"
+            " name them apart, with AS"
+        ) from None
+    return cls
+
+
+def _identifier(name: str) -> str:
+    """`name` made an identifier that a named tuple takes."""
+    if not name.isascii():
+        from unicodedata import normalize
+
+        name = normalize("NFKC", name)  # as Python does with the identifiers of a source
+    name = "".join(c if f"_{c}".isidentifier() else "_" for c in name)
+    if not name.isidentifier() or name.startswith("_"):
+        name = f"f{name}"
+    return f"{name}_" if iskeyword(name) else name

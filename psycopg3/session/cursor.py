@@ -1,0 +1,294 @@
+"""The half of a cursor that never waits: its results, and the position in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .. import errors as e
+from ..adapt import AdaptersMap, Transformer
+from ..generators import arrived_notifies
+from ..pq import ExecStatus, Format, TransactionStatus
+from ..query import BoundQuery, bind
+from ..waiting import WaitGen
+from .exchange import Pending
+from .results import Column, ResultSet, check_results
+from .session import Session
+from .states import MEANING, Meaning, Operation
+
+if TYPE_CHECKING:
+    from ..abc import Params, Query
+    from ..pq import PGresult
+    from ..rows import RowFactory
+
+Row = TypeVar("Row", covariant=True)
+
+# executemany: how many commands are sent before the oldest of them must have its results.
+# They bound the memory that results take; more than 100 in flight gain nothing measurable.
+_IN_FLIGHT = 256
+
+
+class BaseCursor(Generic[Row]):
+    """What `Cursor` and `AsyncCursor` have in common."""
+
+    def __init__(self, connection: Session, row_factory: RowFactory[Row]):
+        self._session = connection
+        self._row_factory = row_factory
+        self._adapters: AdaptersMap | None = None
+        self._closed = False
+        self.arraysize = 1
+        """How many rows `fetchmany()` returns if it isn't told."""
+        self.format = Format.TEXT
+        """The format asked for results if `execute()` isn't told."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._transformer = Transformer(self)
+        self._query: BoundQuery | None = None
+        self._pending: Pending | None = None
+        self._results: list[PGresult] = []
+        self._index = 0
+        self._set: ResultSet[Row] | None = None
+        self._total = -1
+
+    def __repr__(self) -> str:
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        if self._closed:
+            state = "closed"
+        elif self._result is None:
+            state = "no result"
+        else:
+            state = ExecStatus(self._result.status).name
+        return f"<{name} [{state}] on {self._session!r} at 0x{id(self):x}>"
+
+    # -- what it is ------------------------------------------------------------------------
+
+    @property
+    def adapters(self) -> AdaptersMap:
+        """How this cursor turns Python values into PostgreSQL's and back."""
+        if self._adapters is None:
+            self._adapters = AdaptersMap(self._session.adapters)
+        return self._adapters
+
+    @property
+    def _encoding(self) -> str:
+        return self._session.encoding
+
+    @property
+    def _result(self) -> PGresult | None:
+        return self._set.result if self._set is not None else None
+
+    @property
+    def pgresult(self) -> PGresult | None:
+        """The current result as libpq holds it, None without."""
+        return self._result
+
+    @property
+    def closed(self) -> bool:
+        """Whether the cursor was closed."""
+        return self._closed
+
+    @property
+    def description(self) -> list[Column] | None:
+        """The columns of the current result, None if it has no rows."""
+        current = self._set
+        return current.columns() if current is not None and current.has_rows else None
+
+    @property
+    def rowcount(self) -> int:
+        """Rows returned or affected; -1 if unknown. After `executemany()` the total."""
+        if self._total >= 0 or self._set is None:
+            return self._total
+        return self._set.rowcount
+
+    @property
+    def rownumber(self) -> int | None:
+        """The index of the next row to fetch, from 0; None without rows."""
+        current = self._set
+        return current.position if current is not None and current.has_rows else None
+
+    @property
+    def statusmessage(self) -> str | None:
+        """The tag of the current result, such as "INSERT 0 1"; None without a result."""
+        tag = self._result.command_status if self._result is not None else None
+        return tag.decode() if tag is not None else None
+
+    @property
+    def row_factory(self) -> RowFactory[Row]:
+        """What makes the functions that make rows; a change holds for the current result too."""
+        return self._row_factory
+
+    @row_factory.setter
+    def row_factory(self, row_factory: RowFactory[Row]) -> None:
+        self._row_factory = row_factory
+        if self._set is not None:
+            self._set.make_row = row_factory(self)
+
+    def setinputsizes(self, sizes: Sequence[Any]) -> None:
+        """Do nothing: PostgreSQL needs no sizes (PEP 249 asks for the method)."""
+
+    def setoutputsize(self, size: int, column: int | None = None) -> None:
+        """Do nothing: PostgreSQL needs no sizes (PEP 249 asks for the method)."""
+
+    # -- results ---------------------------------------------------------------------------
+
+    def nextset(self) -> bool | None:
+        """Go to the next statement's result; None if there is none."""
+        if self._index + 1 >= len(self._results):
+            return None
+        self._select(self._index + 1)
+        return True
+
+    def _select(self, index: int) -> None:
+        """Make a result the current one, at its first row."""
+        self._index = index
+        result = self._results[index]
+        self._transformer.set_pgresult(result)
+        self._set = None
+        current: ResultSet[Row] = ResultSet(result, self._transformer, _unmade)
+        self._set = current
+        current.make_row = self._row_factory(self)
+
+    def _choose(self, index: int) -> None:
+        count = len(self._results)
+        if not -count <= index < count:
+            raise IndexError(f"index {index} is out of range: there are {count} results")
+        self._select(index % count)
+
+    def _take(self, pending: Pending, encoding: str) -> None:
+        """Take the results of an `execute()`, or raise the server's error."""
+        self._pending = pending
+        check_results(pending.results, encoding)
+        self._results = pending.results
+        if self._results:
+            self._select(0)
+
+    def _rows(self) -> ResultSet[Row]:
+        """The current result, if it has rows to fetch.
+
+        Raises:
+            InterfaceError: the cursor is closed.
+            ProgrammingError: there is no result, or it has no rows.
+        """
+        current = self._set
+        if current is not None and current.has_rows and not self._closed:
+            return current
+        self._check_open()
+        if current is None:
+            raise e.ProgrammingError("there is no result to fetch from: execute a query first")
+        raise e.ProgrammingError(
+            "the last statement returned no rows to fetch:"
+            f" its status is {self.statusmessage or ExecStatus(current.result.status).name!r}"
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise e.InterfaceError("the cursor is closed: make a new one with connection.cursor()")
+        if self._session.closed:
+            self._session.check(Operation.EXECUTE, "cursor operations")
+
+    # -- commands --------------------------------------------------------------------------
+
+    def _execute_gen(
+        self, query: Query, params: Params | None, binary: bool | None
+    ) -> WaitGen[None]:
+        """Bind and run a query; its results are then this cursor's."""
+        self._check_open()
+        self._reset()
+        self._query = bound = self._bind(query, params, binary)
+        encoding = self._encoding
+        pending = yield from self._session.query_gen(bound)
+        yield from self._refuse_copy_gen(pending)
+        self._take(pending, encoding)
+
+    def _bind(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
+        wanted = self.format if binary is None else int(bool(binary))
+        return bind(query, params, self._transformer, result_format=wanted)
+
+    def _refuse_copy_gen(self, pending: Pending) -> WaitGen[None]:
+        results = pending.results
+        if results and MEANING[results[-1].status] is Meaning.COPY:
+            yield from self._session.exchange.drain_gen()
+            raise e.ProgrammingError(
+                "COPY from and to the client can't be run by execute(): it transfers data besides"
+                " its result"
+            )
+
+    def _executemany_gen(
+        self, query: Query, params_seq: Iterable[Params], returning: bool
+    ) -> WaitGen[None]:
+        """Run a query once for each parameters, all of them in one pipeline."""
+        self._check_open()
+        self._reset()
+        session = self._session
+        session.check(Operation.EXECUTE, "executemany()")
+        exchange = session.exchange
+        begin = not session.autocommit and (
+            session.pgconn.transaction_status == TransactionStatus.IDLE
+        )
+        sent: list[Pending] = []
+        params_seq = _iterable(params_seq)
+        kept: list[PGresult] = []
+        total = 0
+        opened = False
+        for params in params_seq:
+            bound = self._query = self._bind(query, params, None)
+            if not opened:
+                opened = True
+                if begin:
+                    yield from session.begin_gen()
+                exchange.enter()
+            sent.append((yield from session.request_gen(bound)))
+            if len(sent) >= 2 * _IN_FLIGHT:
+                total += yield from self._harvest_gen(sent[:_IN_FLIGHT], kept, returning)
+                del sent[:_IN_FLIGHT]
+        if opened:
+            yield from self._finish_many_gen()
+        total += yield from self._harvest_gen(sent, kept, returning)
+        if session.notices.wants_notifies:
+            session.notices.deliver(arrived_notifies(session.pgconn), session.encoding)
+        self._results = kept
+        if kept:
+            self._select(0)
+        else:
+            self._total = total
+
+    def _finish_many_gen(self) -> WaitGen[None]:
+        try:
+            yield from self._session.exchange.leave_gen()
+        except e.OperationalError as ex:
+            raise self._session.explain(ex) from ex.__cause__
+
+    def _harvest_gen(
+        self, sent: list[Pending], kept: list[PGresult], returning: bool
+    ) -> WaitGen[int]:
+        """Receive what was sent; keep its results if they are wanted; return the rows affected."""
+        total = 0
+        if sent:
+            yield from self._session.exchange.settle_gen(sent[-1])
+        for pending in sent:
+            check_results(pending.results, self._encoding)
+            for result in pending.results:
+                total += result.command_tuples or 0
+            if returning:
+                kept += pending.results
+        return total
+
+    def _close(self) -> None:
+        """Close the cursor; it does no I/O."""
+        self._closed = True
+        self._reset()
+
+
+def _iterable(params_seq: Iterable[Params]) -> Iterable[Params]:
+    try:
+        return iter(params_seq)
+    except TypeError:
+        raise e.ProgrammingError(
+            f"the parameters of executemany() are of type {type(params_seq).__name__}: expected a"
+            " sequence or another iterable of parameters, one for each execution"
+        ) from None
+
+
+def _unmade(values: Sequence[Any]) -> Any:
+    raise e.InterfaceError("a row factory must not fetch rows")

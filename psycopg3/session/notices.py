@@ -1,0 +1,106 @@
+"""Notices and notifications to their handlers, and the server's last words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import errors as e
+from ..encodings import conn_encoding
+
+if TYPE_CHECKING:
+    from ..pq import PGconn, PGresult
+    from ..pq.misc import PGnotify
+
+_LOST_FOR_GOOD = frozenset({b"FATAL", b"PANIC"})
+
+
+class Notify(NamedTuple):
+    """A notification: what `NOTIFY channel, 'payload'` sent, and the process that sent it."""
+
+    channel: str
+    """The name of the channel."""
+    payload: str
+    """The text, empty if there was none."""
+    pid: int
+    """The process id of the sending session."""
+
+
+NoticeHandler = Callable[["e.Diagnostic"], None]
+NotifyHandler = Callable[[Notify], None]
+
+
+def notify_from(raw: PGnotify, encoding: str) -> Notify:
+    """Decode a notification as libpq gives it."""
+    return Notify(raw.relname.decode(encoding), raw.extra.decode(encoding), raw.be_pid)
+
+
+class Notices:
+    """The handlers of one session, called while its operations run.
+
+    A FATAL or PANIC that arrives while no command is under way comes as a notice too
+    (libpq knows no better place for it): it is kept as the reason of the loss, for the next
+    operation to raise, and no handler sees it.
+    """
+
+    def __init__(self) -> None:
+        self._last_words: Callable[[], e.Error] | None = None
+        self._handlers: list[NoticeHandler] = []
+        self._notify_handlers: list[NotifyHandler] = []
+
+    def add(self, handler: NoticeHandler) -> None:
+        """Have `handler` called with the Diagnostic of each notice."""
+        self._handlers.append(handler)
+
+    def remove(self, handler: NoticeHandler) -> None:
+        """Stop calling `handler`; ValueError if it wasn't added."""
+        self._handlers.remove(handler)
+
+    def add_notify(self, handler: NotifyHandler) -> None:
+        """Have `handler` called with each Notify."""
+        self._notify_handlers.append(handler)
+
+    def remove_notify(self, handler: NotifyHandler) -> None:
+        """Stop calling `handler`; ValueError if it wasn't added."""
+        self._notify_handlers.remove(handler)
+
+    @property
+    def reason(self) -> e.Error | None:
+        """A new error of what the server said when it ended the session while idle, if it did."""
+        return self._last_words() if self._last_words is not None else None
+
+    @property
+    def wants_notifies(self) -> bool:
+        """Whether somebody is to be called."""
+        return bool(self._notify_handlers)
+
+    def receive(self, pgconn: PGconn, result: PGresult) -> None:
+        """Take a notice from libpq."""
+        severity = result.error_field(e.SEVERITY_NONLOCALIZED_FIELD)
+        encoding = conn_encoding(pgconn)
+        if severity in _LOST_FOR_GOOD:
+            fields = {code: result.error_field(code) for code in e.FIELD_CODES}
+            self._last_words = partial(e.error_from_fields, fields, encoding)
+            return
+        if self._handlers:
+            diag = e.Diagnostic.from_result(result, encoding)
+            for handler in tuple(self._handlers):
+                _call(handler, diag, "notice")
+
+    def deliver(self, notifies: list[PGnotify], encoding: str) -> None:
+        """Hand notifications to the handlers, in the order of arrival."""
+        for raw in notifies:
+            notify = notify_from(raw, encoding)
+            for handler in tuple(self._notify_handlers):
+                _call(handler, notify, "notification")
+
+
+def _call(handler: Callable[..., None], news: object, kind: str) -> None:
+    try:
+        handler(news)
+    except Exception:
+        # Nobody waits for a handler: its failure is told, and the session goes on.
+        import logging
+
+        logging.getLogger("psycopg3").exception("error in the %s handler %r", kind, handler)

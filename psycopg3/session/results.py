@@ -1,0 +1,247 @@
+"""ResultSet: the rows, columns and position of one statement's result; errors made of results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from .. import errors as e
+from .._oids import (
+    BIT_OID,
+    BPCHAR_OID,
+    INTERVAL_OID,
+    NUMERIC_OID,
+    TIME_OID,
+    TIMESTAMP_OID,
+    TIMESTAMPTZ_OID,
+    TIMETZ_OID,
+    VARBIT_OID,
+    VARCHAR_OID,
+)
+from .states import MEANING, Meaning
+
+if TYPE_CHECKING:
+    from ..adapt import Transformer
+    from ..pq import PGresult
+    from ..rows import RowMaker
+
+Row = TypeVar("Row", covariant=True)
+
+_WITH_LENGTH = frozenset({BPCHAR_OID, VARCHAR_OID})
+_WITH_BITS = frozenset({BIT_OID, VARBIT_OID})
+_WITH_SECONDS = frozenset({TIME_OID, TIMETZ_OID, TIMESTAMP_OID, TIMESTAMPTZ_OID, INTERVAL_OID})
+_MODIFIER_HEADER = 4  # atttypmod counts the length word: varchar(10) is 14
+
+
+def check_results(results: list[PGresult], encoding: str) -> None:
+    """Raise the server's error if a statement failed; the first one is the cause.
+
+    Args:
+        encoding: the connection's when the statements were sent: the end of a failed
+            transaction may have changed it since.
+
+    Raises:
+        Error: of the class of its SQLSTATE.
+    """
+    for result in results:
+        meaning = MEANING[result.status]
+        if meaning is Meaning.ERROR:
+            raise e.error_from_result(result, encoding)
+        if meaning is Meaning.ABORTED:
+            raise e.PipelineAborted(
+                "not executed: an earlier command of the pipeline failed; execute it again"
+            )
+
+
+class ResultSet(Generic[Row]):
+    """One statement's result as a cursor sees it, and the position in its rows."""
+
+    __slots__ = ("_transformer", "count", "make_row", "position", "result")
+
+    def __init__(self, result: PGresult, transformer: Transformer, make_row: RowMaker[Row]):
+        self.result = result
+        self.count = result.ntuples
+        self.position = 0
+        self._transformer = transformer
+        self.make_row = make_row
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the statement returns rows, be they none."""
+        return MEANING[self.result.status] is Meaning.ROWS
+
+    @property
+    def rowcount(self) -> int:
+        """Rows returned or affected; -1 if the statement has no such number."""
+        affected = self.result.command_tuples
+        return -1 if affected is None else affected
+
+    def one(self) -> Row | None:
+        """The next row, None at the end."""
+        row = self._transformer.load_row(self.position, self.make_row)
+        if row is not None or self.position < self.count:
+            self.position += 1
+        return row
+
+    def many(self, size: int) -> list[Row]:
+        """The next `size` rows, fewer at the end."""
+        start = self.position
+        self.position = min(start + size, self.count)
+        return self._transformer.load_rows(start, self.position, self.make_row)
+
+    def all(self) -> list[Row]:
+        """The rows that are left."""
+        start, self.position = self.position, self.count
+        return self._transformer.load_rows(start, self.count, self.make_row)
+
+    def scroll(self, value: int, mode: str) -> None:
+        """Move within the rows.
+
+        Raises:
+            ProgrammingError: a mode other than "relative" and "absolute".
+            IndexError: the place is outside the rows; the position stays.
+        """
+        if mode == "relative":
+            position = self.position + value
+        elif mode == "absolute":
+            position = value
+        else:
+            raise e.ProgrammingError(
+                f"got the scroll mode {mode!r}: expected 'relative' or 'absolute'"
+            )
+        if not 0 <= position < self.count:
+            raise IndexError(
+                f"position {position} is outside the result: it has {self.count} rows, counted from 0"
+            )
+        self.position = position
+
+    def columns(self) -> list[Column]:
+        """What the result's columns are, one record each."""
+        transformer = self._transformer
+        return [
+            Column.of(self.result, i, transformer.encoding, _displayed(transformer, self.result, i))
+            for i in range(self.result.nfields)
+        ]
+
+
+def _displayed(transformer: Transformer, result: PGresult, index: int) -> str:
+    """A column's type as SQL writes it; its oid if the type isn't registered."""
+    oid, modifier = result.ftype(index), result.fmod(index)
+    info = transformer.adapters.types.get(oid)
+    if info is None:
+        return str(oid)
+    is_array = oid == info.array_oid and oid != info.oid
+    name = info.name
+    precision, scale = _precision(info.oid, modifier)
+    length = _length(info.oid, modifier)
+    if length is not None:
+        name += f"({length})"
+    elif precision is not None:
+        name += f"({precision})" if scale is None else f"({precision},{scale})"
+    return name + "[]" if is_array else name
+
+
+def _length(oid: int, modifier: int) -> int | None:
+    if oid in _WITH_LENGTH and modifier >= _MODIFIER_HEADER:
+        return modifier - _MODIFIER_HEADER
+    if oid in _WITH_BITS and modifier >= 0:
+        return modifier
+    return None
+
+
+def _precision(oid: int, modifier: int) -> tuple[int | None, int | None]:
+    """Precision and scale out of a type modifier, as the server packs them."""
+    if modifier < 0:
+        return None, None
+    if oid == NUMERIC_OID:
+        packed = modifier - _MODIFIER_HEADER
+        scale = packed & 0x7FF
+        # the scale is an 11-bit signed number since PostgreSQL 15: numeric(3,-2)
+        return packed >> 16, scale - 0x800 if scale & 0x400 else scale
+    if oid in _WITH_SECONDS:
+        digits = modifier & 0xFFFF  # interval keeps its range of fields above
+        return (digits, None) if digits != 0xFFFF else (None, None)
+    return None, None
+
+
+class Column(Sequence[Any]):
+    """A column of a result: PEP 249's sequence of seven, with names."""
+
+    __slots__ = ("_seven", "type_display")
+
+    def __init__(self, seven: tuple[Any, ...], type_display: str):
+        self._seven = seven
+        self.type_display = type_display
+        """The type as SQL writes it: "numeric(10,2)[]"."""
+
+    @classmethod
+    def of(cls, result: PGresult, index: int, encoding: str, type_display: str) -> Column:
+        """Read a column's description out of a result."""
+        oid, modifier, size = result.ftype(index), result.fmod(index), result.fsize(index)
+        name = (result.fname(index) or b"").decode("utf-8" if encoding == "ascii" else encoding)
+        precision, scale = _precision(oid, modifier)
+        length = _length(oid, modifier)
+        internal = size if size >= 0 else None
+        return cls((name, oid, length, internal, precision, scale, None), type_display)
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self._seven[0]  # type: ignore[no-any-return]
+
+    @property
+    def type_code(self) -> int:
+        """The oid of the type; compares with `psycopg3.STRING` and its like."""
+        return self._seven[1]  # type: ignore[no-any-return]
+
+    @property
+    def display_size(self) -> int | None:
+        """The declared length in characters or bits, None if the type has none."""
+        return self._seven[2]  # type: ignore[no-any-return]
+
+    @property
+    def internal_size(self) -> int | None:
+        """The size in bytes, None for types of variable size."""
+        return self._seven[3]  # type: ignore[no-any-return]
+
+    @property
+    def precision(self) -> int | None:
+        """The digits of a numeric, or of the seconds of a time; None if not declared."""
+        return self._seven[4]  # type: ignore[no-any-return]
+
+    @property
+    def scale(self) -> int | None:
+        """The digits behind the point of a numeric, None if not declared."""
+        return self._seven[5]  # type: ignore[no-any-return]
+
+    @property
+    def null_ok(self) -> bool | None:
+        """Always None: a result doesn't tell."""
+        return None
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return self._seven[index]
+
+    def __len__(self) -> int:
+        return 7
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Column):
+            return self._seven == other._seven
+        return self._seven == other
+
+    def __hash__(self) -> int:
+        return hash(self._seven)
+
+    def __repr__(self) -> str:
+        return f"<Column {self.name!r}, type: {self.type_display} (oid: {self.type_code})>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Column, (self._seven, self.type_display)
+
+
+Column.__module__ = "psycopg3"

@@ -1,0 +1,333 @@
+"""Session: one server session, all that a connection decides without waiting.
+
+`Session` is the lowest storey of a connection: the runner adds waiting to it, the shell the
+verbs that users call. Its public name is `BaseConnection`. Everything that needs the server
+is a generator, `x_gen`, that yields `(fd, Wait)`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import errors as e
+from ..adapt import AdaptersMap
+from ..encodings import conn_encoding
+from ..generators import arrived_notifies, cancel_gen, errand_gen
+from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus, version
+from ..pq.misc import connection_summary
+from ..waiting import WaitGen
+from . import states
+from .exchange import Exchange, Pending
+from .notices import Notices
+from .results import check_results
+from .states import Operation, Phase
+
+if TYPE_CHECKING:
+    from ..abc import AdaptContext
+    from ..pq import PGresult
+    from ..query import BoundQuery
+    from .notices import NoticeHandler, NotifyHandler
+    from .transaction import BaseTransaction
+
+_HAS_CANCEL_CONN = 170000
+
+
+class Session:
+    """One server session: what `Connection` and `AsyncConnection` have in common."""
+
+    # PEP 249's optional extension: the exceptions as attributes of a connection
+    Warning: ClassVar = e.Warning
+    Error: ClassVar = e.Error
+    InterfaceError: ClassVar = e.InterfaceError
+    DatabaseError: ClassVar = e.DatabaseError
+    DataError: ClassVar = e.DataError
+    OperationalError: ClassVar = e.OperationalError
+    IntegrityError: ClassVar = e.IntegrityError
+    InternalError: ClassVar = e.InternalError
+    ProgrammingError: ClassVar = e.ProgrammingError
+    NotSupportedError: ClassVar = e.NotSupportedError
+
+    def __init__(self, pgconn: PGconn):
+        self.pgconn = pgconn
+        """The libpq connection; use it for what this class doesn't offer."""
+        self.exchange = Exchange(pgconn)
+        self.blocks: list[BaseTransaction] = []
+        self._autocommit = False
+        self._adapters: AdaptersMap | None = None
+        self._template: AdaptersMap | None = None
+        self._closed = False
+        self.notices = Notices()
+        self._pid = os.getpid()
+        pgconn.notice_handler = _notice_receiver(weakref.ref(self.notices), weakref.ref(pgconn))
+
+    def __del__(self) -> None:
+        # A half-built object, or one inherited by fork, has nothing to warn of.
+        pgconn = getattr(self, "pgconn", None)
+        if pgconn is None or self._closed or self._pid != os.getpid():
+            return
+        if pgconn.status == ConnStatus.BAD:
+            return
+        warnings.warn(
+            f"{self!r} was deleted while still open: call close(), or use it in a 'with' block",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
+
+    def __repr__(self) -> str:
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"<{name} {connection_summary(self.pgconn)} at 0x{id(self):x}>"
+
+    # -- what it is ------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection can't be used any more, closed by either side."""
+        return self._closed or self.pgconn.status == ConnStatus.BAD
+
+    @property
+    def broken(self) -> bool:
+        """Whether the connection ended without `close()` being called."""
+        return not self._closed and self.pgconn.status == ConnStatus.BAD
+
+    @property
+    def adapters(self) -> AdaptersMap:
+        """How this connection turns Python values into PostgreSQL's and back."""
+        if self._adapters is None:
+            from ..postgres import adapters
+
+            self._adapters = AdaptersMap(self._template or adapters)
+        return self._adapters
+
+    @property
+    def connection(self) -> Session:
+        """The connection itself: it is an adaptation context."""
+        return self
+
+    def use_template(self, context: AdaptContext | None) -> None:
+        """Start from another context's adapters instead of the global ones."""
+        if context is not None:
+            self._template = context.adapters
+
+    def fileno(self) -> int:
+        """The descriptor of the connection's socket, to wait on it.
+
+        Raises:
+            OperationalError: the connection is closed.
+        """
+        self.check(Operation.REFER, "fileno()")
+        return self.pgconn.socket
+
+    @property
+    def encoding(self) -> str:
+        """The Python codec of the connection's client_encoding."""
+        return conn_encoding(self.pgconn)
+
+    @property
+    def phase(self) -> Phase:
+        """Where the session stands: what may be done now is in `states.ALLOWED`."""
+        if self._closed:
+            return Phase.CLOSED
+        phase = states.phase_of(self.pgconn)
+        if self.blocks and phase in (Phase.IDLE, Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION):
+            return Phase.BLOCK
+        return phase
+
+    def check(self, operation: Operation, what: str) -> None:
+        """Refuse an operation that the session's phase doesn't allow.
+
+        Raises:
+            ProgrammingError: wrong moment.
+            Error: the connection is closed or lost; in the latter case the server's own
+                reason, if it told one.
+        """
+        phase = self.phase
+        if operation in states.ALLOWED[phase]:
+            return
+        if phase is Phase.LOST and (reason := self.notices.reason) is not None:
+            raise reason
+        states.check(phase, operation, what)
+
+    def quote_identifier(self, name: str) -> bytes:
+        """Quote a name for use in SQL."""
+        return Escaping(self.pgconn).escape_identifier(name.encode(self.encoding))
+
+    # -- handlers --------------------------------------------------------------------------
+
+    def add_notice_handler(self, callback: NoticeHandler) -> None:
+        """Have `callback` called with the Diagnostic of each notice that the server sends."""
+        self.notices.add(callback)
+
+    def remove_notice_handler(self, callback: NoticeHandler) -> None:
+        """Stop calling `callback`; ValueError if it wasn't added."""
+        self.notices.remove(callback)
+
+    def add_notify_handler(self, callback: NotifyHandler) -> None:
+        """Have `callback` called with each Notify, during the connection's operations."""
+        self.notices.add_notify(callback)
+
+    def remove_notify_handler(self, callback: NotifyHandler) -> None:
+        """Stop calling `callback`; ValueError if it wasn't added."""
+        self.notices.remove_notify(callback)
+
+    # -- commands --------------------------------------------------------------------------
+
+    def query_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
+        """Run a bound query, in a transaction unless in autocommit."""
+        self.check(Operation.EXECUTE, "execute()")
+        if not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE:
+            yield from self.begin_gen()
+        return (yield from self.request_gen(bound))
+
+    def request_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
+        """Send a bound query as it is; its results come now, or are owed in a pipeline."""
+
+        def send(pgconn: PGconn) -> None:
+            if bound.values is None and not bound.result_format and not self.exchange.pipelined:
+                pgconn.send_query(bound.query)
+            else:
+                pgconn.send_query_params(
+                    bound.query,
+                    bound.values,
+                    param_types=bound.types,
+                    param_formats=bound.formats,
+                    result_format=bound.result_format,
+                )
+
+        try:
+            pending = yield from self.exchange.request_gen(send)
+        except e.OperationalError as ex:
+            raise self.explain(ex) from ex.__cause__
+        if self.notices.wants_notifies:
+            self.notices.deliver(arrived_notifies(self.pgconn), self.encoding)
+        return pending
+
+    def command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
+        """Run a command of the driver's own and return its results, or raise the server's error."""
+        encoding = self.encoding
+        try:
+            pending = yield from self.exchange.request_gen(lambda pgconn: pgconn.send_query(command))
+        except e.OperationalError as ex:
+            raise self.explain(ex) from ex.__cause__
+        check_results(pending.results, encoding)
+        return pending.results
+
+    def explain(self, ex: e.OperationalError) -> e.Error:
+        """Give the best reason for a lost connection: ours, or what the server said while idle."""
+        if self._closed:
+            return e.OperationalError("the connection was closed while the operation was under way")
+        if self.pgconn.status == ConnStatus.BAD:
+            return self.notices.reason or ex
+        return ex
+
+    def begin_command(self) -> bytes:
+        """The statement that opens a transaction."""
+        return b"BEGIN"
+
+    def begin_gen(self) -> WaitGen[None]:
+        """Open a transaction."""
+        yield from self.command_gen(self.begin_command())
+
+    def commit_gen(self) -> WaitGen[None]:
+        """End the transaction, if there is one.
+
+        Raises:
+            InFailedSqlTransaction: a statement had failed, so the server has rolled back.
+        """
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+            return
+        results = yield from self.command_gen(b"COMMIT")
+        # The manual on COMMIT: of a failed transaction it makes a ROLLBACK, without an error.
+        if results[-1].command_status == b"ROLLBACK":
+            raise e.lookup("25P02")(
+                "the transaction was rolled back, not committed: a statement in it had failed;"
+                " let the error through, or call rollback() where you expect it"
+            )
+
+    def rollback_gen(self) -> WaitGen[None]:
+        """Undo the transaction, if there is one."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            yield from self.command_gen(b"ROLLBACK")
+
+    def user_commit_gen(self) -> WaitGen[None]:
+        """`commit()`, refused inside a transaction() block."""
+        self.check(Operation.COMMIT, "commit()")
+        yield from self.commit_gen()
+
+    def user_rollback_gen(self) -> WaitGen[None]:
+        """`rollback()`, refused inside a transaction() block."""
+        self.check(Operation.ROLLBACK, "rollback()")
+        yield from self.rollback_gen()
+
+    def set_autocommit_gen(self, value: bool) -> WaitGen[None]:
+        """Change autocommit, between two transactions only."""
+        self.check(Operation.CHARACTERISTICS, "autocommit")
+        self._autocommit = bool(value)
+        yield from ()  # a generator like its sisters, though nothing is sent
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def recover_gen(self, cancel: bool) -> WaitGen[None]:
+        """Bring an interrupted session back to rest, stopping the server's work first."""
+        if cancel and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            yield from self.cancel_request_gen()
+        yield from self.exchange.drain_gen()
+
+    def cancel_request_gen(self, *, timeout: float = 0) -> WaitGen[None]:
+        """Have the server cancel the command under way, and wait until it has heard."""
+        if version() >= _HAS_CANCEL_CONN:
+            cancel_conn = self.pgconn.cancel_conn()
+            try:
+                yield from cancel_gen(cancel_conn, timeout=timeout)
+            finally:
+                cancel_conn.finish()
+        else:
+            # libpq before 17 has only a call that blocks.
+            yield from errand_gen(self.pgconn.get_cancel().cancel)
+
+    def cancel(self) -> None:
+        """Ask the server to cancel the command under way; call it from any thread or task.
+
+        It opens a connection of its own and blocks until the server has taken the request.
+        The cancelled operation raises `errors.QueryCanceled`. On a closed connection, or if
+        nothing is under way, nothing happens.
+
+        Raises:
+            OperationalError: the request could not be delivered.
+        """
+        if not self.closed:
+            self.pgconn.get_cancel().cancel()
+
+    def shutdown(self) -> None:
+        """End the link without freeing it: whoever waits on it wakes and finds it closed."""
+        import socket
+
+        try:
+            with socket.socket(fileno=os.dup(self.pgconn.socket)) as link:
+                link.shutdown(socket.SHUT_RDWR)
+        except (OSError, e.OperationalError):
+            pass  # it has ended by itself
+
+    def log(self, message: str, *args: object) -> None:
+        """Tell the log of something that no exception can tell."""
+        import logging
+
+        logging.getLogger("psycopg3").warning(message, *args)
+
+    def give_up(self) -> None:
+        """Close the socket now, whatever is under way; the session counts as broken."""
+        self.pgconn.finish()
+
+
+def _notice_receiver(
+    notices: weakref.ref[Notices], pgconn: weakref.ref[PGconn]
+) -> Any:  # libpq's handler must not keep the session alive
+    def receive(result: PGresult) -> None:
+        heard_by, of = notices(), pgconn()
+        if heard_by is not None and of is not None:
+            heard_by.receive(of, result)
+
+    return receive

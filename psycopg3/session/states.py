@@ -1,0 +1,131 @@
+"""Tables: what may be done when, and what each result status means."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from .. import errors as e
+from ..pq import ConnStatus, ExecStatus, PGconn, TransactionStatus
+
+
+class Phase(Enum):
+    """Where a session stands between two operations."""
+
+    IDLE = "idle"
+    IN_TRANSACTION = "in a transaction"
+    FAILED_TRANSACTION = "in a failed transaction"
+    BLOCK = "inside a transaction() block"
+    ACTIVE = "executing a command"
+    CLOSED = "closed"
+    LOST = "lost"
+
+
+class Operation(Enum):
+    """What a user may ask of a session."""
+
+    REFER = auto()  # needs the connection to be there, and nothing of its state
+    EXECUTE = auto()
+    COMMIT = auto()
+    ROLLBACK = auto()
+    CHARACTERISTICS = auto()
+    BLOCK = auto()
+
+
+class Meaning(Enum):
+    """What a result tells whoever waits for it."""
+
+    ROWS = auto()
+    DONE = auto()
+    ERROR = auto()
+    ABORTED = auto()
+    SYNC = auto()
+    COPY = auto()
+
+
+_ALL = frozenset(Operation)
+
+ALLOWED: dict[Phase, frozenset[Operation]] = {
+    Phase.IDLE: _ALL,
+    Phase.IN_TRANSACTION: _ALL - {Operation.CHARACTERISTICS},
+    Phase.FAILED_TRANSACTION: _ALL - {Operation.CHARACTERISTICS, Operation.BLOCK},
+    Phase.BLOCK: _ALL - {Operation.CHARACTERISTICS, Operation.COMMIT, Operation.ROLLBACK},
+    Phase.ACTIVE: frozenset({Operation.REFER}),
+    Phase.CLOSED: frozenset(),
+    Phase.LOST: frozenset(),
+}
+
+_IN_TRANSACTION = "can't change {what} now: a transaction is in progress; commit or roll back first"
+_IN_BLOCK = (
+    "{what} is not allowed inside a transaction() block: leave the block to end the transaction,"
+    " or raise Rollback to undo it"
+)
+
+REFUSAL: dict[tuple[Phase, Operation], str] = {
+    (Phase.IN_TRANSACTION, Operation.CHARACTERISTICS): _IN_TRANSACTION,
+    (Phase.FAILED_TRANSACTION, Operation.CHARACTERISTICS): _IN_TRANSACTION,
+    (Phase.BLOCK, Operation.CHARACTERISTICS): _IN_TRANSACTION,
+    (Phase.FAILED_TRANSACTION, Operation.BLOCK): (
+        "can't start {what}: the transaction has failed; roll back first"
+    ),
+    (Phase.BLOCK, Operation.COMMIT): _IN_BLOCK,
+    (Phase.BLOCK, Operation.ROLLBACK): _IN_BLOCK,
+}
+
+_ANYTIME: dict[Phase, str] = {
+    Phase.ACTIVE: (
+        "can't do {what} now: the connection is busy with a command that was not finished; close it"
+    ),
+    Phase.CLOSED: "can't do {what}: the connection is closed; open a new one",
+    Phase.LOST: "can't do {what}: the connection to the server was lost; open a new one",
+}
+
+_PHASE: dict[int, Phase] = {
+    TransactionStatus.IDLE: Phase.IDLE,
+    TransactionStatus.ACTIVE: Phase.ACTIVE,
+    TransactionStatus.INTRANS: Phase.IN_TRANSACTION,
+    TransactionStatus.INERROR: Phase.FAILED_TRANSACTION,
+    TransactionStatus.UNKNOWN: Phase.LOST,
+}
+
+MEANING: dict[int, Meaning] = {
+    ExecStatus.EMPTY_QUERY: Meaning.DONE,
+    ExecStatus.COMMAND_OK: Meaning.DONE,
+    ExecStatus.TUPLES_OK: Meaning.ROWS,
+    ExecStatus.COPY_OUT: Meaning.COPY,
+    ExecStatus.COPY_IN: Meaning.COPY,
+    ExecStatus.COPY_BOTH: Meaning.COPY,
+    ExecStatus.BAD_RESPONSE: Meaning.ERROR,
+    ExecStatus.NONFATAL_ERROR: Meaning.ERROR,
+    ExecStatus.FATAL_ERROR: Meaning.ERROR,
+    ExecStatus.SINGLE_TUPLE: Meaning.ROWS,
+    ExecStatus.TUPLES_CHUNK: Meaning.ROWS,
+    ExecStatus.PIPELINE_SYNC: Meaning.SYNC,
+    ExecStatus.PIPELINE_ABORTED: Meaning.ABORTED,
+}
+
+_REFUSED_AS = {
+    Phase.CLOSED: e.OperationalError,
+    Phase.LOST: e.OperationalError,
+}
+
+
+def phase_of(pgconn: PGconn) -> Phase:
+    """Tell from libpq's own state where a session stands; blocks are the session's to know."""
+    if pgconn.status == ConnStatus.BAD:
+        return Phase.LOST
+    return _PHASE[pgconn.transaction_status]
+
+
+def check(phase: Phase, operation: Operation, what: str) -> None:
+    """Refuse `operation` if `phase` doesn't allow it.
+
+    Args:
+        what: the operation in the user's words, as the message shows it: "commit()".
+
+    Raises:
+        ProgrammingError: wrong moment.
+        OperationalError: the connection is closed or lost.
+    """
+    if operation not in ALLOWED[phase]:
+        sentence = REFUSAL.get((phase, operation)) or _ANYTIME[phase]
+        raise _REFUSED_AS.get(phase, e.ProgrammingError)(sentence.format(what=what))

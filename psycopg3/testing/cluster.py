@@ -1,0 +1,221 @@
+"""Cluster: a PostgreSQL server for the length of a `with` block, made where none is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from ..errors import OperationalError, ProgrammingError
+from .server import HOST, USER, Options, Server, Setting
+from .supervisor import StopMode
+
+# Variables of libpq that name a server; those of a user or a password alone do not.
+SERVER_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE")
+
+
+class Cluster:
+    """A PostgreSQL server for tests and demos: one that is there, else one of our own.
+
+    A server named by `dsn`, by PSYCOPG3_TEST_DSN or by libpq's own variables (PGHOST and such) is
+    used as it is. Where none is named, or where an option asks for what a server that is there need
+    not have, one is made from the first PostgreSQL found: in `bindir` or PSYCOPG3_TEST_BINDIR, by
+    pg_config, where the system puts it, in PATH, in the wheel of `psycopg3[embedded]`.
+
+    A server of our own listens on a Unix socket and on 127.0.0.1, has the superuser `postgres`, and
+    leaves nothing behind, also when this process is killed. It works for root too: the server then
+    runs as the account `postgres`, or as nobody.
+
+        with Cluster(settings={"max_connections": 20}) as cluster:
+            conn = psycopg3.connect(cluster.dsn)
+
+    Args:
+        dsn: connection string of a server to use as it is; excludes the options below.
+        bindir: folder of the server's programs.
+        settings: parameters of the server, as in postgresql.conf.
+        hba: lines of pg_hba.conf, to come before those that `auth` gives.
+        auth: how everybody signs in: `trust`, `scram-sha-256`, `md5` or `password`.
+        tls: True: with TLS, or an error; False: without; None: with, where the programs can.
+        own: make a server of our own even where one is named.
+        timeout: seconds that each start of the server may take.
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        bindir: str | os.PathLike[str] | None = None,
+        settings: Mapping[str, Setting] | None = None,
+        hba: Sequence[str] = (),
+        auth: str = "trust",
+        tls: bool | None = None,
+        own: bool = False,
+        timeout: float = 60.0,
+    ) -> None:
+        wants_own = own or bool(bindir or settings or hba or tls) or auth != "trust"
+        if dsn is not None and wants_own:
+            raise ProgrammingError("a server named by its dsn is used as it is: drop the options")
+        bindir = bindir or os.environ.get("PSYCOPG3_TEST_BINDIR")
+        self._options = Options(bindir, settings or {}, tuple(hba), auth, tls, timeout)
+        self._named = None if wants_own else _named_server(dsn)
+        self._server: Server | None = None
+        self._facts: _Facts | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        if self._named is not None:
+            state = "a server that was there"
+        elif self._server is None:
+            state = "not started"
+        else:
+            state = f"in {self.socket_dir}, port {self.port}"
+        return f"<psycopg3.testing.Cluster {state}>"
+
+    @property
+    def owned(self) -> bool:
+        """True for a server of our own, which may be configured, stopped and restarted."""
+        return self._named is None
+
+    @property
+    def dsn(self) -> str:
+        """Connection string: the superuser's, by the Unix socket; or the one that was given."""
+        if self._named is not None:
+            return self._named
+        password = f" password={self.password}" if self.password else ""
+        place = f"host={_quoted(str(self.socket_dir))} port={self.port}"
+        return f"{place} user={USER} dbname={USER}{password}"
+
+    @property
+    def host(self) -> str:
+        """The address for TCP connections; of a server that was there, what its connections use."""
+        return HOST if self.owned else self._look_up().host
+
+    @property
+    def port(self) -> int:
+        """The port, of the socket and of TCP."""
+        return self._own.port if self.owned else self._look_up().port
+
+    @property
+    def version(self) -> int:
+        """The server's version as libpq gives it: 180004 is 18.4."""
+        return self._own.installation.version if self.owned else self._look_up().version
+
+    @property
+    def bindir(self) -> Path:
+        """The folder of the server's programs."""
+        return self._own.bindir
+
+    @property
+    def socket_dir(self) -> Path:
+        """The folder of the server's Unix socket."""
+        return self._own.directory
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The authority that clients check the server's certificate by; None without TLS.
+
+        The certificate is good for localhost, 127.0.0.1, ::1 and db.example.test.
+        """
+        return self._own.ca_file
+
+    @property
+    def password(self) -> str | None:
+        """The superuser's password; None where signing in needs none."""
+        return self._own.password
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server; None while it is down."""
+        return self._own.pid
+
+    @property
+    def log(self) -> str:
+        """What the server has logged."""
+        return self._own.log
+
+    def start(self) -> None:
+        """Make the server and start it, or start it again after `halt`; nothing where it runs."""
+        if self._named is not None:
+            return
+        if self._server is None:
+            self._server = Server(self._options)
+        elif self._server.pid is None:
+            self._server.start()
+
+    def stop(self, mode: StopMode = "fast") -> None:
+        """Stop the server and remove all its files; a server that was there stays as it is."""
+        server, self._server = self._server, None
+        if server is not None:
+            try:
+                server.stop(mode)
+            finally:
+                server.release()
+
+    def halt(self, mode: StopMode = "fast") -> None:
+        """Stop the server, but keep its data for the next `start`."""
+        self._own.stop(mode)
+
+    def restart(self, mode: StopMode = "fast") -> None:
+        """Stop the server and start it again, with its data, on the same port."""
+        self._own.stop(mode)
+        self._own.start()
+
+    @property
+    def _own(self) -> Server:
+        if self._named is not None:
+            raise ProgrammingError(
+                "the server was there before and is not ours: ask for one with Cluster(own=True)"
+            )
+        if self._server is None:
+            raise ProgrammingError("the cluster is not started: use `with Cluster() as cluster:`")
+        return self._server
+
+    def _look_up(self) -> _Facts:
+        if self._facts is None:
+            self._facts = _ask_server(self._named or "")
+        return self._facts
+
+
+class _Facts(NamedTuple):
+    """What a server that was there says of itself."""
+
+    host: str
+    port: int
+    version: int
+
+
+def _named_server(dsn: str | None) -> str | None:
+    if dsn is not None:
+        return dsn
+    if named := os.environ.get("PSYCOPG3_TEST_DSN"):
+        return named
+    return "" if any(name in os.environ for name in SERVER_VARIABLES) else None
+
+
+def _ask_server(dsn: str) -> _Facts:
+    from .. import pq  # a server of our own is made without libpq
+
+    conn = pq.PGconn.connect(dsn.encode())
+    try:
+        if conn.status != pq.ConnStatus.OK:
+            raise OperationalError(f"no answer from the named server: {conn.get_error_message()}")
+        return _Facts(conn.host.decode(), int(conn.port), conn.server_version)
+    finally:
+        conn.finish()
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,7 @@
+"""The types of PostgreSQL, one family a file; and TypeInfo, to make more of them known."""
+
+from __future__ import annotations
+
+from ..adapt.typeinfo import TypeInfo, TypesRegistry
+
+__all__ = ["TypeInfo", "TypesRegistry"]

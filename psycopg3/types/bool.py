@@ -1,0 +1,75 @@
+"""bool: boolean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._oids import BOOL_OID
+from ..adapt import Dumper, Format, Loader
+
+if TYPE_CHECKING:
+    from ..abc import AdaptersMapLike, Buffer
+
+
+class BoolDumper(Dumper):
+    """bool in text."""
+
+    contextual = False
+    oid = BOOL_OID
+
+    def dump(self, obj: bool) -> bytes:
+        """``t`` or ``f``."""
+        return b"t" if obj else b"f"
+
+    def quote(self, obj: bool) -> bytes:
+        """``true`` or ``false``."""
+        return b"true" if obj else b"false"
+
+
+class BoolBinaryDumper(Dumper):
+    """bool in binary."""
+
+    contextual = False
+    format = Format.BINARY
+    oid = BOOL_OID
+
+    def dump(self, obj: bool) -> bytes:
+        """A byte, 1 or 0."""
+        return b"\x01" if obj else b"\x00"
+
+
+class BoolLoader(Loader):
+    """boolean in text."""
+
+    contextual = False
+
+    def load(self, data: Buffer) -> bool:
+        """``t`` is True, ``f`` is False."""
+        if data == b"t":
+            return True
+        if data == b"f":
+            return False
+        raise ValueError("expected t or f")
+
+
+class BoolBinaryLoader(Loader):
+    """boolean in binary."""
+
+    contextual = False
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> bool:
+        """A byte: 1 is True, 0 is False."""
+        if data == b"\x01":
+            return True
+        if data == b"\x00":
+            return False
+        raise ValueError("expected a byte, 0 or 1")
+
+
+def register(adapters: AdaptersMapLike) -> None:
+    """Let a map adapt bool."""
+    adapters.register_dumper(bool, BoolDumper)
+    adapters.register_dumper(bool, BoolBinaryDumper)
+    adapters.register_loader(BOOL_OID, BoolLoader)
+    adapters.register_loader(BOOL_OID, BoolBinaryLoader)

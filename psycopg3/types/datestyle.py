@@ -1,0 +1,134 @@
+"""Dates, times and intervals as PostgreSQL writes them, read under every DateStyle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+
+_MONTHS = {
+    "Jan": "01",
+    "Feb": "02",
+    "Mar": "03",
+    "Apr": "04",
+    "May": "05",
+    "Jun": "06",
+    "Jul": "07",
+    "Aug": "08",
+    "Sep": "09",
+    "Oct": "10",
+    "Nov": "11",
+    "Dec": "12",
+}
+
+# How many days PostgreSQL's units stand for in a timedelta, which knows neither months nor years.
+DAYS_A_MONTH = 30
+DAYS_A_YEAR = 365
+_DAYS = {
+    "day": 1,
+    "days": 1,
+    "mon": DAYS_A_MONTH,
+    "mons": DAYS_A_MONTH,
+    "year": DAYS_A_YEAR,
+    "years": DAYS_A_YEAR,
+}
+
+
+class DateStyle(NamedTuple):
+    """The session's DateStyle: the layout, and whether days come before months in it."""
+
+    layout: str
+    day_first: bool
+
+    @classmethod
+    def parse(cls, setting: bytes | None) -> DateStyle:
+        """Read the setting as the server reports it: `b"ISO, MDY"`, the default for None."""
+        layout, _, order = (setting or b"ISO, MDY").decode().partition(", ")
+        return cls(layout, layout == "German" or order == "DMY")
+
+
+def date_reader(style: DateStyle) -> Callable[[str], date]:
+    """Return a function that reads a date written in `style`; it raises ValueError."""
+    if style.layout == "ISO":
+        return date.fromisoformat
+
+    day_first = style.day_first
+
+    def read_date(text: str) -> date:
+        return date.fromisoformat(_iso_from_numeric(text, day_first))
+
+    return read_date
+
+
+def timestamp_reader(style: DateStyle) -> Callable[[str], datetime]:
+    """Return a function that reads a timestamp written in `style`; it raises ValueError."""
+    if style.layout == "ISO":
+        return datetime.fromisoformat
+
+    day_first = style.day_first
+    iso_from = _iso_from_words if style.layout == "Postgres" else _iso_from_numeric
+
+    def read_timestamp(text: str) -> datetime:
+        return datetime.fromisoformat(iso_from(text, day_first))
+
+    return read_timestamp
+
+
+def read_time(text: str) -> time:
+    """Read a time or timetz, the same in every DateStyle; raise ValueError."""
+    # PostgreSQL's 24:00 is the end of the day; newer Pythons would read the beginning of it.
+    if text.startswith("24"):
+        raise ValueError("hour must be in 0..23")
+    return time.fromisoformat(text)
+
+
+def read_interval(text: str) -> timedelta:
+    """Read an interval of IntervalStyle "postgres": `1 year 2 mons -3 days +04:05:06.7`.
+
+    Raises:
+        ValueError: not such an interval.
+        OverflowError: an interval longer than a timedelta can be.
+    """
+    words = text.split(" ")
+    microseconds = _read_clock(words.pop()) if ":" in words[-1] else 0
+    if len(words) % 2:
+        raise ValueError("a number without its unit")
+    days = 0
+    for number, unit in zip(words[::2], words[1::2], strict=True):
+        if unit not in _DAYS:
+            raise ValueError("a unit that is not year, mon or day")
+        days += int(number) * _DAYS[unit]
+    return timedelta(days, 0, microseconds)
+
+
+def _iso_from_numeric(text: str, day_first: bool) -> str:
+    """Turn `17.12.1997 07:37`, `12/17/1997 07:37`, `12-17-1997` into ISO.
+
+    Positions are fixed up to year 9999, the last one Python has: a longer year makes no ISO date.
+    """
+    first, second, year, rest = text[:2], text[3:5], text[6:10], text[10:]
+    if rest and rest[0] != " ":
+        raise ValueError("year is out of range")
+    month, day = (second, first) if day_first else (first, second)
+    return f"{year}-{month}-{day}{rest}"
+
+
+def _iso_from_words(text: str, day_first: bool) -> str:
+    """Turn `Wed Dec 17 07:37:16 1997`, or `Wed 17 Dec 07:37:16 1997`, into ISO."""
+    words = text.split(" ")
+    if len(words) != 5:
+        raise ValueError("not five words")
+    _, first, second, clock, year = words
+    month, day = (second, first) if day_first else (first, second)
+    if month not in _MONTHS:
+        raise ValueError("no month of that name")
+    return f"{year}-{_MONTHS[month]}-{day} {clock}"
+
+
+def _read_clock(text: str) -> int:
+    """Return the microseconds of `[+-]hours:mm:ss[.fraction]`, where hours may be many."""
+    hours, minutes, seconds = text.lstrip("+-").split(":")
+    seconds, _, fraction = seconds.partition(".")
+    whole = (int(hours) * 60 + int(minutes)) * 60 + int(seconds)
+    microseconds = whole * 1_000_000 + int(fraction[:6].ljust(6, "0"))
+    return -microseconds if text.startswith("-") else microseconds

@@ -1,0 +1,698 @@
+"""Dates, times and intervals: date, time, timetz, timestamp, timestamptz, interval."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from .._oids import (
+    DATE_OID,
+    INTERVAL_OID,
+    TIME_OID,
+    TIMESTAMP_OID,
+    TIMESTAMPTZ_OID,
+    TIMETZ_OID,
+)
+from ..adapt import Dumper, Format, Loader, PyFormat
+from ..errors import DataError, NotSupportedError
+from .datestyle import (
+    DAYS_A_MONTH,
+    DAYS_A_YEAR,
+    DateStyle,
+    date_reader,
+    read_interval,
+    read_time,
+    timestamp_reader,
+)
+from .timezone import session_timezone
+
+if TYPE_CHECKING:
+    from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
+
+_int4 = Struct("!i")
+_int8 = Struct("!q")
+_timetz = Struct("!qi")  # microseconds, seconds west of Greenwich
+_interval = Struct("!qii")  # microseconds, days, months
+
+# PostgreSQL counts from the year 2000.
+_EPOCH = datetime(2000, 1, 1)
+_EPOCH_UTC = _EPOCH.replace(tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
+
+_MICROSECOND = timedelta(microseconds=1)
+_MICROSECONDS_A_SECOND = 1_000_000
+
+# PostgreSQL reads no offset beyond 15:59:59.
+_FARTHEST_ZONE = timedelta(hours=16)
+
+# Where Python's values end and PostgreSQL's go on.
+_YEARS = "years are 1 to 9999"
+_HOURS = "hours are 0 to 23"
+_LIMITS = {
+    "date": _YEARS,
+    "time": _HOURS,
+    "timetz": _HOURS,
+    "timestamp": _YEARS,
+    "timestamptz": _YEARS,
+    "interval": "days are at most 999999999",
+}
+_INFINITIES = {0x7FFFFFFFFFFFFFFF: "infinity", -0x8000000000000000: "-infinity"}
+# infinity, the end of the day, years BC, five digits that are not the fraction of a second.
+_BEYOND = r"^-?infinity$|^24:| BC$|(?<!:\d\d\.)(?<!\d)\d{5}(?!\d* (?:day|mon|year))"
+_SHOWN = 100  # characters of a value in an error's message
+_DATE_INFINITIES = {0x7FFFFFFF: "infinity", -0x80000000: "-infinity"}
+
+
+# -- date ----------------------------------------------------------------------------------------
+
+
+class DateDumper(Dumper):
+    """Writes a date in ISO form, which the server reads the same under every DateStyle."""
+
+    oid = DATE_OID
+    contextual = False
+
+    def dump(self, obj: date) -> bytes:
+        """Write `2020-12-31`."""
+        return obj.isoformat().encode()
+
+
+class DateBinaryDumper(Dumper):
+    """Writes a date as the days since 2000."""
+
+    format = Format.BINARY
+    oid = DATE_OID
+    contextual = False
+
+    def dump(self, obj: date) -> bytes:
+        """Write four bytes."""
+        return _int4.pack(obj.toordinal() - _EPOCH_DAY)
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+
+class _SplitTimeDumper(Dumper):
+    """Is content with times without a zone, and leaves the others to a timetz dumper."""
+
+    oid = TIME_OID
+    contextual = False
+    _aware: type[Dumper]
+
+    def get_key(self, obj: time, format: PyFormat) -> DumperKey:  # noqa: ARG002
+        """Tell apart times with and without a zone."""
+        return self.cls if obj.tzinfo is None else (self.cls, tzinfo)
+
+    def upgrade(self, obj: time, format: PyFormat) -> Dumper:  # noqa: ARG002
+        """Return a timetz dumper for a time that has a zone."""
+        return self if obj.tzinfo is None else self._aware(self.cls)
+
+
+class TimeTzDumper(Dumper):
+    """Writes a time that has a zone of fixed offset, as timetz."""
+
+    oid = TIMETZ_OID
+    contextual = False
+
+    def dump(self, obj: time) -> bytes:
+        """Write `23:59:59.999999+02:30`.
+
+        Raises:
+            DataError: the zone's offset depends on the date, or has fractions of a second.
+        """
+        _time_offset(obj)
+        return obj.isoformat().encode()
+
+
+class TimeTzBinaryDumper(Dumper):
+    """Writes a time that has a zone of fixed offset, as timetz."""
+
+    format = Format.BINARY
+    oid = TIMETZ_OID
+    contextual = False
+
+    def dump(self, obj: time) -> bytes:
+        """Write twelve bytes.
+
+        Raises:
+            DataError: the zone's offset depends on the date, or has fractions of a second.
+        """
+        return _timetz.pack(_time_microseconds(obj), -_time_offset(obj))
+
+
+class TimeDumper(_SplitTimeDumper):
+    """Writes a time without a zone; one with a zone goes to `TimeTzDumper`."""
+
+    _aware = TimeTzDumper
+
+    def dump(self, obj: time) -> bytes:
+        """Write `23:59:59.999999`."""
+        return obj.isoformat().encode()
+
+
+class TimeBinaryDumper(_SplitTimeDumper):
+    """Writes a time without a zone; one with a zone goes to `TimeTzBinaryDumper`."""
+
+    format = Format.BINARY
+    _aware = TimeTzBinaryDumper
+
+    def dump(self, obj: time) -> bytes:
+        """Write the microseconds since midnight, in eight bytes."""
+        return _int8.pack(_time_microseconds(obj))
+
+
+def _time_microseconds(obj: time) -> int:
+    seconds = (obj.hour * 60 + obj.minute) * 60 + obj.second
+    return seconds * _MICROSECONDS_A_SECOND + obj.microsecond
+
+
+def _time_offset(obj: time) -> int:
+    """Return the seconds east of Greenwich."""
+    offset = obj.utcoffset()
+    if offset is None:
+        raise DataError(
+            f"got the time {obj} in the zone {obj.tzinfo!r}, whose offset from UTC depends on the"
+            " date: give a zone of fixed offset, datetime.timezone(), or a whole datetime"
+        )
+    if offset.microseconds:
+        raise DataError(
+            f"got the time {obj}, at fractions of a second from UTC: PostgreSQL's offsets are"
+            " whole seconds"
+        )
+    return offset.days * 86400 + offset.seconds
+
+
+# -- timestamp -----------------------------------------------------------------------------------
+
+
+class _SplitDatetimeDumper(Dumper):
+    """Is content with datetimes that have a zone, and leaves the others to a timestamp dumper."""
+
+    oid = TIMESTAMPTZ_OID
+    contextual = False
+    _naive: type[Dumper]
+
+    def get_key(self, obj: datetime, format: PyFormat) -> DumperKey:  # noqa: ARG002
+        """Tell apart datetimes with and without a zone."""
+        return self.cls if obj.tzinfo is not None else (self.cls, datetime)
+
+    def upgrade(self, obj: datetime, format: PyFormat) -> Dumper:  # noqa: ARG002
+        """Return a timestamp dumper for a datetime without a zone."""
+        return self if obj.tzinfo is not None else self._naive(self.cls)
+
+
+class DatetimeNoTzDumper(Dumper):
+    """Writes a datetime as timestamp: a zone, if there is one, does not count."""
+
+    oid = TIMESTAMP_OID
+    contextual = False
+
+    def dump(self, obj: datetime) -> bytes:
+        """Write `2020-12-31 23:59:59.999999`."""
+        return _clock(obj).isoformat(" ").encode()
+
+
+class DatetimeNoTzBinaryDumper(Dumper):
+    """Writes a datetime as timestamp: a zone, if there is one, does not count."""
+
+    format = Format.BINARY
+    oid = TIMESTAMP_OID
+    contextual = False
+
+    def dump(self, obj: datetime) -> bytes:
+        """Write the microseconds since 2000, in eight bytes."""
+        return _int8.pack((_clock(obj) - _EPOCH) // _MICROSECOND)
+
+
+class DatetimeDumper(_SplitDatetimeDumper):
+    """Writes a datetime that has a zone; one without goes to `DatetimeNoTzDumper`."""
+
+    _naive = DatetimeNoTzDumper
+
+    def dump(self, obj: datetime) -> bytes:
+        """Write `2020-12-31 23:59:59.999999+02:30`.
+
+        Raises:
+            DataError: the zone gives no offset.
+        """
+        moment = _plain(obj)
+        offset = _datetime_offset(moment)
+        if offset.microseconds or not -_FARTHEST_ZONE < offset < _FARTHEST_ZONE:
+            try:
+                moment = moment.astimezone(UTC)
+            except OverflowError:
+                raise _unrepresentable("timestamptz", str(obj)) from None
+        return moment.isoformat(" ").encode()
+
+
+class DatetimeBinaryDumper(_SplitDatetimeDumper):
+    """Writes a datetime that has a zone; one without goes to `DatetimeNoTzBinaryDumper`."""
+
+    format = Format.BINARY
+    _naive = DatetimeNoTzBinaryDumper
+
+    def dump(self, obj: datetime) -> bytes:
+        """Write the microseconds since 2000 in UTC, in eight bytes.
+
+        Raises:
+            DataError: the zone gives no offset.
+        """
+        moment = _plain(obj)
+        try:
+            since = moment - _EPOCH_UTC
+        except TypeError:  # as for a datetime without a zone
+            _datetime_offset(moment)
+            raise
+        return _int8.pack(since // _MICROSECOND)
+
+
+def _plain(obj: datetime) -> datetime:
+    """Return `obj` without what its class adds to a datetime.
+
+    Classes that derive from datetime redefine its arithmetic and its text; some have a value for
+    "not a time", whose fields are no numbers.
+    """
+    if type(obj) is datetime:
+        return obj
+    try:
+        return datetime(
+            obj.year,
+            obj.month,
+            obj.day,
+            obj.hour,
+            obj.minute,
+            obj.second,
+            obj.microsecond,
+            obj.tzinfo,
+            fold=obj.fold,
+        )
+    except (TypeError, ValueError):
+        raise DataError(
+            f"got {obj!r}, a {type(obj).__qualname__} that is no moment: give None for NULL"
+        ) from None
+
+
+def _clock(obj: datetime) -> datetime:
+    moment = _plain(obj)
+    return moment if moment.tzinfo is None else moment.replace(tzinfo=None)
+
+
+def _datetime_offset(moment: datetime) -> timedelta:
+    offset = moment.utcoffset()
+    if offset is None:
+        raise DataError(
+            f"got the datetime {moment} whose zone {moment.tzinfo!r} gives no offset from UTC:"
+            " give one that does, or no zone"
+        )
+    return offset
+
+
+# -- interval ------------------------------------------------------------------------------------
+
+
+class TimedeltaDumper(Dumper):
+    """Writes a timedelta as interval, so that every IntervalStyle reads it the same."""
+
+    oid = INTERVAL_OID
+    contextual = False
+
+    def dump(self, obj: timedelta) -> bytes:
+        """Write `-1 days +23:59:59.999999`.
+
+        Under IntervalStyle "sql_standard" a first sign would hold for the rest, too, if the rest
+        had none of its own.
+        """
+        days, microseconds = _days_and_microseconds(obj)
+        return f"{days} days +{timedelta(0, 0, microseconds)}".encode()
+
+
+class TimedeltaBinaryDumper(Dumper):
+    """Writes a timedelta as interval."""
+
+    format = Format.BINARY
+    oid = INTERVAL_OID
+    contextual = False
+
+    def dump(self, obj: timedelta) -> bytes:
+        """Write microseconds, days and months, in sixteen bytes."""
+        days, microseconds = _days_and_microseconds(obj)
+        return _interval.pack(microseconds, days, 0)
+
+
+def _days_and_microseconds(obj: timedelta) -> tuple[int, int]:
+    if type(obj) is not timedelta:
+        # Classes that derive from timedelta share its total, but count its days otherwise.
+        obj = timedelta.__mul__(obj, 1)
+    return obj.days, obj.seconds * _MICROSECONDS_A_SECOND + obj.microseconds
+
+
+# -- from text -----------------------------------------------------------------------------------
+
+
+class DateLoader(Loader):
+    """Reads a date of any DateStyle."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        self._read = date_reader(_datestyle(self))
+
+    def load(self, data: Buffer) -> date:
+        """Make a date.
+
+        Raises:
+            DataError: one that Python has not: infinity, before year 1, after year 9999.
+        """
+        try:
+            return self._read(str(data, "ascii"))
+        except ValueError as ex:
+            raise _unreadable("date", data, ex) from None
+
+
+class TimeLoader(Loader):
+    """Reads a time."""
+
+    contextual = False
+
+    def load(self, data: Buffer) -> time:
+        """Make a time without a zone.
+
+        Raises:
+            DataError: one that Python has not: 24:00.
+        """
+        try:
+            return read_time(str(data, "ascii"))
+        except ValueError as ex:
+            raise _unreadable("time", data, ex) from None
+
+
+class TimetzLoader(Loader):
+    """Reads a timetz."""
+
+    contextual = False
+
+    def load(self, data: Buffer) -> time:
+        """Make a time with a zone of fixed offset.
+
+        Raises:
+            DataError: one that Python has not: 24:00.
+        """
+        try:
+            return read_time(str(data, "ascii"))
+        except ValueError as ex:
+            raise _unreadable("timetz", data, ex) from None
+
+
+class TimestampLoader(Loader):
+    """Reads a timestamp of any DateStyle."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        self._read = timestamp_reader(_datestyle(self))
+
+    def load(self, data: Buffer) -> datetime:
+        """Make a datetime without a zone.
+
+        Raises:
+            DataError: one that Python has not: infinity, before year 1, after year 9999.
+        """
+        try:
+            return self._read(str(data, "ascii"))
+        except ValueError as ex:
+            raise _unreadable("timestamp", data, ex) from None
+
+
+class TimestamptzLoader(Loader):
+    """Reads a timestamptz of DateStyle ISO, into the session's TimeZone.
+
+    The other styles name zones by abbreviations, which mean different zones to different people.
+    """
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        self._layout = _datestyle(self).layout
+        self._timezone = _timezone(self)
+
+    def load(self, data: Buffer) -> datetime:
+        """Make a datetime in the session's zone.
+
+        Raises:
+            DataError: one that Python has not: infinity, before year 1, after year 9999.
+            NotSupportedError: a DateStyle other than ISO.
+        """
+        if self._layout != "ISO":
+            raise NotSupportedError(
+                f"got the timestamptz {_shown(data)!r} of DateStyle {self._layout!r}, whose zones"
+                " are ambiguous: set DateStyle to ISO, or ask for binary results"
+            )
+        try:
+            moment = datetime.fromisoformat(str(data, "ascii"))
+            offset = moment.utcoffset()
+            if offset is None:
+                raise ValueError("no offset from UTC")
+            try:
+                return moment.astimezone(self._timezone)
+            except OverflowError:
+                return _at_the_edge(moment, offset, self._timezone)
+        except (ValueError, OverflowError) as ex:
+            raise _unreadable("timestamptz", data, ex) from None
+
+
+class IntervalLoader(Loader):
+    """Reads an interval of IntervalStyle "postgres"; a month has 30 days, a year 365."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        self._style = (_parameter(self, b"IntervalStyle") or b"postgres").decode()
+
+    def load(self, data: Buffer) -> timedelta:
+        """Make a timedelta.
+
+        Raises:
+            DataError: longer than a timedelta can be.
+            NotSupportedError: an IntervalStyle other than "postgres".
+        """
+        if self._style != "postgres":
+            raise NotSupportedError(
+                f"got the interval {_shown(data)!r} of IntervalStyle {self._style!r}:"
+                " set IntervalStyle to postgres, or ask for binary results"
+            )
+        try:
+            return read_interval(str(data, "ascii"))
+        except (ValueError, OverflowError) as ex:
+            raise _unreadable("interval", data, ex) from None
+
+
+# -- from binary ---------------------------------------------------------------------------------
+
+
+class DateBinaryLoader(Loader):
+    """Reads the days since 2000."""
+
+    format = Format.BINARY
+    contextual = False
+
+    def load(self, data: Buffer) -> date:
+        """Make a date.
+
+        Raises:
+            DataError: one that Python has not: infinity, before year 1, after year 9999.
+        """
+        (days,) = _int4.unpack(data)
+        try:
+            return date.fromordinal(days + _EPOCH_DAY)
+        except (ValueError, OverflowError):
+            text = _DATE_INFINITIES.get(days) or f"2000-01-01 {days:+} days"
+            raise _unrepresentable("date", text) from None
+
+
+class TimeBinaryLoader(Loader):
+    """Reads the microseconds since midnight."""
+
+    format = Format.BINARY
+    contextual = False
+
+    def load(self, data: Buffer) -> time:
+        """Make a time without a zone.
+
+        Raises:
+            DataError: one that Python has not: 24:00.
+        """
+        (microseconds,) = _int8.unpack(data)
+        return _time(microseconds, None)
+
+
+class TimetzBinaryLoader(Loader):
+    """Reads the microseconds since midnight, and the zone."""
+
+    format = Format.BINARY
+    contextual = False
+
+    def load(self, data: Buffer) -> time:
+        """Make a time with a zone of fixed offset.
+
+        Raises:
+            DataError: one that Python has not: 24:00.
+        """
+        microseconds, west = _timetz.unpack(data)
+        return _time(microseconds, timezone(timedelta(0, -west)))
+
+
+class TimestampBinaryLoader(Loader):
+    """Reads the microseconds since 2000."""
+
+    format = Format.BINARY
+    contextual = False
+
+    def load(self, data: Buffer) -> datetime:
+        """Make a datetime without a zone.
+
+        Raises:
+            DataError: one that Python has not: infinity, before year 1, after year 9999.
+        """
+        microseconds: int = _int8.unpack(data)[0]
+        try:
+            return _EPOCH + _MICROSECOND * microseconds
+        except OverflowError:
+            raise _unrepresentable("timestamp", _since_epoch(microseconds)) from None
+
+
+class TimestamptzBinaryLoader(Loader):
+    """Reads the microseconds since 2000 in UTC, into the session's TimeZone."""
+
+    format = Format.BINARY
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        self._timezone = _timezone(self)
+        self._epoch = _EPOCH.replace(tzinfo=self._timezone)
+
+    def load(self, data: Buffer) -> datetime:
+        """Make a datetime in the session's zone.
+
+        Raises:
+            DataError: one that Python has not: infinity, before year 1, after year 9999.
+        """
+        microseconds: int = _int8.unpack(data)[0]
+        since = _MICROSECOND * microseconds
+        try:
+            # fromutc() takes the instant's clock in UTC labelled with the zone to go to.
+            return self._timezone.fromutc(self._epoch + since)
+        except OverflowError:
+            edge = datetime.max if microseconds > 0 else datetime.min
+            offset = self._timezone.utcoffset(edge) or timedelta(0)
+            try:
+                return self._epoch + (since + offset)
+            except OverflowError:
+                raise _unrepresentable("timestamptz", _since_epoch(microseconds)) from None
+
+
+class IntervalBinaryLoader(Loader):
+    """Reads microseconds, days and months; a month has 30 days, a year 365."""
+
+    format = Format.BINARY
+    contextual = False
+
+    def load(self, data: Buffer) -> timedelta:
+        """Make a timedelta.
+
+        Raises:
+            DataError: longer than a timedelta can be.
+        """
+        microseconds, days, months = _interval.unpack(data)
+        years, rest = divmod(abs(months), 12)
+        year_and_month_days = years * DAYS_A_YEAR + rest * DAYS_A_MONTH
+        days += year_and_month_days if months > 0 else -year_and_month_days
+        try:
+            return timedelta(days, 0, microseconds)
+        except OverflowError:
+            raise _unrepresentable("interval", f"{days} days {microseconds:+} us") from None
+
+
+def _time(microseconds: int, zone: tzinfo | None) -> time:
+    seconds, fraction = divmod(microseconds, _MICROSECONDS_A_SECOND)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    try:
+        return time(hour, minute, second, fraction, zone)
+    except (ValueError, OverflowError):
+        raise _unrepresentable("time", f"{hour}:{minute:02}:{second:02}") from None
+
+
+def _since_epoch(microseconds: int) -> str:
+    return _INFINITIES.get(microseconds) or f"2000-01-01 {microseconds:+} us"
+
+
+def _at_the_edge(moment: datetime, offset: timedelta, zone: tzinfo) -> datetime:
+    """Move to `zone` a moment whose UTC is beyond the first or last day that Python has."""
+    clock = moment.replace(tzinfo=zone)
+    return clock + ((zone.utcoffset(clock) or timedelta(0)) - offset)
+
+
+# -- refusing ------------------------------------------------------------------------------------
+
+
+def _shown(data: Buffer) -> str:
+    return str(data[:_SHOWN], "ascii", "backslashreplace")
+
+
+def _unreadable(name: str, data: Buffer, ex: Exception) -> DataError:
+    text = _shown(data)
+    if isinstance(ex, OverflowError) or re.search(_BEYOND, text):
+        return _unrepresentable(name, text)
+    return DataError(f"got {text!r} for a {name}: {ex}")
+
+
+def _unrepresentable(name: str, text: str) -> DataError:
+    return DataError(
+        f"got the {name} {text!r}, which Python has not ({_LIMITS[name]}):"
+        " have the query cast it to text, or register a loader for it"
+    )
+
+
+# -- what the session has set --------------------------------------------------------------------
+
+
+def _parameter(loader: Loader, name: bytes) -> bytes | None:
+    conn = loader.connection
+    return conn.pgconn.parameter_status(name) if conn is not None else None
+
+
+def _timezone(loader: Loader) -> tzinfo:
+    conn = loader.connection
+    return session_timezone(conn.pgconn if conn is not None else None)
+
+
+def _datestyle(loader: Loader) -> DateStyle:
+    return DateStyle.parse(_parameter(loader, b"DateStyle"))
+
+
+def register(adapters: AdaptersMapLike) -> None:
+    """Let a map adapt dates, times and intervals."""
+    for cls, dumpers in (
+        (date, (DateDumper, DateBinaryDumper)),
+        (time, (TimeTzDumper, TimeTzBinaryDumper, TimeDumper, TimeBinaryDumper)),
+        (
+            datetime,
+            (
+                DatetimeNoTzDumper,
+                DatetimeNoTzBinaryDumper,
+                DatetimeDumper,
+                DatetimeBinaryDumper,
+            ),
+        ),
+        (timedelta, (TimedeltaDumper, TimedeltaBinaryDumper)),
+    ):
+        for dumper in dumpers:
+            adapters.register_dumper(cls, dumper)
+    for oid, loaders in (
+        (DATE_OID, (DateLoader, DateBinaryLoader)),
+        (TIME_OID, (TimeLoader, TimeBinaryLoader)),
+        (TIMETZ_OID, (TimetzLoader, TimetzBinaryLoader)),
+        (TIMESTAMP_OID, (TimestampLoader, TimestampBinaryLoader)),
+        (TIMESTAMPTZ_OID, (TimestamptzLoader, TimestamptzBinaryLoader)),
+        (INTERVAL_OID, (IntervalLoader, IntervalBinaryLoader)),
+    ):
+        for loader in loaders:
+            adapters.register_loader(oid, loader)

@@ -1,0 +1,545 @@
+"""int, float, Decimal: smallint, integer, bigint, oid, numeric, real, double precision."""
+
+from __future__ import annotations
+
+from math import isfinite
+from struct import Struct, unpack_from
+from typing import TYPE_CHECKING, Any
+
+from .._oids import FLOAT4_OID, FLOAT8_OID, INT2_OID, INT4_OID, INT8_OID, NUMERIC_OID, OID_OID
+from ..adapt import Dumper, Format, Loader, PyFormat
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
+
+INT2 = Struct("!h")
+INT4 = Struct("!i")
+INT8 = Struct("!q")
+UINT4 = Struct("!I")
+FLOAT4 = Struct("!f")
+FLOAT8 = Struct("!d")
+
+
+# -- wrappers: a number and the type to send it as -----------------------------------------------
+
+
+class _TypedInt(int):
+    __slots__ = ()
+
+    __str__ = int.__repr__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({int.__repr__(self)})"
+
+
+class Int2(_TypedInt):
+    """An int to be sent as smallint."""
+
+    __slots__ = ()
+
+
+class Int4(_TypedInt):
+    """An int to be sent as integer."""
+
+    __slots__ = ()
+
+
+class Int8(_TypedInt):
+    """An int to be sent as bigint."""
+
+    __slots__ = ()
+
+
+class IntNumeric(_TypedInt):
+    """An int to be sent as numeric."""
+
+    __slots__ = ()
+
+
+class Oid(_TypedInt):
+    """An int to be sent as oid."""
+
+    __slots__ = ()
+
+
+class _TypedFloat(float):
+    __slots__ = ()
+
+    __str__ = float.__repr__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({float.__repr__(self)})"
+
+
+class Float4(_TypedFloat):
+    """A float to be sent as real."""
+
+    __slots__ = ()
+
+
+class Float8(_TypedFloat):
+    """A float to be sent as double precision."""
+
+    __slots__ = ()
+
+
+# -- dumpers -------------------------------------------------------------------------------------
+
+
+class _IntTextDumper(Dumper):
+    contextual = False
+
+    def dump(self, obj: int) -> bytes:
+        """Its digits."""
+        try:
+            # Not str(): subclasses (an enum) may have a text of their own.
+            return b"%d" % obj
+        except ValueError:  # Python limits the digits it writes, but not those of Decimal
+            return _digits(obj).encode()
+
+    def quote(self, obj: int) -> bytes:
+        """Its digits; a blank before a minus, since two of them would start a comment."""
+        digits = self.dump(obj)
+        return b" " + digits if obj < 0 else digits
+
+
+class Int2Dumper(_IntTextDumper):
+    """int as smallint in text."""
+
+    oid = INT2_OID
+
+
+class Int4Dumper(_IntTextDumper):
+    """int as integer in text."""
+
+    oid = INT4_OID
+
+
+class Int8Dumper(_IntTextDumper):
+    """int as bigint in text."""
+
+    oid = INT8_OID
+
+
+class IntNumericDumper(_IntTextDumper):
+    """int as numeric in text."""
+
+    oid = NUMERIC_OID
+
+
+class OidDumper(_IntTextDumper):
+    """int as oid in text."""
+
+    oid = OID_OID
+
+
+class _BinaryDumper(Dumper):
+    contextual = False
+    format = Format.BINARY
+
+
+# Struct.pack is a C function, no method: called as `dumper.dump(obj)` it runs without a frame.
+# It refuses what doesn't fit its size with a struct.error, of which Transformer makes a DataError.
+
+
+class Int2BinaryDumper(_BinaryDumper):
+    """int as smallint in binary."""
+
+    oid = INT2_OID
+    dump = staticmethod(INT2.pack)
+
+
+class Int4BinaryDumper(_BinaryDumper):
+    """int as integer in binary."""
+
+    oid = INT4_OID
+    dump = staticmethod(INT4.pack)
+
+
+class Int8BinaryDumper(_BinaryDumper):
+    """int as bigint in binary."""
+
+    oid = INT8_OID
+    dump = staticmethod(INT8.pack)
+
+
+class OidBinaryDumper(_BinaryDumper):
+    """int as oid in binary."""
+
+    oid = OID_OID
+    dump = staticmethod(UINT4.pack)
+
+
+class IntNumericBinaryDumper(_BinaryDumper):
+    """int as numeric in binary."""
+
+    oid = NUMERIC_OID
+
+    def dump(self, obj: int) -> bytes:
+        """Its digits in groups of four."""
+        return pack_numeric(obj < 0, _digits(abs(obj)), 0)
+
+
+class IntDumper(_IntTextDumper):
+    """int in text, as the smallest type that holds it: the server casts up, but never down."""
+
+    def get_key(self, obj: int, format: PyFormat) -> DumperKey:
+        """The wrapper of the smallest type."""
+        if -0x8000 <= obj <= 0x7FFF:
+            return Int2
+        if -0x80000000 <= obj <= 0x7FFFFFFF:
+            return Int4
+        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
+            return Int8
+        return IntNumeric
+
+    def upgrade(self, obj: int, format: PyFormat) -> Dumper:
+        """The dumper of the smallest type."""
+        return _TEXT_DUMPERS[self.get_key(obj, format)]
+
+
+class IntBinaryDumper(IntDumper):
+    """int in binary, as the smallest type that holds it: the server casts up, but never down."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: int) -> Any:
+        """As the dumper of its type does."""
+        return self.upgrade(obj, PyFormat.BINARY).dump(obj)
+
+    def upgrade(self, obj: int, format: PyFormat) -> Dumper:
+        """The dumper of the smallest type."""
+        return _BINARY_DUMPERS[self.get_key(obj, format)]
+
+
+_TEXT_DUMPERS: dict[DumperKey, Dumper] = {
+    Int2: Int2Dumper(Int2),
+    Int4: Int4Dumper(Int4),
+    Int8: Int8Dumper(Int8),
+    IntNumeric: IntNumericDumper(IntNumeric),
+}
+_BINARY_DUMPERS: dict[DumperKey, Dumper] = {
+    Int2: Int2BinaryDumper(Int2),
+    Int4: Int4BinaryDumper(Int4),
+    Int8: Int8BinaryDumper(Int8),
+    IntNumeric: IntNumericBinaryDumper(IntNumeric),
+}
+
+
+class FloatDumper(Dumper):
+    """float as double precision in text."""
+
+    contextual = False
+    oid = FLOAT8_OID
+    _sql_type = b"float8"
+
+    def dump(self, obj: float) -> bytes:
+        """The shortest digits that read back as the same number; ``nan``, ``inf``, ``-inf``."""
+        # Not str() nor repr(): subclasses (a NumPy scalar) may have a text of their own.
+        return float.__repr__(obj).encode()
+
+    def quote(self, obj: float) -> bytes:
+        """The same; a blank before a minus; what is no number is quoted, with its type."""
+        data = self.dump(obj)
+        if not isfinite(obj):
+            return b"'%b'::%b" % (_SPECIAL[data], self._sql_type)
+        return b" " + data if data.startswith(b"-") else data
+
+
+class Float4Dumper(FloatDumper):
+    """float as real in text."""
+
+    oid = FLOAT4_OID
+    _sql_type = b"float4"
+
+
+class FloatBinaryDumper(_BinaryDumper):
+    """float as double precision in binary."""
+
+    oid = FLOAT8_OID
+    dump = staticmethod(FLOAT8.pack)
+
+
+class Float4BinaryDumper(_BinaryDumper):
+    """float as real in binary."""
+
+    oid = FLOAT4_OID
+
+    def dump(self, obj: float) -> bytes:
+        """Rounded to what a real holds.
+
+        Raises:
+            DataError: it is too large for a real.
+        """
+        try:
+            return FLOAT4.pack(obj)
+        except OverflowError as ex:
+            raise DataError(
+                f"got {float.__repr__(obj)} for a real, which holds up to 3.4028235e+38:"
+                " send it as Float8"
+            ) from ex
+
+
+_SPECIAL = {b"nan": b"NaN", b"inf": b"Infinity", b"-inf": b"-Infinity"}
+
+
+class DecimalDumper(Dumper):
+    """Decimal as numeric in text."""
+
+    contextual = False
+    oid = NUMERIC_OID
+
+    def dump(self, obj: Decimal) -> bytes:
+        """Its digits, with an exponent if it has one; any NaN is ``NaN``."""
+        # PostgreSQL knows one NaN: no sign, not signaling, no payload.
+        return b"NaN" if obj.is_nan() else str(obj).encode()
+
+    def quote(self, obj: Decimal) -> bytes:
+        """The same; a blank before a minus; what is no number is quoted, with its type."""
+        data = self.dump(obj)
+        if not obj.is_finite():
+            return b"'%b'::numeric" % data
+        return b" " + data if data.startswith(b"-") else data
+
+
+class DecimalBinaryDumper(_BinaryDumper):
+    """Decimal as numeric in binary."""
+
+    oid = NUMERIC_OID
+
+    def dump(self, obj: Decimal) -> bytes:
+        """Its digits in groups of four."""
+        sign, digits, exponent = obj.as_tuple()
+        if isinstance(exponent, str):
+            special = _NAN if exponent != "F" else _NEGATIVE_INFINITY if sign else _INFINITY
+            return _HEADER.pack(0, 0, special, 0)
+        return pack_numeric(bool(sign), "".join(map(str, digits)), exponent)
+
+
+# -- the binary form of numeric --------------------------------------------------------------------
+# Digits in groups of four, a number below 10000 each; the first stands for 10000 ** weight.
+# dscale is the number of decimals to show.
+
+_HEADER = Struct("!HhHH")  # number of groups, weight, sign, dscale
+_POSITIVE, _NEGATIVE = 0x0000, 0x4000
+_NAN, _INFINITY, _NEGATIVE_INFINITY = 0xC000, 0xD000, 0xF000
+_MAX_WEIGHT, _MAX_DSCALE = 0x7FFF, 0x3FFF
+
+
+def pack_numeric(negative: bool, digits: str, exponent: int) -> bytes:
+    """The binary form of ``digits * 10 ** exponent``.
+
+    Raises:
+        DataError: it is too large, or has too many decimals.
+    """
+    digits = digits.lstrip("0")
+    dscale = max(0, -exponent)
+    top = len(digits) + exponent  # digits before the decimal point
+    weight = (top + 3) // 4 - 1 if digits else 0
+    if weight > _MAX_WEIGHT or dscale > _MAX_DSCALE:
+        raise DataError(
+            f"got a number of {top} digits before the decimal point and {dscale} after it:"
+            f" numeric holds up to {4 * (_MAX_WEIGHT + 1)} and {_MAX_DSCALE}"
+        )
+    digits = "0" * (-top % 4) + digits + "0" * max(0, exponent)
+    digits += "0" * (-len(digits) % 4)
+    groups = [int(digits[i : i + 4]) for i in range(0, len(digits), 4)]
+    while groups and not groups[-1]:
+        groups.pop()
+    return _HEADER.pack(len(groups), weight, _NEGATIVE if negative else _POSITIVE, dscale) + Struct(
+        f"!{len(groups)}H"
+    ).pack(*groups)
+
+
+def _digits(obj: int) -> str:
+    from decimal import Decimal
+
+    return str(Decimal(obj))
+
+
+# -- loaders -------------------------------------------------------------------------------------
+# A struct of another length is a struct.error, of which Transformer makes a DataError.
+
+_unpack_int2 = INT2.unpack
+_unpack_int4 = INT4.unpack
+_unpack_int8 = INT8.unpack
+_unpack_uint4 = UINT4.unpack
+_unpack_float4 = FLOAT4.unpack
+_unpack_float8 = FLOAT8.unpack
+
+
+class IntLoader(Loader):
+    """smallint, integer, bigint, oid in text."""
+
+    contextual = False
+    load = staticmethod(int)
+    """The int that the digits mean."""
+
+
+class FloatLoader(Loader):
+    """real, double precision in text; numeric, too, for whom a float will do."""
+
+    contextual = False
+    load = staticmethod(float)
+    """The nearest float."""
+
+
+class _BinaryLoader(Loader):
+    contextual = False
+    format = Format.BINARY
+
+
+class Int2BinaryLoader(_BinaryLoader):
+    """smallint in binary."""
+
+    def load(self, data: Buffer) -> int:
+        """The int."""
+        value: int = _unpack_int2(data)[0]
+        return value
+
+
+class Int4BinaryLoader(_BinaryLoader):
+    """integer in binary."""
+
+    def load(self, data: Buffer) -> int:
+        """The int."""
+        value: int = _unpack_int4(data)[0]
+        return value
+
+
+class Int8BinaryLoader(_BinaryLoader):
+    """bigint in binary."""
+
+    def load(self, data: Buffer) -> int:
+        """The int."""
+        value: int = _unpack_int8(data)[0]
+        return value
+
+
+class OidBinaryLoader(_BinaryLoader):
+    """oid in binary."""
+
+    def load(self, data: Buffer) -> int:
+        """The int."""
+        value: int = _unpack_uint4(data)[0]
+        return value
+
+
+class Float4BinaryLoader(_BinaryLoader):
+    """real in binary."""
+
+    def load(self, data: Buffer) -> float:
+        """The float of the same value."""
+        value: float = _unpack_float4(data)[0]
+        return value
+
+
+class Float8BinaryLoader(_BinaryLoader):
+    """double precision in binary."""
+
+    def load(self, data: Buffer) -> float:
+        """The float."""
+        value: float = _unpack_float8(data)[0]
+        return value
+
+
+# decimal takes 4 ms to import: it is, when the first numeric is loaded.
+
+
+class NumericLoader(Loader):
+    """numeric in text."""
+
+    contextual = False
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        from decimal import Decimal
+
+        self._decimal = Decimal
+
+    def load(self, data: Any) -> Decimal:
+        """The Decimal of the same digits."""
+        return self._decimal(str(data, "ascii"))
+
+
+class NumericBinaryLoader(_BinaryLoader):
+    """numeric in binary."""
+
+    contextual = False
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+
+        self._decimal = Decimal
+        # The user's context must not round: this one is exact.
+        self._scaleb = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN).scaleb
+
+    def load(self, data: Buffer) -> Decimal:
+        """The Decimal of the same digits and number of decimals."""
+        count, weight, sign, dscale = _HEADER.unpack_from(data)
+        if len(data) != _HEADER.size + 2 * count:
+            raise ValueError(f"{len(data)} bytes for {count} groups of digits")
+        groups = unpack_from(f"!{count}H", data, _HEADER.size)
+        if sign not in (_POSITIVE, _NEGATIVE):
+            return self._decimal(_SPECIAL_NUMERICS[sign])
+        shift = dscale + 4 * (weight - count + 1)  # from the last digit sent to the last shown
+        if count > _FEW_GROUPS:
+            digits = "".join([f"{group:04}" for group in groups])
+            digits = digits + "0" * shift if shift >= 0 else digits[:shift]
+            return self._decimal(f"{'-' if sign else ''}{digits}E-{dscale}")
+        value = 0
+        for group in groups:
+            value = value * 10_000 + group
+        if shift >= 0:
+            value *= 10**shift
+        else:
+            value //= 10**-shift
+        # an int has no minus zero, and neither has the server
+        return self._scaleb(-value if sign else value, -dscale)
+
+
+_SPECIAL_NUMERICS = {_NAN: "NaN", _INFINITY: "Infinity", _NEGATIVE_INFINITY: "-Infinity"}
+_FEW_GROUPS = 64  # up to here adding groups up is faster than text; far beyond it is quadratic
+
+
+def register(adapters: AdaptersMapLike) -> None:
+    """Let a map adapt numbers."""
+    dumpers: tuple[tuple[type | str, type[Dumper]], ...] = (
+        (int, IntDumper),
+        (int, IntBinaryDumper),
+        (float, FloatDumper),
+        (float, FloatBinaryDumper),
+        ("decimal.Decimal", DecimalBinaryDumper),
+        ("decimal.Decimal", DecimalDumper),
+        (Int2, Int2Dumper),
+        (Int2, Int2BinaryDumper),
+        (Int4, Int4Dumper),
+        (Int4, Int4BinaryDumper),
+        (Int8, Int8Dumper),
+        (Int8, Int8BinaryDumper),
+        (IntNumeric, IntNumericDumper),
+        (IntNumeric, IntNumericBinaryDumper),
+        (Oid, OidDumper),
+        (Oid, OidBinaryDumper),
+        (Float4, Float4Dumper),
+        (Float4, Float4BinaryDumper),
+        (Float8, FloatDumper),
+        (Float8, FloatBinaryDumper),
+    )
+    for cls, dumper in dumpers:
+        adapters.register_dumper(cls, dumper)
+    for oid, text_loader, binary_loader in (
+        (INT2_OID, IntLoader, Int2BinaryLoader),
+        (INT4_OID, IntLoader, Int4BinaryLoader),
+        (INT8_OID, IntLoader, Int8BinaryLoader),
+        (OID_OID, IntLoader, OidBinaryLoader),
+        (FLOAT4_OID, FloatLoader, Float4BinaryLoader),
+        (FLOAT8_OID, FloatLoader, Float8BinaryLoader),
+        (NUMERIC_OID, NumericLoader, NumericBinaryLoader),
+    ):
+        adapters.register_loader(oid, text_loader)
+        adapters.register_loader(oid, binary_loader)

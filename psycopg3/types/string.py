@@ -1,0 +1,247 @@
+"""str, bytes, bytearray, memoryview: text and its kin, bytea."""
+
+from __future__ import annotations
+
+import re
+from binascii import hexlify, unhexlify
+from typing import TYPE_CHECKING, Any
+
+from .._oids import (
+    BPCHAR_OID,
+    BYTEA_OID,
+    CHAR_OID,
+    NAME_OID,
+    TEXT_OID,
+    UNKNOWN_OID,
+    VARCHAR_OID,
+)
+from ..adapt import Dumper, Format, Loader, Transformer
+from ..dbapi20 import Binary
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from ..abc import AdaptContext, AdaptersMapLike, Buffer
+
+
+class StrDumper(Dumper):
+    """str as text."""
+
+    contextual = True  # the encoding may change
+    oid = TEXT_OID
+
+    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
+        super().__init__(cls, context)
+        self._encoding = Transformer.from_context(context).text_encoding
+
+    def dump(self, obj: str) -> bytes:
+        """The text in the connection's encoding.
+
+        Raises:
+            DataError: it has a NUL, or a character that the encoding has not.
+        """
+        try:
+            data = obj.encode(self._encoding)
+        except UnicodeEncodeError as ex:
+            raise DataError(
+                f"got text that the client encoding {self._encoding} can't write"
+                f" ({ex.reason}, {ex.object[ex.start]!a} at {ex.start}):"
+                " replace the character, or set client_encoding to UTF8"
+            ) from ex
+        if b"\0" in data:
+            raise DataError(
+                f"got text with a NUL character (at {obj.index(chr(0))}), which PostgreSQL can't"
+                " store in text: take it out, or send bytes to a bytea"
+            )
+        return data
+
+
+class StrDumperUnknown(StrDumper):
+    """str without a type: the server takes the one that fits the query."""
+
+    oid = 0
+
+
+class StrDumperVarchar(StrDumper):
+    """str as varchar."""
+
+    oid = VARCHAR_OID
+
+
+class StrDumperBpchar(StrDumper):
+    """str as char(n)."""
+
+    oid = BPCHAR_OID
+
+
+class StrDumperName(StrDumper):
+    """str as name."""
+
+    oid = NAME_OID
+
+
+class StrBinaryDumper(StrDumper):
+    """str as text in binary, which has the same bytes."""
+
+    format = Format.BINARY
+
+
+class StrBinaryDumperVarchar(StrBinaryDumper):
+    """str as varchar in binary."""
+
+    oid = VARCHAR_OID
+
+
+class StrBinaryDumperBpchar(StrBinaryDumper):
+    """str as char(n) in binary."""
+
+    oid = BPCHAR_OID
+
+
+class StrBinaryDumperName(StrBinaryDumper):
+    """str as name in binary."""
+
+    oid = NAME_OID
+
+
+class BytesDumper(Dumper):
+    """bytes, bytearray, memoryview as bytea in text."""
+
+    contextual = False
+    oid = BYTEA_OID
+
+    def dump(self, obj: Buffer) -> bytes:
+        """The bytes in hexadecimal, as every server since 9.0 reads them."""
+        return b"\\x" + hexlify(_flat(obj))
+
+    def quote(self, obj: Buffer) -> bytes:
+        """The same as a string's literal."""
+        conn = self.connection
+        if conn and conn.pgconn.parameter_status(b"standard_conforming_strings") == b"on":
+            return b"'%b'" % self.dump(obj)
+        return b" E'\\%b'" % self.dump(obj)
+
+
+class BytesBinaryDumper(Dumper):
+    """bytes, bytearray, memoryview as bytea in binary."""
+
+    contextual = False
+    format = Format.BINARY
+    oid = BYTEA_OID
+
+    def dump(self, obj: Buffer) -> Buffer:
+        """The bytes, which are not copied."""
+        return _flat(obj)
+
+
+class BinaryDumper(BytesDumper):
+    """What PEP 249's `Binary()` wraps as bytea in text."""
+
+    def dump(self, obj: Any) -> bytes:
+        """The bytes in hexadecimal."""
+        return super().dump(_unwrapped(obj))
+
+
+class BinaryBinaryDumper(BytesBinaryDumper):
+    """What PEP 249's `Binary()` wraps as bytea in binary."""
+
+    def dump(self, obj: Any) -> Buffer:
+        """The bytes."""
+        return super().dump(_unwrapped(obj))
+
+
+class TextLoader(Loader):
+    """text and all that is read like it, as str; as bytes where the encoding is SQL_ASCII."""
+
+    contextual = True  # the encoding may change
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        encoding = Transformer.from_context(context).encoding
+        self._encoding = None if encoding == "ascii" else encoding
+
+    def load(self, data: Any) -> str | bytes:
+        """The text in the connection's encoding."""
+        if self._encoding is None:
+            return bytes(data)
+        try:
+            return data.decode(self._encoding)  # type: ignore[no-any-return]
+        except AttributeError:  # a memoryview; str() takes any buffer, and longer
+            return str(data, self._encoding)
+
+
+class TextBinaryLoader(TextLoader):
+    """The same from binary, which has the same bytes."""
+
+    format = Format.BINARY
+
+
+_ESCAPE = re.compile(rb"\\(\\|[0-3][0-7]{2})|(\\)")
+
+
+class ByteaLoader(Loader):
+    """bytea in text, hexadecimal or escaped."""
+
+    contextual = False
+
+    def load(self, data: Buffer) -> bytes:
+        """The bytes."""
+        data = bytes(data)
+        if data.startswith(b"\\x"):
+            return unhexlify(data[2:])
+        return _ESCAPE.sub(_unescaped, data) if b"\\" in data else data
+
+
+class ByteaBinaryLoader(Loader):
+    """bytea in binary; and values of types without a binary loader, as they are sent."""
+
+    contextual = False
+    format = Format.BINARY
+
+    load = staticmethod(bytes)
+    """The bytes."""
+
+
+def _flat(obj: Buffer) -> Buffer:
+    """A buffer of single bytes: a memoryview may have wider items, dimensions, or gaps."""
+    if not isinstance(obj, memoryview):
+        return obj
+    return obj.cast("B") if obj.c_contiguous else obj.tobytes()
+
+
+def _unwrapped(obj: Any) -> Buffer:
+    data = obj.obj
+    return data if isinstance(data, bytes | bytearray | memoryview) else bytes(data)
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    escaped, stray = match.groups()
+    if stray:
+        raise ValueError(f"a stray backslash at {match.start()}")
+    return escaped if escaped == b"\\" else bytes((int(escaped, 8),))
+
+
+def register(adapters: AdaptersMapLike) -> None:
+    """Let a map adapt str, bytes and their kin; and load types without a loader of their own."""
+    for dumper in (
+        StrBinaryDumperName,
+        StrBinaryDumperBpchar,
+        StrBinaryDumperVarchar,
+        StrBinaryDumper,
+        StrDumperName,
+        StrDumperBpchar,
+        StrDumperVarchar,
+        StrDumper,
+        StrDumperUnknown,
+    ):
+        adapters.register_dumper(str, dumper)
+    for cls in (bytes, bytearray, memoryview):
+        adapters.register_dumper(cls, BytesDumper)
+        adapters.register_dumper(cls, BytesBinaryDumper)
+    adapters.register_dumper(Binary, BinaryDumper)
+    adapters.register_dumper(Binary, BinaryBinaryDumper)
+    for oid in (0, BPCHAR_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID):
+        adapters.register_loader(oid, TextLoader)
+        adapters.register_loader(oid, TextBinaryLoader)
+    for oid in (0, BYTEA_OID):
+        adapters.register_loader(oid, ByteaBinaryLoader)
+    adapters.register_loader(BYTEA_OID, ByteaLoader)

@@ -1,0 +1,306 @@
+"""AsyncConnection: connecting, transactions by hand, closing."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import weakref
+
+import pytest
+
+import psycopg3
+from psycopg3 import AsyncConnection, AsyncCursor, errors, rows
+from psycopg3.pq import TransactionStatus
+from psycopg3.waiting import STOCK
+
+pytestmark = pytest.mark.anyio
+
+IDLE, INTRANS, INERROR = (
+    TransactionStatus.IDLE,
+    TransactionStatus.INTRANS,
+    TransactionStatus.INERROR,
+)
+
+
+def status(conn):
+    return conn.pgconn.transaction_status
+
+
+async def terminate(conn, other):
+    await other.execute("select pg_terminate_backend(%s, 5000)", [conn.pgconn.backend_pid])
+
+
+class TestConnect:
+    async def test_context_closes(self, dsn):
+        async with await AsyncConnection.connect(dsn) as conn:
+            assert not conn.closed
+            assert conn.fileno() == conn.pgconn.socket
+        assert conn.closed and not conn.broken
+
+    async def test_keywords_override(self, dsn):
+        async with await AsyncConnection.connect(dsn, application_name="it's me") as conn:
+            cur = await conn.execute("show application_name")
+            assert await cur.fetchone() == ("it's me",)
+
+    async def test_none_is_not_given(self, dsn):
+        async with await AsyncConnection.connect(dsn, application_name=None) as conn:
+            assert not conn.closed
+
+    async def test_database_is_dbname(self, dsn):
+        with pytest.raises(errors.OperationalError, match="no_such_database"):
+            await AsyncConnection.connect(dsn, database="no_such_database")
+
+    async def test_bad_keyword(self, dsn):
+        with pytest.raises(psycopg3.ProgrammingError, match="no_such_option"):
+            await AsyncConnection.connect(dsn, no_such_option=1)
+
+    async def test_subclass(self, dsn):
+        class Mine(AsyncConnection):
+            pass
+
+        async with await Mine.connect(dsn) as conn:
+            assert type(conn) is Mine
+
+    async def test_row_factory(self, dsn):
+        async with await AsyncConnection.connect(dsn, row_factory=rows.dict_row) as conn:
+            cur = await conn.execute("select 1 as a")
+            assert await cur.fetchone() == {"a": 1}
+
+    async def test_cursor_factory(self, dsn):
+        class Mine(AsyncCursor):
+            pass
+
+        async with await AsyncConnection.connect(dsn, cursor_factory=Mine) as conn:
+            assert type(conn.cursor()) is Mine
+
+    async def test_context_is_the_template_of_adapters(self, dsn):
+        class Context:
+            adapters = psycopg3.adapt.AdaptersMap(psycopg3.adapters)
+            connection = None
+
+        Context.adapters.register_loader("int4", psycopg3.types.string.TextLoader)
+        async with await AsyncConnection.connect(dsn, context=Context) as conn:
+            assert await (await conn.execute("select 1")).fetchone() == ("1",)
+
+    async def test_a_waiter_of_your_own(self, dsn, conn):
+        waited = []
+        stock = STOCK[conn._library.name]
+
+        async def wait(gen, interval=0.1):
+            waited.append(gen.__name__)
+            return await stock(gen, interval)
+
+        async with await AsyncConnection.connect(dsn, wait=wait) as mine:
+            await mine.execute("select 1")
+        assert waited[0] == "connect_gen"
+        assert len(waited) >= 3  # to connect, to execute, to commit
+
+    async def test_repr_has_no_password(self, dsn):
+        async with await AsyncConnection.connect(dsn, password="s3cret") as conn:
+            assert "psycopg3" in repr(conn) and "IDLE" in repr(conn)
+            assert "s3cret" not in repr(conn)
+        assert "closed" in repr(conn).lower() or "BAD" in repr(conn)
+
+    async def test_exceptions_are_attributes(self, conn):
+        assert conn.OperationalError is psycopg3.OperationalError
+
+
+class TestTransaction:
+    async def test_begins_by_itself(self, conn):
+        assert status(conn) == IDLE
+        await conn.execute("select 1")
+        assert status(conn) == INTRANS
+        await conn.commit()
+        assert status(conn) == IDLE
+
+    async def test_a_bad_parameter_begins_nothing(self, conn):
+        with pytest.raises(psycopg3.ProgrammingError):
+            await conn.execute("select %s", [object()])
+        assert status(conn) == IDLE
+
+    async def test_rollback(self, conn):
+        await conn.execute("create temp table t (n int)")
+        await conn.rollback()
+        with pytest.raises(errors.UndefinedTable):
+            await conn.execute("select * from t")
+        assert status(conn) == INERROR
+        await conn.rollback()
+        assert status(conn) == IDLE
+
+    async def test_idle_sends_nothing(self, conn):
+        await conn.commit()
+        await conn.rollback()
+        assert status(conn) == IDLE
+
+    async def test_commit_of_a_failed_transaction_is_told(self, conn):
+        with pytest.raises(errors.DivisionByZero):
+            await conn.execute("select 1/0")
+        with pytest.raises(errors.InFailedSqlTransaction, match="rolled back"):
+            await conn.commit()
+        assert status(conn) == IDLE
+
+    async def test_commit_that_fails(self, conn):
+        await conn.execute("create temp table t (n int primary key deferrable initially deferred)")
+        await conn.execute("insert into t values (1), (1)")
+        with pytest.raises(errors.UniqueViolation) as ex:
+            await conn.commit()
+        assert ex.value.diag.constraint_name == "t_pkey"
+        assert status(conn) == IDLE
+
+    async def test_autocommit(self, conn):
+        await conn.set_autocommit(True)
+        assert conn.autocommit is True
+        await conn.execute("select 1")
+        assert status(conn) == IDLE
+
+    async def test_autocommit_at_connect(self, dsn):
+        async with await AsyncConnection.connect(dsn, autocommit=True) as conn:
+            await conn.execute("select 1")
+            assert status(conn) == IDLE
+
+    async def test_autocommit_in_a_transaction(self, conn):
+        await conn.execute("select 1")
+        with pytest.raises(psycopg3.ProgrammingError, match="autocommit"):
+            await conn.set_autocommit(True)
+        assert conn.autocommit is False
+
+    async def test_context_commits(self, dsn, other):
+        await other.execute("drop table if exists context_commits")
+        async with await AsyncConnection.connect(dsn) as conn:
+            await conn.execute("create table context_commits ()")
+        await other.execute("drop table context_commits")
+
+    async def test_context_rolls_back(self, dsn, other):
+        with pytest.raises(ZeroDivisionError):
+            async with await AsyncConnection.connect(dsn) as conn:
+                await conn.execute("create table context_rolls_back ()")
+                raise ZeroDivisionError
+        assert conn.closed
+        with pytest.raises(errors.UndefinedTable):
+            await other.execute("drop table context_rolls_back")
+
+
+class TestEnd:
+    async def test_close_twice(self, dsn):
+        conn = await AsyncConnection.connect(dsn)
+        await conn.close()
+        await conn.close()
+        assert conn.closed and not conn.broken
+
+    async def test_use_after_close(self, dsn):
+        conn = await AsyncConnection.connect(dsn)
+        cur = await conn.execute("select 1")
+        await conn.close()
+        for use in (conn.commit, conn.rollback, cur.fetchone):
+            with pytest.raises(psycopg3.OperationalError, match="closed"):
+                await use()
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            await conn.execute("select 1")
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            await cur.execute("select 1")
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            conn.fileno()
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            conn.cursor()
+        conn.cancel()
+
+    async def test_closed_inside_its_block(self, dsn):
+        async with await AsyncConnection.connect(dsn) as conn:
+            await conn.close()
+
+    async def test_terminated_while_idle(self, conn, other):
+        await terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown) as ex:
+            await conn.execute("select 1")
+        assert ex.value.sqlstate == "57P01"
+        assert conn.closed and conn.broken
+
+    async def test_terminated_while_idle_and_noticed(self, conn, other):
+        await terminate(conn, other)
+        with pytest.raises(psycopg3.OperationalError):
+            while True:
+                conn.pgconn.consume_input()
+        with pytest.raises(errors.AdminShutdown):
+            await conn.execute("select 1")
+        with pytest.raises(errors.AdminShutdown):
+            conn.fileno()
+
+    async def test_terminated_in_a_transaction(self, conn, other):
+        await conn.execute("select 1")
+        await terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            await conn.commit()
+        assert conn.broken
+        with pytest.raises(psycopg3.OperationalError, match="lost"):
+            await conn.rollback()
+
+    async def test_terminating_itself(self, conn):
+        with pytest.raises(errors.AdminShutdown):
+            await conn.execute("select pg_terminate_backend(pg_backend_pid())")
+        assert conn.broken
+
+    async def test_an_open_connection_warns(self, dsn):
+        conn = await AsyncConnection.connect(dsn)
+        with pytest.warns(ResourceWarning, match="still open"):
+            del conn
+            gc.collect()
+
+    async def test_freed_without_the_collector(self, dsn):
+        conn = await AsyncConnection.connect(dsn)
+        cur = await conn.execute("select 1")
+        await conn.close()
+        freed = weakref.ref(conn)
+        gc.disable()
+        try:
+            del conn, cur
+            assert freed() is None
+        finally:
+            gc.enable()
+
+
+class TestHandlers:
+    async def test_notices(self, conn):
+        told = []
+        conn.add_notice_handler(lambda diag: told.append((diag.severity, diag.message_primary)))
+        await conn.execute("do $$ begin raise notice 'hear, hear'; end $$")
+        assert told == [("NOTICE", "hear, hear")]
+
+    async def test_a_failing_handler_is_logged(self, conn, caplog):
+        told = []
+        conn.add_notice_handler(lambda diag: 1 / 0)
+        conn.add_notice_handler(told.append)
+        await conn.execute("do $$ begin raise notice 'x'; end $$")
+        assert len(told) == 1
+        assert "division by zero" in caplog.text
+
+    async def test_remove(self, conn):
+        told = []
+        conn.add_notice_handler(told.append)
+        conn.remove_notice_handler(told.append)
+        await conn.execute("do $$ begin raise notice 'x'; end $$")
+        assert told == []
+        with pytest.raises(ValueError):
+            conn.remove_notice_handler(told.append)
+
+    async def test_notifications(self, conn, other):
+        told = []
+        conn.add_notify_handler(told.append)
+        await conn.execute("listen ears")
+        await conn.commit()
+        await other.execute("notify ears, 'hello'")
+        assert told == []
+        await conn.execute("select 1")
+        assert told == [psycopg3.Notify("ears", "hello", other.pgconn.backend_pid)]
+        conn.remove_notify_handler(told.append)
+        await other.execute("notify ears, 'hello'")
+        await conn.execute("select 1")
+        assert len(told) == 1
+
+
+async def test_errors_pickle(conn):
+    with pytest.raises(errors.UndefinedTable) as ex:
+        await conn.execute("select * from no_such_table")
+    copy = pickle.loads(pickle.dumps(ex.value))
+    assert type(copy) is errors.UndefinedTable
+    assert copy.diag.message_primary == ex.value.diag.message_primary
+    assert copy.sqlstate == "42P01"

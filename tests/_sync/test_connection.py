@@ -1,0 +1,307 @@
+# Generated from tests/_async/test_connection.py by `python tools/unasync.py`: edit that file, not this one.
+"""Connection: connecting, transactions by hand, closing."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import weakref
+
+import pytest
+
+import psycopg3
+from psycopg3 import Connection, Cursor, errors, rows
+from psycopg3.pq import TransactionStatus
+from psycopg3.waiting import STOCK
+
+pytestmark = pytest.mark.anyio
+
+IDLE, INTRANS, INERROR = (
+    TransactionStatus.IDLE,
+    TransactionStatus.INTRANS,
+    TransactionStatus.INERROR,
+)
+
+
+def status(conn):
+    return conn.pgconn.transaction_status
+
+
+def terminate(conn, other):
+    other.execute("select pg_terminate_backend(%s, 5000)", [conn.pgconn.backend_pid])
+
+
+class TestConnect:
+    def test_context_closes(self, dsn):
+        with Connection.connect(dsn) as conn:
+            assert not conn.closed
+            assert conn.fileno() == conn.pgconn.socket
+        assert conn.closed and not conn.broken
+
+    def test_keywords_override(self, dsn):
+        with Connection.connect(dsn, application_name="it's me") as conn:
+            cur = conn.execute("show application_name")
+            assert cur.fetchone() == ("it's me",)
+
+    def test_none_is_not_given(self, dsn):
+        with Connection.connect(dsn, application_name=None) as conn:
+            assert not conn.closed
+
+    def test_database_is_dbname(self, dsn):
+        with pytest.raises(errors.OperationalError, match="no_such_database"):
+            Connection.connect(dsn, database="no_such_database")
+
+    def test_bad_keyword(self, dsn):
+        with pytest.raises(psycopg3.ProgrammingError, match="no_such_option"):
+            Connection.connect(dsn, no_such_option=1)
+
+    def test_subclass(self, dsn):
+        class Mine(Connection):
+            pass
+
+        with Mine.connect(dsn) as conn:
+            assert type(conn) is Mine
+
+    def test_row_factory(self, dsn):
+        with Connection.connect(dsn, row_factory=rows.dict_row) as conn:
+            cur = conn.execute("select 1 as a")
+            assert cur.fetchone() == {"a": 1}
+
+    def test_cursor_factory(self, dsn):
+        class Mine(Cursor):
+            pass
+
+        with Connection.connect(dsn, cursor_factory=Mine) as conn:
+            assert type(conn.cursor()) is Mine
+
+    def test_context_is_the_template_of_adapters(self, dsn):
+        class Context:
+            adapters = psycopg3.adapt.AdaptersMap(psycopg3.adapters)
+            connection = None
+
+        Context.adapters.register_loader("int4", psycopg3.types.string.TextLoader)
+        with Connection.connect(dsn, context=Context) as conn:
+            assert conn.execute("select 1").fetchone() == ("1",)
+
+    def test_a_waiter_of_your_own(self, dsn, conn):
+        waited = []
+        stock = STOCK[conn._library.name]
+
+        def wait(gen, interval=0.1):
+            waited.append(gen.__name__)
+            return stock(gen, interval)
+
+        with Connection.connect(dsn, wait=wait) as mine:
+            mine.execute("select 1")
+        assert waited[0] == "connect_gen"
+        assert len(waited) >= 3  # to connect, to execute, to commit
+
+    def test_repr_has_no_password(self, dsn):
+        with Connection.connect(dsn, password="s3cret") as conn:
+            assert "psycopg3" in repr(conn) and "IDLE" in repr(conn)
+            assert "s3cret" not in repr(conn)
+        assert "closed" in repr(conn).lower() or "BAD" in repr(conn)
+
+    def test_exceptions_are_attributes(self, conn):
+        assert conn.OperationalError is psycopg3.OperationalError
+
+
+class TestTransaction:
+    def test_begins_by_itself(self, conn):
+        assert status(conn) == IDLE
+        conn.execute("select 1")
+        assert status(conn) == INTRANS
+        conn.commit()
+        assert status(conn) == IDLE
+
+    def test_a_bad_parameter_begins_nothing(self, conn):
+        with pytest.raises(psycopg3.ProgrammingError):
+            conn.execute("select %s", [object()])
+        assert status(conn) == IDLE
+
+    def test_rollback(self, conn):
+        conn.execute("create temp table t (n int)")
+        conn.rollback()
+        with pytest.raises(errors.UndefinedTable):
+            conn.execute("select * from t")
+        assert status(conn) == INERROR
+        conn.rollback()
+        assert status(conn) == IDLE
+
+    def test_idle_sends_nothing(self, conn):
+        conn.commit()
+        conn.rollback()
+        assert status(conn) == IDLE
+
+    def test_commit_of_a_failed_transaction_is_told(self, conn):
+        with pytest.raises(errors.DivisionByZero):
+            conn.execute("select 1/0")
+        with pytest.raises(errors.InFailedSqlTransaction, match="rolled back"):
+            conn.commit()
+        assert status(conn) == IDLE
+
+    def test_commit_that_fails(self, conn):
+        conn.execute("create temp table t (n int primary key deferrable initially deferred)")
+        conn.execute("insert into t values (1), (1)")
+        with pytest.raises(errors.UniqueViolation) as ex:
+            conn.commit()
+        assert ex.value.diag.constraint_name == "t_pkey"
+        assert status(conn) == IDLE
+
+    def test_autocommit(self, conn):
+        conn.set_autocommit(True)
+        assert conn.autocommit is True
+        conn.execute("select 1")
+        assert status(conn) == IDLE
+
+    def test_autocommit_at_connect(self, dsn):
+        with Connection.connect(dsn, autocommit=True) as conn:
+            conn.execute("select 1")
+            assert status(conn) == IDLE
+
+    def test_autocommit_in_a_transaction(self, conn):
+        conn.execute("select 1")
+        with pytest.raises(psycopg3.ProgrammingError, match="autocommit"):
+            conn.set_autocommit(True)
+        assert conn.autocommit is False
+
+    def test_context_commits(self, dsn, other):
+        other.execute("drop table if exists context_commits")
+        with Connection.connect(dsn) as conn:
+            conn.execute("create table context_commits ()")
+        other.execute("drop table context_commits")
+
+    def test_context_rolls_back(self, dsn, other):
+        with pytest.raises(ZeroDivisionError):
+            with Connection.connect(dsn) as conn:
+                conn.execute("create table context_rolls_back ()")
+                raise ZeroDivisionError
+        assert conn.closed
+        with pytest.raises(errors.UndefinedTable):
+            other.execute("drop table context_rolls_back")
+
+
+class TestEnd:
+    def test_close_twice(self, dsn):
+        conn = Connection.connect(dsn)
+        conn.close()
+        conn.close()
+        assert conn.closed and not conn.broken
+
+    def test_use_after_close(self, dsn):
+        conn = Connection.connect(dsn)
+        cur = conn.execute("select 1")
+        conn.close()
+        for use in (conn.commit, conn.rollback, cur.fetchone):
+            with pytest.raises(psycopg3.OperationalError, match="closed"):
+                use()
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            conn.execute("select 1")
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            cur.execute("select 1")
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            conn.fileno()
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            conn.cursor()
+        conn.cancel()
+
+    def test_closed_inside_its_block(self, dsn):
+        with Connection.connect(dsn) as conn:
+            conn.close()
+
+    def test_terminated_while_idle(self, conn, other):
+        terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown) as ex:
+            conn.execute("select 1")
+        assert ex.value.sqlstate == "57P01"
+        assert conn.closed and conn.broken
+
+    def test_terminated_while_idle_and_noticed(self, conn, other):
+        terminate(conn, other)
+        with pytest.raises(psycopg3.OperationalError):
+            while True:
+                conn.pgconn.consume_input()
+        with pytest.raises(errors.AdminShutdown):
+            conn.execute("select 1")
+        with pytest.raises(errors.AdminShutdown):
+            conn.fileno()
+
+    def test_terminated_in_a_transaction(self, conn, other):
+        conn.execute("select 1")
+        terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            conn.commit()
+        assert conn.broken
+        with pytest.raises(psycopg3.OperationalError, match="lost"):
+            conn.rollback()
+
+    def test_terminating_itself(self, conn):
+        with pytest.raises(errors.AdminShutdown):
+            conn.execute("select pg_terminate_backend(pg_backend_pid())")
+        assert conn.broken
+
+    def test_an_open_connection_warns(self, dsn):
+        conn = Connection.connect(dsn)
+        with pytest.warns(ResourceWarning, match="still open"):
+            del conn
+            gc.collect()
+
+    def test_freed_without_the_collector(self, dsn):
+        conn = Connection.connect(dsn)
+        cur = conn.execute("select 1")
+        conn.close()
+        freed = weakref.ref(conn)
+        gc.disable()
+        try:
+            del conn, cur
+            assert freed() is None
+        finally:
+            gc.enable()
+
+
+class TestHandlers:
+    def test_notices(self, conn):
+        told = []
+        conn.add_notice_handler(lambda diag: told.append((diag.severity, diag.message_primary)))
+        conn.execute("do $$ begin raise notice 'hear, hear'; end $$")
+        assert told == [("NOTICE", "hear, hear")]
+
+    def test_a_failing_handler_is_logged(self, conn, caplog):
+        told = []
+        conn.add_notice_handler(lambda diag: 1 / 0)
+        conn.add_notice_handler(told.append)
+        conn.execute("do $$ begin raise notice 'x'; end $$")
+        assert len(told) == 1
+        assert "division by zero" in caplog.text
+
+    def test_remove(self, conn):
+        told = []
+        conn.add_notice_handler(told.append)
+        conn.remove_notice_handler(told.append)
+        conn.execute("do $$ begin raise notice 'x'; end $$")
+        assert told == []
+        with pytest.raises(ValueError):
+            conn.remove_notice_handler(told.append)
+
+    def test_notifications(self, conn, other):
+        told = []
+        conn.add_notify_handler(told.append)
+        conn.execute("listen ears")
+        conn.commit()
+        other.execute("notify ears, 'hello'")
+        assert told == []
+        conn.execute("select 1")
+        assert told == [psycopg3.Notify("ears", "hello", other.pgconn.backend_pid)]
+        conn.remove_notify_handler(told.append)
+        other.execute("notify ears, 'hello'")
+        conn.execute("select 1")
+        assert len(told) == 1
+
+
+def test_errors_pickle(conn):
+    with pytest.raises(errors.UndefinedTable) as ex:
+        conn.execute("select * from no_such_table")
+    copy = pickle.loads(pickle.dumps(ex.value))
+    assert type(copy) is errors.UndefinedTable
+    assert copy.diag.message_primary == ex.value.diag.message_primary
+    assert copy.sqlstate == "42P01"

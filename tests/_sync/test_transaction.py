@@ -1,0 +1,230 @@
+# Generated from tests/_async/test_transaction.py by `python tools/unasync.py`: edit that file, not this one.
+"""`with conn.transaction()`."""
+
+from __future__ import annotations
+
+import pytest
+
+import psycopg3
+from psycopg3 import Connection, Rollback, errors
+from psycopg3.pq import TransactionStatus
+from psycopg3.session.transaction import OutOfOrderTransactionNesting
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def t(conn):
+    conn.execute("create temp table t (n int)")
+    conn.commit()
+    return conn
+
+
+def content(conn):
+    return [n for (n,) in conn.execute("select n from t order by n").fetchall()]
+
+
+def insert(conn, n):
+    conn.execute("insert into t values (%s)", [n])
+
+
+def status(conn):
+    return conn.pgconn.transaction_status
+
+
+def test_commits(t):
+    with t.transaction() as tx:
+        assert tx.status is tx.Status.ACTIVE and tx.savepoint_name is None
+        assert status(t) == TransactionStatus.INTRANS
+        insert(t, 1)
+    assert tx.status is tx.Status.COMMITTED
+    assert status(t) == TransactionStatus.IDLE
+    t.rollback()
+    assert content(t) == [1]
+
+
+def test_rolls_back(t):
+    with pytest.raises(ZeroDivisionError):
+        with t.transaction() as tx:
+            insert(t, 1)
+            raise ZeroDivisionError
+    assert tx.status is tx.Status.ROLLED_BACK_WITH_ERROR
+    assert status(t) == TransactionStatus.IDLE
+    assert content(t) == []
+
+
+def test_server_error(t):
+    with pytest.raises(errors.DivisionByZero):
+        with t.transaction():
+            insert(t, 1)
+            t.execute("select 1/0")
+    assert content(t) == []
+
+
+def test_a_swallowed_error_is_not_a_commit(t):
+    with pytest.raises(errors.InFailedSqlTransaction, match="rolled back"):
+        with t.transaction() as tx:
+            with pytest.raises(errors.DivisionByZero):
+                t.execute("select 1/0")
+    assert tx.status is tx.Status.FAILED
+    assert status(t) == TransactionStatus.IDLE
+
+
+def test_rollback_by_choice(t):
+    with t.transaction() as tx:
+        insert(t, 1)
+        raise Rollback
+    assert tx.status is tx.Status.ROLLED_BACK_EXPLICITLY
+    with t.transaction() as tx:
+        insert(t, 2)
+        raise Rollback(tx)
+    assert content(t) == []
+
+
+def test_rollback_of_an_outer_block(t):
+    with t.transaction() as outer:
+        insert(t, 1)
+        with t.transaction():
+            insert(t, 2)
+            raise Rollback(outer)
+        raise AssertionError
+    assert content(t) == []
+
+
+def test_force_rollback(t):
+    with t.transaction(force_rollback=True) as tx:
+        insert(t, 1)
+    assert tx.status is tx.Status.ROLLED_BACK_EXPLICITLY
+    assert content(t) == []
+
+
+def test_nested(t):
+    with t.transaction():
+        insert(t, 1)
+        with pytest.raises(ZeroDivisionError):
+            with t.transaction() as inner:
+                assert inner.savepoint_name
+                insert(t, 2)
+                raise ZeroDivisionError
+        with t.transaction():
+            insert(t, 3)
+    assert content(t) == [1, 3]
+
+
+def test_a_failed_savepoint_heals(t):
+    with t.transaction():
+        insert(t, 1)
+        with pytest.raises(errors.DivisionByZero):
+            with t.transaction():
+                t.execute("select 1/0")
+        insert(t, 2)
+    assert content(t) == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["s", 'quoted " name', "ümläut"])
+def test_names(t, name):
+    with t.transaction(name) as outer:
+        assert outer.savepoint_name == name
+        t.execute(f"""rollback to "{name.replace('"', '""')}" """)
+        with t.transaction(name):
+            insert(t, 1)
+    assert content(t) == [1]
+
+
+def test_in_a_transaction_by_hand(t):
+    insert(t, 1)
+    with t.transaction() as tx:
+        assert tx.savepoint_name
+        insert(t, 2)
+    assert status(t) == TransactionStatus.INTRANS
+    t.rollback()
+    assert content(t) == []
+
+
+def test_in_a_failed_transaction(t):
+    with pytest.raises(errors.DivisionByZero):
+        t.execute("select 1/0")
+    with pytest.raises(psycopg3.ProgrammingError, match="roll back first"):
+        with t.transaction():
+            raise AssertionError
+    t.rollback()
+    assert content(t) == []
+
+
+def test_in_autocommit(t):
+    t.set_autocommit(True)
+    with t.transaction():
+        insert(t, 1)
+        assert status(t) == TransactionStatus.INTRANS
+    assert status(t) == TransactionStatus.IDLE
+    assert content(t) == [1]
+
+
+def test_commit_and_rollback_are_refused_inside(t):
+    with t.transaction():
+        for use in (t.commit, t.rollback):
+            with pytest.raises(psycopg3.ProgrammingError, match="inside a transaction"):
+                use()
+        with pytest.raises(psycopg3.ProgrammingError, match="autocommit"):
+            t.set_autocommit(True)
+        insert(t, 1)
+    t.commit()
+    assert content(t) == [1]
+
+
+def test_only_once(t):
+    tx = t.transaction()
+    with tx:
+        pass
+    with pytest.raises(TypeError, match="once"):
+        with tx:
+            raise AssertionError
+
+
+def test_out_of_order(t):
+    outer, inner = t.transaction(), t.transaction()
+    outer.__enter__()
+    inner.__enter__()
+    with pytest.raises(OutOfOrderTransactionNesting):
+        outer.__exit__(None, None, None)
+    inner.__exit__(None, None, None)
+    t.rollback()
+
+
+def test_closed_inside(dsn):
+    conn = Connection.connect(dsn)
+    with pytest.raises(psycopg3.OperationalError, match="closed"):
+        with conn.transaction() as tx:
+            conn.close()
+    assert tx.status is tx.Status.FAILED
+
+
+def test_closed_inside_hides_no_exception(dsn):
+    conn = Connection.connect(dsn)
+    with pytest.raises(ZeroDivisionError):
+        with conn.transaction() as tx:
+            conn.close()
+            raise ZeroDivisionError
+    assert tx.status is tx.Status.FAILED
+
+
+def test_lost_inside(conn, other):
+    with pytest.raises(errors.AdminShutdown):
+        with conn.transaction():
+            other.execute("select pg_terminate_backend(%s, 5000)", [conn.pgconn.backend_pid])
+            conn.execute("select 1")
+    assert conn.broken
+
+
+def test_commit_that_fails(t):
+    with pytest.raises(errors.UniqueViolation):
+        with t.transaction() as tx:
+            t.execute("create temp table u (n int primary key deferrable initially deferred)")
+            t.execute("insert into u values (1), (1)")
+    assert tx.status is tx.Status.FAILED
+    assert status(t) == TransactionStatus.IDLE
+
+
+def test_repr(t):
+    tx = t.transaction("here")
+    assert "not started" in repr(tx) and "here" in repr(tx) and "psycopg3." in repr(tx)

@@ -1,0 +1,34 @@
+"""Fixtures of every test: a PostgreSQL of our own, and the async libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from psycopg3.testing import Cluster
+
+BACKENDS = [
+    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+    pytest.param(("trio", {}), id="trio"),
+]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A server for the whole run: the one PSYCOPG3_TEST_DSN names, else a throw-away one."""
+    with Cluster() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dsn(cluster: Cluster) -> str:
+    """The connection string of `cluster`."""
+    return cluster.dsn
+
+
+@pytest.fixture(params=BACKENDS, scope="module")
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """The async library and loop of a test marked `anyio`: each such test runs on all."""
+    return request.param

@@ -1,0 +1,302 @@
+"""Whatever interrupts an operation, the connection is usable afterwards, and nothing hangs."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+
+import anyio
+import pytest
+
+import psycopg3
+from psycopg3 import errors
+from psycopg3.pq import TransactionStatus
+
+anyio_mark = pytest.mark.anyio
+
+
+@pytest.fixture
+def conn(dsn):
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+async def aconn(dsn):
+    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+def watcher(dsn):
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        yield conn
+
+
+def running(watcher, conn):
+    """How many queries the server runs for a connection."""
+    query = "select count(*) from pg_stat_activity where pid = %s and state = 'active'"
+    return watcher.execute(query, [conn.pgconn.backend_pid]).fetchone()[0]
+
+
+@pytest.fixture
+def alarm():
+    """Arrange for an exception to be raised by a signal handler after some seconds."""
+
+    def arrange(seconds, exception):
+        def handler(signum, frame):
+            raise exception
+
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    yield arrange
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+def test_a_signal_in_a_query(conn, watcher, alarm, exception):
+    begin = time.monotonic()
+    alarm(0.2, exception)
+    with pytest.raises(exception):
+        conn.execute("select pg_sleep(30)")
+    assert time.monotonic() - begin < 2
+    assert running(watcher, conn) == 0
+    assert conn.pgconn.transaction_status == TransactionStatus.IDLE
+    assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_ctrl_c(conn):
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        conn.execute("select pg_sleep(30)")
+    timer.join()
+    assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_a_signal_in_a_transaction(dsn, alarm):
+    with psycopg3.connect(dsn) as conn:
+        with pytest.raises(KeyboardInterrupt):
+            with conn.transaction():
+                alarm(0.2, KeyboardInterrupt)
+                conn.execute("select pg_sleep(30)")
+        assert conn.pgconn.transaction_status == TransactionStatus.IDLE
+        assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_a_signal_in_executemany(conn, alarm):
+    conn.execute("create temp table t (n int)")
+    alarm(0.2, KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        conn.cursor().executemany("insert into t select %s from pg_sleep(0.01)", [(1,)] * 1000)
+    assert conn.execute("select count(*) from t").fetchone() == (0,)
+
+
+def test_a_signal_while_connecting(alarm):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        alarm(0.2, KeyboardInterrupt)
+        begin = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            psycopg3.connect(f"host=127.0.0.1 port={server.getsockname()[1]} sslmode=disable")
+        assert time.monotonic() - begin < 2
+
+
+# An exception raised while a __del__ runs is dropped by Python itself, after telling stderr.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_signals_at_random_points(conn):
+    """An exception may be raised between any two bytecodes: every query still gets its own answer."""
+
+    class Bell(Exception):
+        pass
+
+    def handler(signum, frame):
+        raise Bell
+
+    rng = random.Random(0)
+    old = signal.signal(signal.SIGALRM, handler)
+    heard = 0
+    try:
+        for number in range(800):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.00005, 0.0015))
+                row = conn.execute("select %s, pg_sleep(0.0005)", [number]).fetchone()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                assert row[0] == number
+            except Bell:
+                heard += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert not conn.closed
+            assert not conn.lock.locked()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert heard > 50
+    assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_use_from_a_handler_is_refused(conn, alarm):
+    refused = []
+
+    def handler(signum, frame):
+        try:
+            conn.execute("select 1")
+        except psycopg3.ProgrammingError as ex:
+            refused.append(str(ex))
+
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    conn.execute("select pg_sleep(0.3)")
+    assert len(refused) == 1 and "already in use" in refused[0]
+    assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_cancel_from_another_thread(conn):
+    timer = threading.Timer(0.2, conn.cancel)
+    timer.start()
+    with pytest.raises(errors.QueryCanceled):
+        conn.execute("select pg_sleep(30)")
+    timer.join()
+    assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_cancel_of_nothing(conn):
+    conn.cancel()
+    assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_close_from_another_thread(conn):
+    timer = threading.Timer(0.2, conn.close)
+    timer.start()
+    begin = time.monotonic()
+    with pytest.raises(psycopg3.OperationalError, match="closed"):
+        conn.execute("select pg_sleep(30)")
+    timer.join()
+    assert time.monotonic() - begin < 2
+    assert conn.closed and not conn.broken
+
+
+@anyio_mark
+async def test_cancelled_task(aconn, watcher):
+    begin = time.monotonic()
+    with anyio.move_on_after(0.2) as scope:
+        await aconn.execute("select pg_sleep(30)")
+    assert scope.cancelled_caught
+    assert time.monotonic() - begin < 2
+    assert running(watcher, aconn) == 0
+    assert aconn.pgconn.transaction_status == TransactionStatus.IDLE
+    assert await (await aconn.execute("select 1")).fetchone() == (1,)
+
+
+@anyio_mark
+async def test_cancelled_in_a_transaction(aconn):
+    with anyio.move_on_after(0.2):
+        async with aconn.transaction():
+            await aconn.execute("select pg_sleep(30)")
+    assert aconn.pgconn.transaction_status == TransactionStatus.IDLE
+    assert await (await aconn.execute("select 1")).fetchone() == (1,)
+
+
+@anyio_mark
+async def test_cancelled_while_waiting_for_its_turn(aconn):
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(aconn.execute, "select pg_sleep(0.5)")
+        await anyio.sleep(0.1)
+        with anyio.move_on_after(0.1) as scope:
+            await aconn.execute("select 1")
+        assert scope.cancelled_caught
+    assert await (await aconn.execute("select 2")).fetchone() == (2,)
+
+
+@anyio_mark
+async def test_storm(aconn):
+    """Cancelled at random moments, every query that ends has its own number."""
+    rng = random.Random(1)
+    cancelled = 0
+    for number in range(150):
+        with anyio.move_on_after(rng.uniform(0, 0.003)) as scope:
+            cur = await aconn.execute("select %s, pg_sleep(0.001)", [number])
+            assert (await cur.fetchone())[0] == number
+        cancelled += scope.cancelled_caught
+    assert 0 < cancelled < 150
+    assert await (await aconn.execute("select 1")).fetchone() == (1,)
+
+
+@anyio_mark
+async def test_close_from_another_task(aconn):
+    async def close():
+        await anyio.sleep(0.2)
+        await aconn.close()
+
+    begin = time.monotonic()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(close)
+        with pytest.raises(psycopg3.OperationalError, match="closed"):
+            await aconn.execute("select pg_sleep(30)")
+    assert time.monotonic() - begin < 2
+
+
+@anyio_mark
+async def test_cancel_from_another_task(aconn):
+    async def cancel():
+        await anyio.sleep(0.2)
+        aconn.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cancel)
+        with pytest.raises(errors.QueryCanceled):
+            await aconn.execute("select pg_sleep(30)")
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_plain_asyncio_without_anyio(dsn, repeated):
+    """The clean-up of an interrupted query holds without anyio's shield, and cancel counts balance."""
+    import subprocess
+    import sys
+
+    program = f"""
+import asyncio, sys, time, psycopg3
+
+async def main():
+    conn = await psycopg3.connect_async({dsn!r}, autocommit=True)
+    task = asyncio.create_task(conn.execute("select pg_sleep(30)"))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    if {repeated}:
+        await asyncio.sleep(0)
+        task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        print("cancelled")
+    print(task.cancelling(), await (await conn.execute("select 1")).fetchone())
+    try:
+        async with asyncio.timeout(0.2):
+            await conn.execute("select pg_sleep(30)")
+    except TimeoutError:
+        print("timeout")
+    print(await (await conn.execute("select 2")).fetchone())
+    await conn.close()
+    print(len(asyncio.all_tasks()))
+
+asyncio.run(main())
+assert "anyio" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "cancelled",
+        f"{1 + repeated} (1,)",
+        "timeout",
+        "(2,)",
+        "1",
+    ]

@@ -1,0 +1,1 @@
+"""The project's own tools: generators, checks, and the commands of the README."""

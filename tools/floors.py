@@ -1,0 +1,156 @@
+"""Checks that no import climbs: floors, circles and forbidden pairs of psycopg3, from its code.
+
+Every import counts: at the top, inside functions, and for type checkers only, since a reader
+follows all three. A room is a file or folder of the package; a file imports its own floor or a
+lower one.
+
+    python tools/floors.py           what is wrong, if anything
+    python tools/floors.py --list    the house, floor by floor, with the caption of each file
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "psycopg3"
+
+# From the ground up. The front door, `__init__`, and what people plug in are on top.
+FLOORS: dict[str, int] = {
+    **dict.fromkeys(["_sqlstates", "_oids", "_impl", "concurrency"], 0),
+    **dict.fromkeys(["errors", "dbapi20"], 1),
+    **dict.fromkeys(["pq", "waiting"], 2),
+    **dict.fromkeys(["abc", "conninfo", "passfile", "capabilities", "encodings"], 3),
+    **dict.fromkeys(["generators", "adapt", "rows"], 4),
+    **dict.fromkeys(["types", "sql"], 5),
+    **dict.fromkeys(["query", "postgres"], 6),
+    **dict.fromkeys(["session"], 7),
+    **dict.fromkeys(["_async", "_sync"], 8),
+    **dict.fromkeys(["__init__", "__main__", "testing"], 9),
+}
+NEVER = {
+    ("_async", "_sync"),
+    ("_sync", "_async"),
+    ("types", "sql"),
+    ("pq", "waiting"),
+    ("waiting", "pq"),
+}
+
+Graph = Mapping[str, Iterable[str]]
+
+
+class House:
+    """The modules of the package below `root`, and what each imports."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self.root = root
+        self.trees: dict[str, ast.Module] = {}
+        self.files: dict[str, Path] = {}
+        for file in sorted((root / PACKAGE).rglob("*.py")):
+            name = ".".join(file.relative_to(root).with_suffix("").parts)
+            name = name.removesuffix(".__init__")
+            self.files[name] = file
+            self.trees[name] = ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+    def problems(self) -> list[str]:
+        """Everything that is against the laws; empty when all is well."""
+        found = [*self._without_floor(), *self._without_caption()]
+        if not found:
+            found += self._climbing()
+        return found + [f"import circle: {' -> '.join(circle)}" for circle in circles(self.graph())]
+
+    def graph(self) -> dict[str, set[str]]:
+        """For each module those it imports itself, without the packages that Python adds."""
+        return {name: {target for _, target in self.imports(name)} for name in self.trees}
+
+    def imports(self, module: str) -> Iterator[tuple[int, str]]:
+        """Line and module of every import of the package's own modules."""
+        package = module.split(".")
+        if self.files[module].name != "__init__.py":
+            package.pop()
+        for node in ast.walk(self.trees[module]):
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = package[: len(package) - node.level + 1] if node.level else []
+                start = ".".join([*base, *([node.module] if node.module else [])])
+                targets = [f"{start}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for target in targets:
+                if target.split(".")[0] == PACKAGE:
+                    yield node.lineno, self._module_of(target)
+
+    def caption(self, module: str) -> str:
+        """The first line of the module's docstring."""
+        return (ast.get_docstring(self.trees[module]) or "").partition("\n")[0]
+
+    def _module_of(self, target: str) -> str:
+        # `from .x import y`: y may be a module or a name of x.
+        return target if target in self.files else target.rpartition(".")[0]
+
+    def _without_floor(self) -> list[str]:
+        rooms = {room(name) for name in self.files}
+        return [f"{name}: has no floor in tools/floors.py" for name in sorted(rooms - {*FLOORS})]
+
+    def _without_caption(self) -> list[str]:
+        return [
+            f"{self._place(name)}: the docstring's first line, the caption, is missing"
+            for name in self.files
+            if not self.caption(name)
+        ]
+
+    def _climbing(self) -> Iterator[str]:
+        for name in self.files:
+            here = room(name)
+            for line, target in self.imports(name):
+                there = room(target)
+                if FLOORS[there] > FLOORS[here] or (here, there) in NEVER:
+                    yield f"{self._place(name)}:{line}: {here} may not import {there}"
+
+    def _place(self, module: str) -> str:
+        return self.files[module].relative_to(self.root).as_posix()
+
+
+def room(module: str) -> str:
+    """The room of a module: its name below the package; the package itself is its front door."""
+    _, _, below = module.partition(".")
+    return below.partition(".")[0] or "__init__"
+
+
+def circles(graph: Graph) -> list[list[str]]:
+    """The groups of modules that import each other, by any way round."""
+    reach: dict[str, set[str]] = {}
+    for start in graph:
+        seen, todo = set[str](), [start]
+        while todo:
+            for target in graph.get(todo.pop(), ()):
+                if target not in seen:
+                    seen.add(target)
+                    todo.append(target)
+        reach[start] = seen
+    groups = {
+        tuple(sorted(other for other in reach[name] if name in reach.get(other, ())))
+        for name in graph
+        if name in reach[name]
+    }
+    return [list(group) for group in sorted(groups)]
+
+
+def main(args: list[str]) -> int:
+    """Print what is wrong, or with `--list` the house."""
+    house = House()
+    if args == ["--list"]:
+        for name in sorted(house.files, key=lambda name: (-FLOORS[room(name)], name)):
+            print(f"{FLOORS[room(name)]}  {name:<32}  {house.caption(name)}")
+        return 0
+    found = house.problems()
+    print("\n".join(found) or f"{len(house.files)} modules, no import climbs, no circles")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
