@@ -128,6 +128,8 @@ class AdaptersMapLike(Protocol):
 
     array_hook: Callable[[Any, AdaptContext], None] | None
     """Registers the adapters for arrays of a type."""
+    generation: int
+    """Counts registrations."""
 
     @property
     def types(self) -> TypesLike:

@@ -2,7 +2,8 @@
 
 Where several codecs of Python claim to be an encoding of PostgreSQL, the one in the table is that
 which agrees with the server's own conversion: SJIS is cp932 to the last character, while shift_jis
-can't decode 845 of its 15,915.
+can't decode 845 of its 15,915. For EUC_TW and MULE_INTERNAL Python has no codec; that it has for
+SHIFT_JIS_2004 reads and writes another character for the backslash, so it isn't used.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ _PYTHON_CODECS = {
     "LATIN8": "iso8859-14",
     "LATIN9": "iso8859-15",
     "LATIN10": "iso8859-16",
-    "SHIFT_JIS_2004": "shift_jis_2004",
     "SJIS": "cp932",
     "SQL_ASCII": "ascii",
     "UHC": "cp949",
@@ -112,7 +112,7 @@ def conn_encoding(pgconn: ReportingConnection | None) -> str:
         then doesn't know the meaning of its bytes, and text loads as bytes.
 
     Raises:
-        NotSupportedError: Python has no codec for it.
+        NotSupportedError: Python has no right codec for it.
     """
     if pgconn is None:
         return "utf-8"
@@ -129,13 +129,13 @@ def pg2py(name: bytes) -> str:
     """The Python codec for an encoding of PostgreSQL, by any of the names that the server knows.
 
     Raises:
-        NotSupportedError: Python has no codec for it.
+        NotSupportedError: Python has no right codec for it.
     """
     text = name.decode("ascii", "backslashreplace")
     server_name = _SERVER_NAMES.get(_folded(text))
     if server_name is None:
         raise NotSupportedError(
-            f"got the encoding {text!r} of PostgreSQL: Python has no codec for it;"
+            f"got the encoding {text!r} of PostgreSQL: Python has no right codec for it;"
             " set another client_encoding, preferably UTF8"
         )
     codec = _known[name] = _PYTHON_CODECS[server_name]

@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING
 from ._oids import MULTIRANGES, RANGES, TYPES
 from .adapt.registry import adapters
 from .adapt.typeinfo import TypeInfo
+from .adapt.typemod import (
+    BitTypeModifier,
+    CharTypeModifier,
+    NumericTypeModifier,
+    TimeTypeModifier,
+    TypeModifier,
+)
 from .types import bool as boolean
 from .types import none, numeric, string
 
@@ -17,11 +24,27 @@ if TYPE_CHECKING:
 # In this order, for where two could adapt a class or type the last one does.
 FAMILIES = (none, boolean, numeric, string)
 
+_MODIFIERS = {
+    "bit": BitTypeModifier,
+    "bpchar": CharTypeModifier,
+    "interval": TimeTypeModifier,
+    "numeric": NumericTypeModifier,
+    "time": TimeTypeModifier,
+    "timestamp": TimeTypeModifier,
+    "timestamptz": TimeTypeModifier,
+    "timetz": TimeTypeModifier,
+    "varbit": BitTypeModifier,
+    "varchar": CharTypeModifier,
+}
+
 
 def register_default_types(types: TypesRegistry) -> None:
     """Make PostgreSQL's own types known to a registry."""
     for name, oid, array_oid, regtype, delimiter in TYPES:
-        types.add(TypeInfo(name, oid, array_oid, regtype=regtype, delimiter=delimiter))
+        typemod = _MODIFIERS.get(name, TypeModifier)
+        types.add(
+            TypeInfo(name, oid, array_oid, regtype=regtype, delimiter=delimiter, typemod=typemod)
+        )
     for name, oid, array_oid, regtype, _ in RANGES:
         types.add(TypeInfo(name, oid, array_oid, regtype=regtype))
     for name, oid, array_oid, regtype, _, _ in MULTIRANGES:

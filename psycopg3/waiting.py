@@ -21,6 +21,7 @@ from __future__ import annotations
 import errno
 import select
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, TypeVar
 
@@ -109,25 +110,22 @@ def wait_select(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         return _wait_without_poll(gen, tick)
     poller: select.poll = poll()
     milliseconds = tick * 1000
-    registered: tuple[int, Wait] | None = None
     try:
         asked = next(gen)
+        _register(poller, asked)
         while True:
-            if asked != registered:
-                _register(poller, asked, registered)
-                registered = asked
             heard = poller.poll(milliseconds)
+            before = asked
             asked = gen.send(_meaning(asked, heard[0][1]) if heard else Ready.NONE)
+            if asked != before:
+                poller.unregister(before[0])
+                _register(poller, asked)
     except StopIteration as stop:
         value: T = stop.value
         return value
 
 
-def _register(
-    poller: select.poll, asked: tuple[int, Wait], before: tuple[int, Wait] | None
-) -> None:
-    if before is not None:
-        poller.unregister(before[0])
+def _register(poller: select.poll, asked: tuple[int, Wait]) -> None:
     fd, want = _pair(asked)
     poller.register(fd, _POLL_EVENTS[want])
 
@@ -214,10 +212,12 @@ async def _listen_asyncio(
     finally:
         if timer is not None:
             timer.cancel()
-        if want & 1:
-            loop.remove_reader(fd)
-        if want & 2:
-            loop.remove_writer(fd)
+        # If the descriptor was closed, taking out one of two directions fails, and takes out both.
+        with suppress(OSError):
+            if want & 1:
+                loop.remove_reader(fd)
+            if want & 2:
+                loop.remove_writer(fd)
 
 
 def _watch_asyncio(
@@ -326,6 +326,8 @@ async def _either_trio(fd: int) -> int:
     if not hasattr(select, "epoll"):
         return await _either_trio_by_tasks(fd)
     with select.epoll(1) as both:
+        if both.fileno() == fd:  # the number of a closed descriptor is the first to be given out
+            _not_open(fd)
         both.register(fd, select.EPOLLIN | select.EPOLLOUT)
         await _readable_trio(both.fileno())
         for _, events in both.poll(0):
@@ -335,7 +337,7 @@ async def _either_trio(fd: int) -> int:
 
 async def _either_trio_by_tasks(fd: int) -> int:
     """Wait for both directions by a task for each."""
-    from trio import ClosedResourceError, open_nursery
+    from trio import Cancelled, ClosedResourceError, open_nursery
 
     heard = 0
     failure: Exception | None = None
@@ -348,9 +350,14 @@ async def _either_trio_by_tasks(fd: int) -> int:
             failure = ex  # raised outside, where no nursery wraps it in a group
         nursery.cancel_scope.cancel()
 
-    async with open_nursery() as nursery:
-        nursery.start_soon(listen, _readable_trio)
-        nursery.start_soon(listen, _writable_trio)
+    try:
+        async with open_nursery() as nursery:
+            nursery.start_soon(listen, _readable_trio)
+            nursery.start_soon(listen, _writable_trio)
+    except BaseExceptionGroup as group:
+        # Cancelled from outside, once for each task; or it's Ctrl-C, and perhaps that besides.
+        _, others = group.split(Cancelled)
+        raise (others or group).exceptions[0] from None
     if failure is not None:
         raise failure
     return heard

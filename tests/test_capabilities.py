@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 import psycopg3
-from psycopg3 import capabilities as module
 from psycopg3 import pq
+
+# The package's attribute of that name is the instance.
+module = importlib.import_module("psycopg3.capabilities")
 
 SINCE = {
     "has_encrypt_password": 10,

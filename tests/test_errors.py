@@ -329,9 +329,7 @@ def test_message_from_fields() -> None:
     }
     error = errors.error_from_fields(info)
     assert type(error) is errors.DivisionByZero
-    assert str(error) == (
-        "by zero\nDETAIL:  details\nHINT:  a hint\nCONTEXT:  line 1\nline 2"
-    )
+    assert str(error) == ("by zero\nDETAIL:  details\nHINT:  a hint\nCONTEXT:  line 1\nline 2")
 
 
 # -- copies --------------------------------------------------------------------------------

@@ -26,7 +26,15 @@ class AdaptersMap:
         types: the types to look names up in; None takes the template's.
     """
 
-    __slots__ = ("_dumpers", "_dumpers_by_oid", "_loaders", "_shared", "array_hook", "types")
+    __slots__ = (
+        "_dumpers",
+        "_dumpers_by_oid",
+        "_loaders",
+        "_shared",
+        "array_hook",
+        "generation",
+        "types",
+    )
 
     # A cursor has a map of its own, so a copy must cost little: maps share their tables until
     # one of them is written to.
@@ -40,9 +48,13 @@ class AdaptersMap:
     array_hook: Callable[[Any, AdaptContext], None] | None
     """Called as ``array_hook(info, context)`` when a type is registered, to adapt its arrays."""
 
+    generation: int
+    """Counts registrations: whoever remembers adapters sees that they may not be the last ones."""
+
     def __init__(
         self, template: AdaptersMap | None = None, types: TypesRegistry | None = None
     ) -> None:
+        self.generation = 0
         if template is None:
             self._dumpers = {format: {} for format in PyFormat}
             self._dumpers_by_oid = ({}, {})
@@ -84,7 +96,7 @@ class AdaptersMap:
             raise TypeError(
                 f"got {cls!r} to register a dumper for: expected a class, its dotted name, or None"
             )
-        self._own()
+        self._write()
         format = dumper.format
         if cls is not None:
             for table in (self._dumpers[PyFormat.AUTO], self._dumpers[PyFormat.from_pq(format)]):
@@ -105,7 +117,7 @@ class AdaptersMap:
             oid = self.types.get_oid(oid)
         elif not isinstance(oid, int):
             raise TypeError(f"got {oid!r} to register a loader for: expected a type's oid or name")
-        self._own()
+        self._write()
         self._loaders[loader.format][oid] = loader
 
     def get_dumper(self, cls: type, format: PyFormat) -> type[Dumper]:
@@ -141,7 +153,8 @@ class AdaptersMap:
         """The loader that reads values of a type; None if it has none of its own."""
         return self._loaders[format].get(oid)
 
-    def _own(self) -> None:
+    def _write(self) -> None:
+        self.generation += 1
         if self._shared:
             self._dumpers = {format: table.copy() for format, table in self._dumpers.items()}
             text, binary = self._dumpers_by_oid

@@ -45,8 +45,8 @@ _PACKAGE = __name__.partition(".")[0]
 class Transformer:
     """Writes parameters and reads rows for one context: a connection, a cursor, or none.
 
-    Adapters are made once and kept; those that depend on the connection's settings are
-    forgotten by `reset()`, which is called before each query.
+    Adapters are made once and kept. Those that depend on the connection's settings are forgotten
+    by `reset()`, which is called before each query.
 
     Args:
         context: where the adapters come from; None: the global map, and no connection.
@@ -58,6 +58,7 @@ class Transformer:
         "_contextual",
         "_dumpers",
         "_encoding",
+        "_generation",
         "_loaders",
         "_pgresult",
         "_record_dumpers",
@@ -80,6 +81,7 @@ class Transformer:
             self._adapters, self._connection = global_adapters, None
         else:
             self._adapters, self._connection = context.adapters, context.connection
+        self._generation = self._adapters.generation
         self._encoding: str | None = None
         self._contextual: list[tuple[dict[Any, Any], Any]] = []
         self.types = self.formats = None
@@ -123,12 +125,20 @@ class Transformer:
         return self._pgresult
 
     def reset(self) -> None:
-        """Forget what may have changed since the last query: encoding, adapters that depend on it.
+        """Get ready for another query: forget the encoding, and adapters that depend on the like.
 
-        The current result, and the loaders of its rows, stay.
+        Those registered since are found, and parameters are no record any more. The current result
+        and the loaders of its rows stay.
         """
         self._encoding = None
-        if self._contextual:
+        self._record_dumpers = None
+        if self._generation != self._adapters.generation:
+            self._generation = self._adapters.generation
+            self._dumpers = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
+            self._varying = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
+            self._loaders = ({}, {})
+            self._contextual.clear()
+        elif self._contextual:
             for table, key in self._contextual:
                 table.pop(key, None)
             self._contextual.clear()

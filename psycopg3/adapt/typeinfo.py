@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ProgrammingError
+from .typemod import TypeModifier
 
 if TYPE_CHECKING:
     from ..abc import AdaptContext
@@ -31,16 +32,25 @@ class TypeInfo:
         regtype: its name as ``regtype`` prints it: quoted, with its schema where needed.
             The same as `name` if empty.
         delimiter: what separates the elements of its arrays.
+        typemod: reads the type's modifiers, as the 10 of ``varchar(10)``.
     """
 
     def __init__(
-        self, name: str, oid: int, array_oid: int, *, regtype: str = "", delimiter: str = ","
+        self,
+        name: str,
+        oid: int,
+        array_oid: int,
+        *,
+        regtype: str = "",
+        delimiter: str = ",",
+        typemod: type[TypeModifier] = TypeModifier,
     ) -> None:
         self.name = name
         self.oid = oid
         self.array_oid = array_oid
         self.regtype = regtype or name
         self.delimiter = delimiter
+        self.typemod = typemod(oid)
 
     def __repr__(self) -> str:
         cls = type(self)
@@ -53,6 +63,29 @@ class TypeInfo:
     def subtype_keys(self) -> tuple[tuple[type, int], ...]:
         """Under what (class, oid) `TypesRegistry.get_by_subtype()` finds the type."""
         return ()
+
+    def get_type_display(self, oid: int | None = None, fmod: int | None = None) -> str:
+        """The type as a column's description shows it: ``numeric(10,2)[]``.
+
+        Args:
+            oid: the column's type; that of the arrays shows as such.
+            fmod: the column's modifier; None: none is shown.
+        """
+        modifier = self.typemod.get_modifier(fmod) if fmod is not None else None
+        shown = f"({','.join(map(str, modifier))})" if modifier else ""
+        return f"{self.name}{shown}{'[]' if oid and oid == self.array_oid else ''}"
+
+    def get_display_size(self, fmod: int) -> int | None:
+        """The length that a modifier limits values to, None without."""
+        return self.typemod.get_display_size(fmod)
+
+    def get_precision(self, fmod: int) -> int | None:
+        """The digits that a modifier limits values to, None without."""
+        return self.typemod.get_precision(fmod)
+
+    def get_scale(self, fmod: int) -> int | None:
+        """The digits after the decimal point that a modifier limits values to, None without."""
+        return self.typemod.get_scale(fmod)
 
     def register(self, context: AdaptContext | None = None) -> None:
         """Make the type known: its name can be looked up, and its arrays are adapted.

@@ -80,7 +80,8 @@ def _misread(conninfo: str) -> Iterator[str]:
         for pattern in (_USERINFO, _PORT):
             match = pattern.search(conninfo)
             if match and (pattern is _PORT or re.search(r"[@/?#%\[\]\s]", match[2])):
-                yield match[2]
+                # Which of its signs ended what is libpq's secret.
+                yield from filter(None, [match[2], *re.split("[@/?#]", match[2])])
                 yield re.sub(r"%([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), match[2])
     for match in _REGION.finditer(conninfo):
         region = match[1].strip()

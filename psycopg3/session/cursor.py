@@ -171,8 +171,9 @@ class BaseCursor(Generic[Row]):
             ProgrammingError: there is no result, or it has no rows.
         """
         current = self._set
-        if current is not None and current.has_rows and not self._closed:
-            return current
+        if current is not None and current.has_rows:
+            if not self._closed and not self._session._closed:
+                return current
         self._check_open()
         if current is None:
             raise e.ProgrammingError("there is no result to fetch from: execute a query first")

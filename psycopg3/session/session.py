@@ -147,9 +147,15 @@ class Session:
         phase = self.phase
         if operation in states.ALLOWED[phase]:
             return
-        if phase is Phase.LOST and (reason := self.notices.reason) is not None:
+        if phase is Phase.LOST and (reason := self.last_words()) is not None:
             raise reason
         states.check(phase, operation, what)
+
+    def last_words(self) -> e.Error | None:
+        """The server's own reason for a lost connection, if it told one while idle."""
+        # It may be read and not yet looked at: PQconsumeInput reads, PQisBusy parses.
+        self.pgconn.is_busy()
+        return self.notices.reason
 
     def quote_identifier(self, name: str) -> bytes:
         """Quote a name for use in SQL."""
@@ -220,7 +226,7 @@ class Session:
         if self._closed:
             return e.OperationalError("the connection was closed while the operation was under way")
         if self.pgconn.status == ConnStatus.BAD:
-            return self.notices.reason or ex
+            return self.last_words() or ex
         return ex
 
     def begin_command(self) -> bytes:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import ipaddress
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 NAME = "db.example.test"
 NAMES = ("localhost", NAME)
@@ -84,53 +88,54 @@ def _by_openssl(folder: Path, files: Certificates) -> None:
 
 
 def _by_cryptography(files: Certificates) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority = "psycopg3 test authority"
+    of_ca = [x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())]
+    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]
+    of_server = [
+        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
+        x509.SubjectAlternativeName([*map(x509.DNSName, NAMES), *addresses]),
+    ]
+    ca = _unsigned(1, authority, authority, ca_key.public_key(), of_ca)
+    server = _unsigned(2, NAME, authority, key.public_key(), of_server)
+    files.ca_file.write_bytes(_signed(ca, ca_key, is_ca=True))
+    files.certificate.write_bytes(_signed(server, ca_key, is_ca=False))
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    files.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
+
+
+def _unsigned(
+    serial: int, subject: str, issuer: str, key: Any, extensions: Iterable[Any]
+) -> x509.CertificateBuilder:
     from datetime import UTC, datetime, timedelta
 
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-    now = datetime.now(UTC)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 
     def named(text: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+        return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
-    def usage(**used: bool) -> x509.KeyUsage:
-        names = "digital_signature content_commitment key_encipherment data_encipherment "
-        names += "key_agreement key_cert_sign crl_sign encipher_only decipher_only"
-        return x509.KeyUsage(**{name: used.get(name, False) for name in names.split()})
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(named(issuer), named(subject), key, serial)
+    builder = builder.not_valid_before(now - timedelta(hours=1))
+    builder = builder.not_valid_after(now + timedelta(days=DAYS))
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder
 
-    authority = named("psycopg3 test authority")
-    blank = x509.CertificateBuilder().issuer_name(authority)
-    blank = blank.not_valid_before(now - timedelta(hours=1))
-    blank = blank.not_valid_after(now + timedelta(days=DAYS))
-    ca = (
-        blank.subject_name(authority)
-        .public_key(ca_key.public_key())
-        .serial_number(1)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(usage(key_cert_sign=True, crl_sign=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]
-    server = (
-        blank.subject_name(named(NAME))
-        .public_key(key.public_key())
-        .serial_number(2)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage(digital_signature=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.SubjectAlternativeName([*map(x509.DNSName, NAMES), *addresses]), critical=False
-        )
-        .sign(ca_key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    files.ca_file.write_bytes(ca.public_bytes(pem))
-    files.certificate.write_bytes(server.public_bytes(pem))
-    files.key.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+
+def _signed(builder: x509.CertificateBuilder, ca_key: Any, *, is_ca: bool) -> bytes:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+
+    names = "digital_signature content_commitment key_encipherment data_encipherment "
+    names += "key_agreement key_cert_sign crl_sign encipher_only decipher_only"
+    granted = {"key_cert_sign", "crl_sign"} if is_ca else {"digital_signature"}
+    usage = x509.KeyUsage(**{name: name in granted for name in names.split()})
+    constraints = x509.BasicConstraints(ca=is_ca, path_length=None)
+    builder = builder.add_extension(constraints, critical=True).add_extension(usage, critical=True)
+    return builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

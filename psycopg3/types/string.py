@@ -138,7 +138,7 @@ class BinaryDumper(BytesDumper):
 
     def dump(self, obj: Any) -> bytes:
         """The bytes in hexadecimal."""
-        return super().dump(_unwrapped(obj))
+        return super().dump(memoryview(obj.obj))
 
 
 class BinaryBinaryDumper(BytesBinaryDumper):
@@ -146,7 +146,7 @@ class BinaryBinaryDumper(BytesBinaryDumper):
 
     def dump(self, obj: Any) -> Buffer:
         """The bytes."""
-        return super().dump(_unwrapped(obj))
+        return super().dump(memoryview(obj.obj))
 
 
 class TextLoader(Loader):
@@ -208,11 +208,6 @@ def _flat(obj: Buffer) -> Buffer:
     return obj.cast("B") if obj.c_contiguous else obj.tobytes()
 
 
-def _unwrapped(obj: Any) -> Buffer:
-    data = obj.obj
-    return data if isinstance(data, bytes | bytearray | memoryview) else bytes(data)
-
-
 def _unescaped(match: re.Match[bytes]) -> bytes:
     escaped, stray = match.groups()
     if stray:
@@ -239,9 +234,11 @@ def register(adapters: AdaptersMapLike) -> None:
         adapters.register_dumper(cls, BytesBinaryDumper)
     adapters.register_dumper(Binary, BinaryDumper)
     adapters.register_dumper(Binary, BinaryBinaryDumper)
-    for oid in (0, BPCHAR_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID):
+    for oid in (BPCHAR_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID):
         adapters.register_loader(oid, TextLoader)
         adapters.register_loader(oid, TextBinaryLoader)
-    for oid in (0, BYTEA_OID):
-        adapters.register_loader(oid, ByteaBinaryLoader)
     adapters.register_loader(BYTEA_OID, ByteaLoader)
+    adapters.register_loader(BYTEA_OID, ByteaBinaryLoader)
+    # Oid 0 stands for every type without a loader of its own.
+    adapters.register_loader(0, TextLoader)
+    adapters.register_loader(0, ByteaBinaryLoader)
