@@ -1,4 +1,4 @@
-"""Talks with libpq that yield (fd, Wait) wherever they would block: connect, execute, notifications, cancel.
+"""Talks with libpq that yield (fd, Wait) where they would block: connect, execute, listen, cancel.
 
 Nothing here waits and nothing decides what a result means: a generator asks for the
 descriptor to become ready, is sent the `Ready` bits, and goes on. `Ready.NONE` tells that

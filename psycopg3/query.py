@@ -191,8 +191,7 @@ def _format_of(match: re.Match[str], query: str) -> PyFormat:
     around = query[match.start() : match.start() + 20]
     if match["name"] is None and letter == "(":
         raise e.ProgrammingError(
-            f"incomplete placeholder at {around!r}: the parenthesis is not closed;"
-            " write %(name)s"
+            f"incomplete placeholder at {around!r}: the parenthesis is not closed; write %(name)s"
         )
     raise e.ProgrammingError(
         f"got the placeholder {match[0]!r} at {around!r}: expected %s, %t, %b or %(name)s;"
@@ -211,7 +210,7 @@ def _in_order(parsed: ParsedQuery, params: Params) -> Sequence[object]:
                 f"the query has {len(parsed.formats)} placeholders but {len(params)} parameters"
                 " were passed: pass one value for each"
             )
-        return params  # type: ignore[return-value]
+        return params
     if not isinstance(params, Mapping):
         raise e.ProgrammingError(
             f"the query has named placeholders (%({names[0]})s) but the parameters are of type"

@@ -58,7 +58,9 @@ _pieces = st.one_of(
     st.text(alphabet=st.characters(exclude_characters="%", codec="utf-8"), max_size=8),
     st.just("%%"),
 )
-_names = st.text(alphabet=st.characters(exclude_characters=")%", codec="utf-8"), min_size=1, max_size=5)
+_names = st.text(
+    alphabet=st.characters(exclude_characters=")%", codec="utf-8"), min_size=1, max_size=5
+)
 
 
 @given(st.lists(st.tuples(_pieces, st.sampled_from("stb")), max_size=12), _pieces)

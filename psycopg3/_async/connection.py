@@ -42,7 +42,6 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
     cursor_factory: type[AsyncCursor[Row]]
     """The class of the cursors that `cursor()` makes."""
     row_factory: RowFactory[Row]
-    """What makes the rows of cursors that aren't told otherwise."""
 
     def __init__(
         self,

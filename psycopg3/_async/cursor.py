@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..session.cursor import BaseCursor
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..abc import Params, Query
     from ..rows import RowFactory
-    from .connection import AsyncConnection
+    from .runner import AsyncRunner
 
 Row = TypeVar("Row", covariant=True)
 
@@ -23,15 +23,13 @@ class AsyncCursor(BaseCursor[Row]):
 
     __module__ = "psycopg3"
 
-    _session: AsyncConnection[Any]
+    _session: AsyncRunner
 
-    def __init__(
-        self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None = None
-    ):
+    def __init__(self, connection: AsyncRunner, *, row_factory: RowFactory[Row] | None = None):
         super().__init__(connection, row_factory or connection.row_factory)
 
     @property
-    def connection(self) -> AsyncConnection[Any]:
+    def connection(self) -> AsyncRunner:
         """The connection that the cursor works on."""
         return self._session
 

@@ -95,7 +95,8 @@ class AsyncRunner(Session):
                 return await self.run(gen)
             deadline = monotonic() + CANCEL_TIMEOUT
             bounded = until_gen(gen, deadline, _too_late)
-            return await self._library.shield(self.run, bounded, interval=0.1)
+            undone: T = await self._library.shield(self.run, bounded, interval=0.1)
+            return undone
         except OutOfOrderTransactionNesting:
             raise
         except e.Error as ex:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..session.transaction import BaseTransaction
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from .connection import AsyncConnection
+    from .runner import AsyncRunner
 
 
 class AsyncTransaction(BaseTransaction):
@@ -18,10 +18,10 @@ class AsyncTransaction(BaseTransaction):
 
     __module__ = "psycopg3"
 
-    _session: AsyncConnection[Any]
+    _session: AsyncRunner
 
     @property
-    def connection(self) -> AsyncConnection[Any]:
+    def connection(self) -> AsyncRunner:
         """The connection that the block is on."""
         return self._session
 

@@ -43,7 +43,6 @@ class Connection(Runner, Generic[Row]):
     cursor_factory: type[Cursor[Row]]
     """The class of the cursors that `cursor()` makes."""
     row_factory: RowFactory[Row]
-    """What makes the rows of cursors that aren't told otherwise."""
 
     def __init__(
         self,

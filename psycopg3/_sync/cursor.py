@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..session.cursor import BaseCursor
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..abc import Params, Query
     from ..rows import RowFactory
-    from .connection import Connection
+    from .runner import Runner
 
 Row = TypeVar("Row", covariant=True)
 
@@ -24,13 +24,13 @@ class Cursor(BaseCursor[Row]):
 
     __module__ = "psycopg3"
 
-    _session: Connection[Any]
+    _session: Runner
 
-    def __init__(self, connection: Connection[Any], *, row_factory: RowFactory[Row] | None = None):
+    def __init__(self, connection: Runner, *, row_factory: RowFactory[Row] | None = None):
         super().__init__(connection, row_factory or connection.row_factory)
 
     @property
-    def connection(self) -> Connection[Any]:
+    def connection(self) -> Runner:
         """The connection that the cursor works on."""
         return self._session
 

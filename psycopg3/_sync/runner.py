@@ -96,7 +96,8 @@ class Runner(Session):
                 return self.run(gen)
             deadline = monotonic() + CANCEL_TIMEOUT
             bounded = until_gen(gen, deadline, _too_late)
-            return self._library.shield(self.run, bounded, interval=0.1)
+            undone: T = self._library.shield(self.run, bounded, interval=0.1)
+            return undone
         except OutOfOrderTransactionNesting:
             raise
         except e.Error as ex:

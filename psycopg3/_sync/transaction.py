@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..session.transaction import BaseTransaction
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from .connection import Connection
+    from .runner import Runner
 
 
 class Transaction(BaseTransaction):
@@ -19,10 +19,10 @@ class Transaction(BaseTransaction):
 
     __module__ = "psycopg3"
 
-    _session: Connection[Any]
+    _session: Runner
 
     @property
-    def connection(self) -> Connection[Any]:
+    def connection(self) -> Runner:
         """The connection that the block is on."""
         return self._session
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from .. import errors as e
 from ..adapt import AdaptersMap, Transformer
 from ..generators import arrived_notifies
-from ..pq import ExecStatus, Format, TransactionStatus
+from ..pq import ExecStatus, Format
 from ..query import BoundQuery, bind
 from ..waiting import WaitGen
 from .exchange import Pending
@@ -69,6 +69,11 @@ class BaseCursor(Generic[Row]):
         if self._adapters is None:
             self._adapters = AdaptersMap(self._session.adapters)
         return self._adapters
+
+    @property
+    def connection(self) -> Session:
+        """The connection that the cursor works on."""
+        return self._session
 
     @property
     def _encoding(self) -> str:
@@ -171,9 +176,9 @@ class BaseCursor(Generic[Row]):
             ProgrammingError: there is no result, or it has no rows.
         """
         current = self._set
-        if current is not None and current.has_rows:
-            if not self._closed and not self._session._closed:
-                return current
+        shut = self._closed or self._session._closed
+        if current is not None and current.has_rows and not shut:
+            return current
         self._check_open()
         if current is None:
             raise e.ProgrammingError("there is no result to fetch from: execute a query first")
@@ -224,9 +229,6 @@ class BaseCursor(Generic[Row]):
         session = self._session
         session.check(Operation.EXECUTE, "executemany()")
         exchange = session.exchange
-        begin = not session.autocommit and (
-            session.pgconn.transaction_status == TransactionStatus.IDLE
-        )
         sent: list[Pending] = []
         params_seq = _iterable(params_seq)
         kept: list[PGresult] = []
@@ -236,7 +238,7 @@ class BaseCursor(Generic[Row]):
             bound = self._query = self._bind(query, params, None)
             if not opened:
                 opened = True
-                if begin:
+                if session.must_begin:
                     yield from session.begin_gen()
                 exchange.enter()
             sent.append((yield from session.request_gen(bound)))
@@ -291,5 +293,5 @@ def _iterable(params_seq: Iterable[Params]) -> Iterable[Params]:
         ) from None
 
 
-def _unmade(values: Sequence[Any]) -> Any:
+def _unmade(_: Sequence[Any]) -> Any:
     raise e.InterfaceError("a row factory must not fetch rows")

@@ -131,7 +131,7 @@ def _displayed(transformer: Transformer, result: PGresult, index: int) -> str:
     if info is None:
         return str(oid)
     is_array = oid == info.array_oid and oid != info.oid
-    name = info.name
+    name: str = info.name
     precision, scale = _precision(info.oid, modifier)
     length = _length(info.oid, modifier)
     if length is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .. import errors as e
 from ..adapt import AdaptersMap
@@ -26,11 +26,11 @@ from .results import check_results
 from .states import Operation, Phase
 
 if TYPE_CHECKING:
-    from ..abc import AdaptContext
+    from ..abc import AdaptContext, AdaptersMapLike
     from ..pq import PGresult
     from ..query import BoundQuery
+    from ..rows import RowFactory
     from .notices import NoticeHandler, NotifyHandler
-    from .transaction import BaseTransaction
 
 _HAS_CANCEL_CONN = 170000
 
@@ -50,14 +50,18 @@ class Session:
     ProgrammingError: ClassVar = e.ProgrammingError
     NotSupportedError: ClassVar = e.NotSupportedError
 
+    row_factory: RowFactory[Any]
+    """What makes the rows of cursors that aren't told otherwise."""
+
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
         """The libpq connection; use it for what this class doesn't offer."""
         self.exchange = Exchange(pgconn)
-        self.blocks: list[BaseTransaction] = []
+        self.blocks: list[object] = []
+        """The transaction() blocks that are open, the innermost last."""
         self._autocommit = False
         self._adapters: AdaptersMap | None = None
-        self._template: AdaptersMap | None = None
+        self._template: AdaptersMapLike | None = None
         self._closed = False
         self.notices = Notices()
         self._pid = os.getpid()
@@ -99,7 +103,7 @@ class Session:
         if self._adapters is None:
             from ..postgres import adapters
 
-            self._adapters = AdaptersMap(self._template or adapters)
+            self._adapters = AdaptersMap(cast("AdaptersMap", self._template or adapters))
         return self._adapters
 
     @property
@@ -184,7 +188,7 @@ class Session:
     def query_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
         """Run a bound query, in a transaction unless in autocommit."""
         self.check(Operation.EXECUTE, "execute()")
-        if not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE:
+        if self.must_begin:
             yield from self.begin_gen()
         return (yield from self.request_gen(bound))
 
@@ -215,7 +219,9 @@ class Session:
         """Run a command of the driver's own and return its results, or raise the server's error."""
         encoding = self.encoding
         try:
-            pending = yield from self.exchange.request_gen(lambda pgconn: pgconn.send_query(command))
+            pending = yield from self.exchange.request_gen(
+                lambda pgconn: pgconn.send_query(command)
+            )
         except e.OperationalError as ex:
             raise self.explain(ex) from ex.__cause__
         check_results(pending.results, encoding)
@@ -228,6 +234,11 @@ class Session:
         if self.pgconn.status == ConnStatus.BAD:
             return self.last_words() or ex
         return ex
+
+    @property
+    def must_begin(self) -> bool:
+        """Whether the next statement needs a transaction to be opened first."""
+        return not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE
 
     def begin_command(self) -> bytes:
         """The statement that opens a transaction."""

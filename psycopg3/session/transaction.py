@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from .. import errors as e
@@ -22,6 +22,8 @@ class Rollback(Exception):
             undone on the way.
     """
 
+    __module__ = "psycopg3"
+
     def __init__(self, transaction: BaseTransaction | None = None):
         super().__init__(transaction)
         self.transaction = transaction
@@ -34,25 +36,18 @@ class OutOfOrderTransactionNesting(e.ProgrammingError):
     """Blocks were left in another order than the reverse of how they were entered."""
 
 
-class Status(str, Enum):
-    """How far a transaction() block has come."""
-
-    NOT_STARTED = "not started"
-    ACTIVE = "active"
-    COMMITTED = "committed"
-    ROLLED_BACK_EXPLICITLY = "rolled back explicitly"
-    ROLLED_BACK_WITH_ERROR = "rolled back with error"
-    FAILED = "failed"
-
-
-for _public in (Rollback,):
-    _public.__module__ = "psycopg3"
-
-
 class BaseTransaction:
     """The half of a transaction() block that never waits."""
 
-    Status = Status
+    class Status(StrEnum):
+        """How far a transaction() block has come."""
+
+        NOT_STARTED = "not started"
+        ACTIVE = "active"
+        COMMITTED = "committed"
+        ROLLED_BACK_EXPLICITLY = "rolled back explicitly"
+        ROLLED_BACK_WITH_ERROR = "rolled back with error"
+        FAILED = "failed"
 
     def __init__(
         self, session: Session, savepoint_name: str | None = None, force_rollback: bool = False
@@ -61,7 +56,7 @@ class BaseTransaction:
         self._savepoint = savepoint_name
         self.force_rollback = force_rollback
         """Whether to undo the block also when no exception is raised."""
-        self._status = Status.NOT_STARTED
+        self._status = self.Status.NOT_STARTED
         self._outermost = False
 
     @property
@@ -80,7 +75,7 @@ class BaseTransaction:
         return f"<{name} {savepoint}({self._status.value}) of {self._session!r} at 0x{id(self):x}>"
 
     def _enter_gen(self) -> WaitGen[None]:
-        if self._status is not Status.NOT_STARTED:
+        if self._status is not self.Status.NOT_STARTED:
             raise TypeError("a transaction() block can be entered only once: make a new one")
         session = self._session
         session.check(Operation.BLOCK, "transaction()")
@@ -92,7 +87,7 @@ class BaseTransaction:
             commands.append(b"SAVEPOINT " + session.quote_identifier(self._savepoint))
         yield from session.command_gen(b"; ".join(commands))
         session.blocks.append(self)
-        self._status = Status.ACTIVE
+        self._status = self.Status.ACTIVE
 
     def _exit_gen(self, exc: BaseException | None) -> WaitGen[bool]:
         """End the block; True if `exc` is a Rollback meant for it."""
@@ -105,7 +100,7 @@ class BaseTransaction:
         return isinstance(exc, Rollback) and exc.transaction in (None, self)
 
     def _fail_with_session(self, exc: BaseException | None) -> bool:
-        self._status = Status.FAILED
+        self._status = self.Status.FAILED
         if self in self._session.blocks:
             self._session.blocks.remove(self)
         if exc is None:
@@ -118,7 +113,7 @@ class BaseTransaction:
         if blocks and blocks[-1] is self:
             blocks.pop()
             return
-        self._status = Status.FAILED
+        self._status = self.Status.FAILED
         if self in blocks:
             blocks.remove(self)
         raise OutOfOrderTransactionNesting(
@@ -129,13 +124,13 @@ class BaseTransaction:
 
     def _commit_gen(self) -> WaitGen[None]:
         self._leave()
-        self._status = Status.FAILED
+        self._status = self.Status.FAILED
         if self._outermost:
             yield from self._session.commit_gen()
         else:
             name = self._session.quote_identifier(self._savepoint or "")
             yield from self._session.command_gen(b"RELEASE " + name)
-        self._status = Status.COMMITTED
+        self._status = self.Status.COMMITTED
 
     def _rollback_gen(self, exc: BaseException | None) -> WaitGen[None]:
         self._leave()
@@ -145,9 +140,9 @@ class BaseTransaction:
         elif self._savepoint:
             name = self._session.quote_identifier(self._savepoint)
             commands += [b"ROLLBACK TO " + name, b"RELEASE " + name]
-        self._status = Status.FAILED
+        self._status = self.Status.FAILED
         yield from self._session.command_gen(b"; ".join(commands))
         by_choice = exc is None or isinstance(exc, Rollback)
         self._status = (
-            Status.ROLLED_BACK_EXPLICITLY if by_choice else Status.ROLLED_BACK_WITH_ERROR
+            self.Status.ROLLED_BACK_EXPLICITLY if by_choice else self.Status.ROLLED_BACK_WITH_ERROR
         )

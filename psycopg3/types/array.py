@@ -109,65 +109,383 @@ def _mixed(classes: Iterable[type]) -> DataError:
     )
 
 
-def _nested(elements: list[Any], lengths: list[int]) -> list[Any]:
-    """Fold elements in a row into lists of the given lengths."""
-    for length in reversed(lengths[1:]):
-        elements = [elements[i : i + length] for i in range(0, len(elements), length)]
-    return elements
-
-
 # -- dumpers -------------------------------------------------------------------------------------
 
 
 class _ListDumper(RecursiveDumper):
-    element_oid: ClassVar[int] = INVALID_OID  # set in the subclass that serves one type of array
+    """Chooses the dumper of a list's elements, and with it the type of the array."""
+
+    element_oid: int = INVALID_OID
+    """The type of the elements."""
+
+    _one_type: ClassVar[bool] = False  # True in a subclass for arrays of its `element_oid` alone
     _element_format: ClassVar[PyFormat]
-    _delimiter = b","
+    _delimiter: bytes = b","
 
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
         super().__init__(cls, context)
         self._element: DumperLike | None = None
 
-    def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
-        """The key of the elements."""
-        if self.element_oid:
+    def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:  # noqa: ARG002
+        """That of the elements."""
+        if self._one_type:
             return self.cls
-        element = self._find_element_dumper(_flatten(obj)[1])
+        _, elements = _flatten(obj)
+        element = self._choose(elements)
         if element is None:
-            return self._key_of_nothing()
-        example = next(item for item in _flatten(obj)[1] if item is not None)
-        return (self.cls, type(element), element.get_key(example, format))
+            return (self.cls, type(None))
+        example = next(item for item in elements if item is not None)
+        return (self.cls, type(element), element.get_key(example, self._element_format))
 
-    def _key_of_nothing(self) -> DumperKey:
-        return self.cls
+    def upgrade(self, obj: list[Any], format: PyFormat) -> Dumper:  # noqa: ARG002
+        """A dumper for arrays of what the elements are sent as."""
+        if self._one_type:
+            return self
+        element = self._choose(_flatten(obj)[1])
+        if element is None:
+            return ListDumper(self.cls, self._tx)
+        made = type(self)(self.cls, self._tx)
+        made._element = element
+        made._take_type(element.oid)
+        return made
 
-    def _find_element_dumper(self, elements: list[Any]) -> DumperLike | None:
-        """Return a dumper that writes all of them, None if they are all None."""
+    def _take_type(self, oid: int) -> None:
+        info = self._tx.adapters.types.get(oid)
+        if info is not None:
+            self.oid, self.element_oid = info.array_oid, info.oid
+            self._delimiter = info.delimiter.encode()
+
+    def _choose(self, elements: list[Any]) -> DumperLike | None:
+        """Return a dumper that writes all the elements; None if they are all None."""
         cls = _class_of(elements)
         if cls is None:
             return None
         present = [item for item in elements if item is not None]
         format, get_dumper = self._element_format, self._tx.get_dumper
         if cls is int:
-            # The widest type is needed by the largest, or the smallest: of which ~ is as wide.
+            # The widest type is that of the largest, or of the smallest: of which ~ is as wide.
             return get_dumper(max(max(present), ~min(present)), format)
         if self._tx.adapters.get_dumper(cls, format).get_key is Dumper.get_key:
             return get_dumper(present[0], format)
-        return self._common(cls, [get_dumper(item, format) for item in present])
+        return self._common([get_dumper(item, format) for item in present])
 
-    def _common(self, cls: type, dumpers: list[DumperLike]) -> DumperLike:
-        """Return the dumper, among those of the elements, that writes them all."""
-        by_oid = {dumper.oid: dumper for dumper in reversed(dumpers)}
+    def _common(self, dumpers: list[DumperLike]) -> DumperLike:
+        """Return the one of several dumpers that writes what all of them do."""
+        by_oid = {dumper.oid: dumper for dumper in dumpers}
         if len(by_oid) > 1:
-            by_oid.pop(INVALID_OID, None)  # any type will do for them
+            by_oid.pop(INVALID_OID, None)  # these go with any type
         if len(by_oid) == 1:
-            return next(iter(by_oid.values()))
+            return by_oid.popitem()[1]
         for oids in _WIDENING:
             if by_oid.keys() <= set(oids):
                 return by_oid[max(by_oid, key=oids.index)]
         types = self._tx.adapters.types
         names = sorted(info.name if (info := types.get(oid)) else f"oid {oid}" for oid in by_oid)
         raise DataError(
-            f"got a list of {cls.__qualname__} objects of different PostgreSQL types"
-            f" ({', '.join(names)}): an array has elements of one type"
+            f"got a list whose elements are of several types of PostgreSQL ({', '.join(names)}):"
+            " an array has elements of one type"
         )
+
+    def _dump_elements(self, elements: list[Any]) -> list[Buffer | None]:
+        element = self._element
+        if self._one_type:
+            if any(isinstance(item, list) for item in elements):
+                raise _mixed(set(map(type, elements)))
+            if element is None:
+                get_dumper = self._tx.adapters.get_dumper_by_oid
+                element = get_dumper(self.element_oid, self.format)(type(None), self._tx)
+                self._element = element
+        elif element is None:
+            element = self._choose(elements)
+            if element is None:
+                return [None] * len(elements)
+        dump = element.dump
+        return [dump(item) if item is not None else None for item in elements]
+
+
+class ListDumper(_ListDumper):
+    """list as array in text."""
+
+    _element_format = PyFormat.TEXT
+
+    def dump(self, obj: list[Any]) -> bytes:
+        """The elements in braces, quoted where needed.
+
+        Raises:
+            DataError: the list is no array.
+        """
+        lengths, elements = _flatten(obj)
+        if not elements:
+            return b"{}"
+        texts = self._dump_elements(elements)
+        encoding = self._tx.text_encoding
+        if encoding not in _OVERLAPPING:
+            return _in_braces(texts, lengths, self._delimiter)
+        utf8 = [str(text, encoding).encode() if text is not None else None for text in texts]
+        return _in_braces(utf8, lengths, self._delimiter).decode().encode(encoding)
+
+
+class ListBinaryDumper(_ListDumper):
+    """list as array in binary."""
+
+    format = Format.BINARY
+    _element_format = PyFormat.BINARY
+
+    def _take_type(self, oid: int) -> None:
+        super()._take_type(oid or TEXT_OID)
+        if not self.oid:
+            raise ProgrammingError(
+                f"got a list of elements of the type with oid {oid}, whose arrays are unknown:"
+                " register its TypeInfo, or send the list as text (%t)"
+            )
+
+    def dump(self, obj: list[Any]) -> bytes:
+        """The lengths of the dimensions, and the elements.
+
+        Raises:
+            DataError: the list is no array.
+        """
+        lengths, elements = _flatten(obj)
+        if not elements:
+            return _HEADER.pack(0, 0, self.element_oid)
+        dumped = self._dump_elements(elements)
+        parts: list[Buffer] = [_HEADER.pack(len(lengths), None in dumped, self.element_oid)]
+        parts += [_DIMENSION.pack(length, 1) for length in lengths]
+        for data in dumped:
+            parts += (_NULL,) if data is None else (_LENGTH.pack(len(data)), data)
+        return b"".join(parts)
+
+
+def _in_braces(texts: list[Buffer | None], lengths: list[int], delimiter: bytes) -> bytes:
+    special = _needing_quotes(delimiter)
+    present = [text for text in texts if text is not None]
+    # One look at all of them: most arrays have nothing to quote.
+    if b"" in present or special.search(b"".join(present)):
+        items = [
+            b"NULL"
+            if text is None
+            else b'"%b"' % _ESCAPED.sub(rb"\\\g<0>", text)
+            if not text or special.search(text)
+            else text
+            for text in texts
+        ]
+    else:
+        items = [b"NULL" if text is None else text for text in texts]
+    for length in reversed(lengths):
+        items = [
+            b"{%b}" % delimiter.join(items[i : i + length]) for i in range(0, len(items), length)
+        ]
+    return bytes(items[0])
+
+
+_ESCAPED = re.compile(rb'["\\]')
+
+
+@cache
+def _needing_quotes(delimiter: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb'[\s{}"\\%b]|null' % re.escape(delimiter), re.IGNORECASE)
+
+
+# -- loaders -------------------------------------------------------------------------------------
+
+
+class ArrayLoader(RecursiveLoader):
+    """Arrays of any type in text."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        info = self._tx.adapters.types.get(oid)
+        if info is None:
+            raise InterfaceError(
+                f"got an array of the unknown type with oid {oid}: register its TypeInfo"
+            )
+        self._delimiter = info.delimiter.encode()
+        self._encoding = self._tx.text_encoding
+        self._load_element = self._tx.get_loader(info.oid, self.format).load
+
+    def load(self, data: Buffer) -> list[Any]:
+        """A list, of lists where the array has several dimensions; lower bounds are forgotten."""
+        encoding = self._encoding
+        if encoding not in _OVERLAPPING:
+            return parse_array(bytes(data), self._delimiter, self._load_element)
+        return parse_array(
+            str(data, encoding).encode(),
+            self._delimiter,
+            lambda item: self._load_element(item.decode().encode(encoding)),
+        )
+
+
+class ArrayBinaryLoader(RecursiveLoader):
+    """Arrays of any type in binary."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> list[Any]:
+        """A list, of lists where the array has several dimensions; lower bounds are forgotten.
+
+        Raises:
+            DataError: types within types, without end.
+        """
+        try:
+            return self._load(data)
+        except RecursionError:
+            raise DataError("got an array of arrays of arrays without end") from None
+
+    def _load(self, data: Buffer) -> list[Any]:
+        depth, _, oid = _HEADER.unpack_from(data)
+        if not 0 <= depth <= _MAX_DIMENSIONS:
+            raise ValueError(f"{depth} dimensions")
+        offset = _HEADER.size + depth * _DIMENSION.size
+        dimensions = _DIMENSION.iter_unpack(data[_HEADER.size : offset])
+        lengths = [length for length, _ in dimensions]
+        count = prod(lengths) if lengths else 0
+        # Each element has a length at least: what is counted is there before it is believed.
+        if min(lengths, default=0) < 0 or count > (len(data) - offset) // _LENGTH.size:
+            raise ValueError(f"dimensions of {lengths} elements in {len(data)} bytes")
+        load = self._tx.get_loader(oid, self.format).load
+        elements: list[Any] = []
+        for _ in range(count):
+            (length,) = _LENGTH.unpack_from(data, offset)
+            offset += _LENGTH.size
+            if length == -1:
+                elements.append(None)
+                continue
+            end = offset + length
+            if not offset <= end <= len(data):
+                raise ValueError(f"an element of {length} bytes")
+            elements.append(load(data[offset:end]))
+            offset = end
+        if offset != len(data):
+            raise ValueError(f"{len(data) - offset} bytes after the last element")
+        for length in reversed(lengths[1:]):
+            elements = [elements[i : i + length] for i in range(0, count, length)]
+            count //= length
+        return elements
+
+
+def parse_array(data: bytes, delimiter: bytes, load: Callable[[bytes], Any]) -> list[Any]:
+    """Read the text of an array, giving each element to `load`.
+
+    Raises:
+        ValueError: it is no array.
+    """
+    if data.startswith(b"["):  # lower bounds other than 1: [0:2]={...}
+        data = data.partition(b"=")[2]
+    if not (data.startswith(b"{") and data.endswith(b"}")):
+        raise ValueError("expected elements in braces")
+    flat = data[1:-1]
+    if b'"' in flat or b"{" in flat or b"\\" in flat or b"}" in flat:
+        return _parse_tokens(data, delimiter, load)
+    if not flat:
+        return []
+    return [load(item) if item != b"NULL" else None for item in flat.split(delimiter)]
+
+
+def _parse_tokens(data: bytes, delimiter: bytes, load: Callable[[bytes], Any]) -> list[Any]:
+    outermost: list[Any] = []
+    path = [outermost]  # the lists that are open
+    position = 0
+    before = delimiter  # the mark before a token; b"" after an element
+    for token in _tokens(delimiter).finditer(data):
+        quoted, bare, mark = token.groups(default=b"")
+        expects_value = before == delimiter or before == b"{"
+        if mark == delimiter:
+            fits = not expects_value
+        elif mark == b"}":
+            fits = before != delimiter
+        else:
+            fits = expects_value and len(path) <= _MAX_DIMENSIONS
+        if token.start() != position or not fits or (mark != b"{" and len(path) == 1):
+            break
+        position = token.end()
+        before = mark
+        if mark == b"{":
+            path[-1].append([])
+            path.append(path[-1][-1])
+        elif mark == b"}":
+            path.pop()
+        elif not mark:
+            if bare == b"NULL":
+                path[-1].append(None)
+            else:
+                path[-1].append(load(bare or _ESCAPE.sub(rb"\1", quoted)))
+    if position != len(data) or len(path) > 1 or len(outermost) != 1:
+        raise ValueError(f"unexpected at {position}: {data[position : position + 10]!r}")
+    return outermost[0]  # type: ignore[no-any-return]
+
+
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+
+
+@cache
+def _tokens(delimiter: bytes) -> re.Pattern[bytes]:
+    quoted = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
+    mark = b"[{}%b]" % re.escape(delimiter)
+    bare = rb'[^\s{}"\\%b][^{}"\\%b]*' % (re.escape(delimiter), re.escape(delimiter))
+    return re.compile(b"%b|(%b)|(%b)" % (quoted, bare, mark), re.DOTALL)
+
+
+# -- which types have arrays ---------------------------------------------------------------------
+
+
+def register_array(info: TypeInfoLike, context: AdaptContext | None = None) -> None:
+    """Let a context adapt the arrays of a type. `TypeInfo.register()` does so by itself.
+
+    Args:
+        info: the type; one without arrays is let be.
+        context: a connection, cursor or map of adapters; None: every connection to come.
+    """
+    if not info.array_oid:
+        return
+    adapters = (context or global_adapters).adapters
+    if adapters.types.get(info.array_oid) is None:
+        adapters.types.add(info)
+    _register_loaders(info.array_oid, adapters)
+    for dumper in _dumpers_of(info.oid, info.array_oid, info.delimiter):
+        adapters.register_dumper(None, dumper)
+
+
+def register_all_arrays(context: AdaptContext | None = None) -> None:
+    """Let a context adapt the arrays of all the types it knows.
+
+    Args:
+        context: a connection, cursor or map of adapters; None: every connection to come.
+    """
+    # Dumpers for one type of array, of which few are ever wanted, wait until they are: the map
+    # asks `register_array()` then. 160 classes would add 2 ms to the import.
+    adapters = (context or global_adapters).adapters
+    for info in adapters.types:
+        if info.array_oid:
+            _register_loaders(info.array_oid, adapters)
+
+
+def _register_loaders(array_oid: int, adapters: AdaptersMapLike) -> None:
+    adapters.register_loader(array_oid, ArrayLoader)
+    adapters.register_loader(array_oid, ArrayBinaryLoader)
+
+
+@lru_cache(maxsize=256)
+def _dumpers_of(
+    oid: int, array_oid: int, delimiter: str
+) -> tuple[type[ListDumper], type[ListBinaryDumper]]:
+    """Make dumpers for arrays of one type, for where types are given instead of objects."""
+
+    class OneTypeListDumper(ListDumper):
+        _one_type = True
+        element_oid = oid
+        _delimiter = delimiter.encode()
+
+    class OneTypeListBinaryDumper(ListBinaryDumper):
+        _one_type = True
+        element_oid = oid
+
+    OneTypeListDumper.oid = OneTypeListBinaryDumper.oid = array_oid
+    return OneTypeListDumper, OneTypeListBinaryDumper
+
+
+def register(adapters: AdaptersMapLike) -> None:
+    """Let a map adapt list, and the arrays of every type that is or will be known to it."""
+    adapters.register_dumper(list, ListBinaryDumper)
+    adapters.register_dumper(list, ListDumper)
+    adapters.array_hook = register_array
+    register_all_arrays(adapters)

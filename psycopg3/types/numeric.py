@@ -349,7 +349,7 @@ def pack_numeric(negative: bool, digits: str, exponent: int) -> bytes:
     groups = [int(digits[i : i + 4]) for i in range(0, len(digits), 4)]
     while groups and not groups[-1]:
         groups.pop()
-    return _HEADER.pack(len(groups), weight, _NEGATIVE if negative else _POSITIVE, dscale) + Struct(
+    return _HEADER.pack(len(groups), weight, _NEGATIVE if negative and groups else _POSITIVE, dscale) + Struct(
         f"!{len(groups)}H"
     ).pack(*groups)
 

@@ -53,7 +53,7 @@ class TestExecute:
             dt.date(2026, 11, 21),
             dt.time(1, 2, 3, 4),
             dt.datetime(2026, 11, 21, 1, 2, 3, 4),
-            dt.datetime(2026, 11, 21, 1, 2, 3, 4, dt.timezone.utc),
+            dt.datetime(2026, 11, 21, 1, 2, 3, 4, dt.UTC),
             dt.timedelta(days=-1, seconds=2, microseconds=3),
             UUID("12345678123456781234567812345678"),
             [1, 2, None],
@@ -212,7 +212,9 @@ class TestFetch:
         cur.execute("select null from generate_series(1, 3)")
         assert [row for row in cur] == [None, None, None]
 
-    @pytest.mark.parametrize("query, status", [("set work_mem to '4MB'", "SET"), ("", "EMPTY_QUERY")])
+    @pytest.mark.parametrize(
+        "query, status", [("set work_mem to '4MB'", "SET"), ("", "EMPTY_QUERY")]
+    )
     def test_no_rows_to_fetch(self, conn, query, status):
         cur = conn.execute(query)
         assert cur.description is None and cur.rownumber is None
@@ -332,7 +334,9 @@ class TestExecutemany:
 
     def test_types_may_change(self, conn):
         cur = conn.execute("create temp table t (n numeric)")
-        cur.executemany("insert into t values (%s)", [(None,), (1,), (2**40,), (Decimal("0.5"),)])
+        cur.executemany(
+            "insert into t values (%s)", [(None,), (1,), (2**40,), (Decimal("0.5"),)]
+        )
         cur.execute("select sum(n) from t")
         assert cur.fetchone() == (Decimal(2**40) + Decimal("1.5"),)
 

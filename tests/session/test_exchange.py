@@ -110,7 +110,9 @@ def test_settling_what_was_given_up_is_an_error(exchange):
         wait_select(exchange.settle_gen(pending))
 
 
-@pytest.mark.parametrize("copy", ["copy (select generate_series(1, 50000)) to stdout", "copy half from stdin"])
+@pytest.mark.parametrize(
+    "copy", ["copy (select generate_series(1, 50000)) to stdout", "copy half from stdin"]
+)
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_drain_ends_a_copy(exchange, copy, interrupted):
     create = b"create temp table half (n int)"
@@ -229,7 +231,11 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.verify(len(self.asked))
 
     @precondition(lambda self: self.exchange.pipelined)
-    @rule(waits=st.integers(0, 2), how=st.sampled_from(["settle", "sync", "leave"]), again=st.integers(0, 2))
+    @rule(
+        waits=st.integers(0, 2),
+        how=st.sampled_from(["settle", "sync", "leave"]),
+        again=st.integers(0, 2),
+    )
     def interrupt_pipeline(self, waits, how, again):
         if how == "settle" and self.asked and self.asked[-1][1] != "sync":
             gen = self.exchange.settle_gen(self.asked[-1][0])

@@ -1,0 +1,334 @@
+"""Connection strings: apart, together, and what is refused."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from psycopg3 import OperationalError, ProgrammingError, pq
+from psycopg3.conninfo import (
+    conninfo_to_dict,
+    get_param,
+    make_conninfo,
+    timeout_from_conninfo,
+)
+
+KEYWORDS = sorted(option.keyword.decode() for option in pq.Conninfo.parse(b""))
+
+# Any text but what libpq can't take: NUL ends its strings, and a lone surrogate has no bytes.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+awkward = st.text(st.sampled_from(" '\"\\=\t\n\r\v\f%/?&#@:,[]\N{NO-BREAK SPACE}éa1"))
+params = st.dictionaries(st.sampled_from(KEYWORDS), texts | awkward, max_size=6)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "expected"),
+    [
+        ("", {}),
+        ("dbname=foo", {"dbname": "foo"}),
+        ("dbname = foo  user='a b' ", {"dbname": "foo", "user": "a b"}),
+        (r"password='it\'s \\'", {"password": r"it's \ ".strip()}),
+        ("host=''", {"host": ""}),
+        ("postgresql://", {}),
+        (
+            "postgres://u:p%40w@h1:1,h2/db?application_name=a%20b",
+            {
+                "user": "u",
+                "password": "p@w",
+                "host": "h1,h2",
+                "port": "1,",
+                "dbname": "db",
+                "application_name": "a b",
+            },
+        ),
+        ("postgresql://[::1]:5433/", {"host": "::1", "port": "5433"}),
+    ],
+)
+def test_apart(conninfo: str, expected: dict[str, str]) -> None:
+    assert conninfo_to_dict(conninfo) == expected
+
+
+def test_keywords_override() -> None:
+    merged = conninfo_to_dict("dbname=foo user=bar port=1", port=5433, user=None, host="h")
+    assert merged == {"dbname": "foo", "user": "bar", "port": 5433, "host": "h"}
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "kwargs", "expected"),
+    [
+        ("", {}, ""),
+        ("", {"dbname": "foo"}, "dbname=foo"),
+        ("dbname=foo", {}, "dbname=foo"),
+        ("dbname = foo", {"user": None}, "dbname = foo"),
+        ("dbname=foo user=x", {"user": "y", "host": "h"}, "dbname=foo user=y host=h"),
+        ("postgres:///foo", {"port": 5433}, "dbname=foo port=5433"),
+        ("", {"host": ""}, "host=''"),
+        ("", {"user": "a b"}, "user='a b'"),
+        ("", {"password": "it's \\"}, r"password='it\'s \\'"),
+        ("", {"user": "é"}, "user='é'"),
+        ("", {"host": ["a", "b"], "port": [1, 2]}, "host=a,b port=1,2"),
+        ("", {"host": ("a", "b"), "port": (5433, None)}, "host=a,b port=5433,"),
+        ("", {"database": "foo"}, "dbname=foo"),
+        ("dbname=bar", {"database": "foo"}, "dbname=foo"),
+        ("", {"sslsni": True, "keepalives": False}, "sslsni=1 keepalives=0"),
+        ("", {"sslrootcert": Path("/ca.pem")}, "sslrootcert=/ca.pem"),
+        ("", {"password": b"s3"}, "password=s3"),
+        ("", {"hostaddr": ipaddress.ip_address("::1")}, "hostaddr=::1"),
+        ("", {"connect_timeout": 2.5}, "connect_timeout=2.5"),
+    ],
+)
+def test_together(conninfo: str, kwargs: dict[str, Any], expected: str) -> None:
+    assert make_conninfo(conninfo, **kwargs) == expected
+
+
+def test_text_that_is_more_than_a_str() -> None:
+    class Text(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "not this"
+
+    class Name(str, enum.Enum):
+        ONE = "one"
+
+    assert conninfo_to_dict(Text("dbname=foo")) == {"dbname": "foo"}
+    assert make_conninfo(Text(""), user=Text("me"), dbname=Name.ONE) == "user=me dbname=one"
+
+
+@given(params)
+@example({"password": "\N{NO-BREAK SPACE}"})
+@example({"password": ""})
+def test_round_trip(given: dict[str, str]) -> None:
+    assert conninfo_to_dict(make_conninfo("", **given)) == given
+
+
+@given(params, params)
+def test_round_trip_merged(given: dict[str, str], more: dict[str, str]) -> None:
+    conninfo = make_conninfo("", **given)
+    assert conninfo_to_dict(conninfo, **more) == given | more
+    assert conninfo_to_dict(make_conninfo(conninfo, **more)) == given | more
+
+
+@given(
+    texts
+    | awkward
+    | st.builds("{}={}".format, st.sampled_from(KEYWORDS), awkward)
+    | st.builds("postgresql://{}".format, awkward)
+)
+def test_libpq_has_the_last_word(conninfo: str) -> None:
+    """What libpq understands is understood, and the same; what it doesn't is a clear error."""
+    try:
+        options = pq.Conninfo.parse(conninfo.encode())
+    except (OperationalError, ProgrammingError):
+        with pytest.raises(ProgrammingError):
+            conninfo_to_dict(conninfo)
+        return
+    expected = {o.keyword: o.val for o in options if o.val is not None}
+    try:
+        found = {k.encode(): v.encode() for k, v in conninfo_to_dict(conninfo).items()}
+    except ProgrammingError:
+        assert b"%" in conninfo.encode()  # percent-encoded bytes may be no text
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("foo", "key words"), ("sslmod", "'sslmode'"), ("pasword", "'password'"), ("a=b", "words")],
+)
+def test_unknown_keyword(name: str, hint: str) -> None:
+    for function in (conninfo_to_dict, make_conninfo):
+        with pytest.raises(ProgrammingError, match=hint) as caught:
+            function("", **{name: "secret"})
+        assert name in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+
+def test_unknown_keyword_in_string() -> None:
+    with pytest.raises(ProgrammingError, match="foo"):
+        conninfo_to_dict("foo=bar")
+
+
+@pytest.mark.parametrize("conninfo", ["dbname", "host='", "postgresql://[", "postgres://h?x"])
+def test_malformed(conninfo: str) -> None:
+    for function in (conninfo_to_dict, make_conninfo):
+        with pytest.raises(ProgrammingError):
+            function(conninfo)
+
+
+def test_both_names_of_one() -> None:
+    with pytest.raises(ProgrammingError, match="'dbname' and its other name"):
+        make_conninfo(dbname="a", database="b")
+
+
+def test_not_a_string() -> None:
+    with pytest.raises(TypeError, match="expected str"):
+        conninfo_to_dict({"dbname": "x"})  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        conninfo_to_dict("dbname=a", "user=b")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_nul_is_refused(keyword: str) -> None:
+    """libpq would stop reading there, and log in as somebody else."""
+    for value in ("a\0b", ["a", "b\0"], b"\0"):
+        with pytest.raises(ProgrammingError, match=f"{keyword} with a NUL"):
+            make_conninfo("", **{keyword: value})
+    with pytest.raises(ProgrammingError, match="NUL"):
+        conninfo_to_dict(f"{keyword}=a\0 user=b")
+
+
+@pytest.mark.parametrize("value", [lambda: "secret", {"secret": 1}, {"secret"}])
+def test_what_is_no_value(value: object) -> None:
+    with pytest.raises(ProgrammingError, match="got password of type") as caught:
+        make_conninfo(password=value)
+    assert "secret" not in str(caught.value)
+
+
+def test_surrogates_are_refused() -> None:
+    for kwargs in ({"conninfo": "user=\ud800"}, {"password": "secret\udcff"}):
+        with pytest.raises(ProgrammingError, match="surrogate") as caught:
+            conninfo_to_dict(**kwargs)
+        assert "secret" not in str(caught.value)
+
+
+def test_bytes_that_are_no_text() -> None:
+    with pytest.raises(ProgrammingError):
+        conninfo_to_dict("postgresql://user:%ff@/")
+
+
+# -- passwords -----------------------------------------------------------------------------
+
+SECRET = "s3cr3tw0rd"
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    [
+        "postgresql://user:{}@[::1",
+        "postgresql://user:{}@[",
+        "postgresql://user:{}@[]/",
+        "postgresql://user:{}@[::1]x/db",
+        "postgresql://user:{}%zz@host/db",
+        "postgresql://user:%zz{}@host/db",
+        "postgresql://user:{}%00@host/db",
+        "postgresql://user:{}@host/db?foo=bar",
+        "postgresql://user:{}@host/db?foo",
+        "postgresql://user:pass?{}@host/db",
+        "postgresql://user:pass?{}=x@host/db",
+        "postgresql://user:a/b?{}=x&y=z@host/db",
+        "postgresql://host/db?password={}%zz",
+        "postgresql://host/db?password={}=x",
+        "postgresql://host/db?sslpassword={}%zz",
+        "postgresql://host/db?password=a&{}=b",
+        "postgresql://user:{}@host/d b",
+        "password={} foo=bar",
+        "password=a {}",
+        "password=a {} user=x",
+        "password=a {}=x",
+        "password='{}",
+        "password='a'{} user=x",
+        "password = {} nonsense",
+        "sslpassword=a {}",
+        "user=x password=it's {} host=y",
+    ],
+)
+def test_no_password_is_shown(conninfo: str) -> None:
+    for secret in (SECRET, SECRET + "'", "a " + SECRET):
+        try:
+            conninfo_to_dict(conninfo.format(secret))
+        except ProgrammingError as ex:
+            error: BaseException | None = ex
+        else:
+            continue
+        while error is not None:
+            assert SECRET not in str(error)
+            assert SECRET not in repr(error)
+            error = error.__context__
+
+
+@given(awkward, awkward, awkward)
+def test_no_password_is_shown_wherever_it_is(before: str, after: str, rest: str) -> None:
+    for conninfo in (
+        f"postgresql://user:{before}{SECRET}{after}@host{rest}",
+        f"postgresql://host/db?password={before}{SECRET}{after}&{rest}",
+        f"user=x password={before}{SECRET}{after} {rest}",
+    ):
+        try:
+            conninfo_to_dict(conninfo)
+        except ProgrammingError as ex:
+            assert SECRET not in "".join(traceback.format_exception(ex))
+
+
+# -- single parameters ---------------------------------------------------------------------
+
+
+def test_get_param(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGPORT", raising=False)
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    assert get_param({"port": 5433}, "port") == "5433"
+    assert get_param({}, "port") == "5432"
+    assert get_param({}, "passfile") is None
+    assert get_param({}, "no_such_keyword") is None
+    monkeypatch.setenv("PGPORT", "5434")
+    assert get_param({}, "port") == "5434"
+    assert get_param({"port": "5433"}, "port") == "5433"
+    assert get_param({"port": None}, "port") == "5434"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, 130),
+        ("", 130),
+        (" ", 130),
+        ("0", 130),
+        (0, 130),
+        ("-1", 130),
+        (0.5, 130),
+        ("1", 2),
+        (1, 2),
+        ("2", 2),
+        ("2.9", 2),
+        (2.9, 2),
+        ("10", 10),
+        (" 10 ", 10),
+        ("1e2", 100),
+        (10_000, 10_000),
+    ],
+)
+def test_timeout(value: object, seconds: int) -> None:
+    assert timeout_from_conninfo({"connect_timeout": value}) == seconds
+
+
+def test_timeout_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert timeout_from_conninfo({}) == 130
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "7")
+    assert timeout_from_conninfo({}) == 7
+    assert timeout_from_conninfo({"connect_timeout": "9"}) == 9
+
+
+@pytest.mark.parametrize("value", ["soon", "nan", "inf", float("nan"), "1,2"])
+def test_timeout_that_is_no_number(value: object) -> None:
+    with pytest.raises(ProgrammingError, match="connect_timeout=.*expected a number of seconds"):
+        timeout_from_conninfo({"connect_timeout": value})
+
+
+def test_it_connects(dsn: str) -> None:
+    conninfo = make_conninfo(dsn, application_name='it\'s \\ "é"')
+    conn = pq.PGconn.connect(conninfo.encode())
+    assert conn.status == pq.ConnStatus.OK, conn.error_message
+    result = conn.exec_(b"show application_name")
+    assert (result.get_value(0, 0) or b"").startswith(b"it's \\ \"")
