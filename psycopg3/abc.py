@@ -17,9 +17,10 @@ from typing import (
 from .pq import Format
 
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Awaitable
 
     from .pq import PGconn, PGresult
+    from .waiting import WaitGen
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -73,15 +74,19 @@ class Dumper(Protocol):
 
     def dump(self, obj: Any, /) -> Buffer | None:
         """Write `obj`; None is NULL."""
+        ...
 
     def quote(self, obj: Any) -> Buffer:
         """Write `obj` as a literal for the text of a query."""
+        ...
 
     def get_key(self, obj: Any, format: PyFormat) -> DumperKey:
         """Tell which dumper `obj` needs: the class this one was made for, if itself will do."""
+        ...
 
     def upgrade(self, obj: Any, format: PyFormat) -> Dumper:
         """Make the dumper that `get_key()` asked for."""
+        ...
 
 
 class Loader(Protocol):
@@ -94,6 +99,7 @@ class Loader(Protocol):
 
     def load(self, data: Any, /) -> Any:
         """Make a Python object of a value (a `Buffer`) of the server; never called for NULL."""
+        ...
 
 
 class TypeInfoLike(Protocol):
@@ -111,6 +117,7 @@ class TypesLike(Protocol):
 
     def add(self, info: Any) -> None:
         """Take in a type."""
+        ...
 
     def __getitem__(self, key: str | int) -> Any: ...
 
@@ -118,9 +125,11 @@ class TypesLike(Protocol):
 
     def get(self, key: str | int) -> Any | None:
         """The type of a name or oid, None if unknown."""
+        ...
 
     def get_oid(self, name: str) -> int:
         """The oid of a name."""
+        ...
 
 
 class AdaptersMapLike(Protocol):
@@ -134,29 +143,37 @@ class AdaptersMapLike(Protocol):
     @property
     def types(self) -> TypesLike:
         """The types known by name."""
+        ...
 
     @property
     def adapters(self) -> AdaptersMapLike:
         """Itself: a map is a context, too."""
+        ...
 
     @property
     def connection(self) -> ConnectionLike | None:
         """None: a map has no connection."""
+        ...
 
     def register_dumper(self, cls: type | str | None, dumper: type[Dumper]) -> None:
         """Let `dumper` write the objects of a class."""
+        ...
 
     def register_loader(self, oid: int | str, loader: type[Loader]) -> None:
         """Let `loader` read the values of a type."""
+        ...
 
     def get_dumper(self, cls: type, format: PyFormat) -> type[Dumper]:
         """The dumper for a class."""
+        ...
 
     def get_dumper_by_oid(self, oid: int, format: Format) -> type[Dumper]:
         """The dumper for a type."""
+        ...
 
     def get_loader(self, oid: int, format: Format) -> type[Loader] | None:
         """The loader for a type, None if it has none of its own."""
+        ...
 
 
 class AdaptContext(Protocol):
@@ -165,10 +182,12 @@ class AdaptContext(Protocol):
     @property
     def adapters(self) -> AdaptersMapLike:
         """The adapters to use."""
+        ...
 
     @property
     def connection(self) -> ConnectionLike | None:
         """The connection they work for, if any."""
+        ...
 
 
 class ConnectionLike(Protocol):
@@ -177,18 +196,46 @@ class ConnectionLike(Protocol):
     @property
     def pgconn(self) -> PGconn:
         """libpq's connection."""
+        ...
 
     @property
     def adapters(self) -> AdaptersMapLike:
         """The connection's own adapters."""
+        ...
 
     @property
-    def connection(self) -> Self:
+    def connection(self) -> ConnectionLike:
         """Itself: a connection is a context, too."""
+        ...
 
     @property
     def closed(self) -> bool:
         """True once the connection can't be used any more."""
+        ...
+
+
+class SessionLike(ConnectionLike, Protocol):
+    """A connection that knows how commands are sent, and leaves the waiting to who runs it."""
+
+    def command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
+        """Run a command and return its results, or raise the server's error."""
+        ...
+
+
+class Running(SessionLike, Protocol):
+    """A connection that waits itself."""
+
+    def run(self, gen: WaitGen[T]) -> T:
+        """Run a generator to its end."""
+        ...
+
+
+class AsyncRunning(SessionLike, Protocol):
+    """A connection that is awaited."""
+
+    def run(self, gen: WaitGen[T]) -> Awaitable[T]:
+        """Run a generator to its end."""
+        ...
 
 
 class CursorLike(Protocol):
@@ -197,18 +244,22 @@ class CursorLike(Protocol):
     @property
     def connection(self) -> ConnectionLike:
         """The connection the cursor works on."""
+        ...
 
     @property
     def adapters(self) -> AdaptersMapLike:
         """The cursor's own adapters."""
+        ...
 
     @property
     def description(self) -> Sequence[Any] | None:
         """The columns of the current result, None if it has none."""
+        ...
 
     @property
     def pgresult(self) -> PGresult | None:
         """The current result."""
+        ...
 
 
 @runtime_checkable
@@ -217,9 +268,11 @@ class Composable(Protocol):
 
     def as_bytes(self, context: AdaptContext | None = None) -> bytes:
         """The piece in the encoding of the connection."""
+        ...
 
     def as_string(self, context: AdaptContext | None = None) -> str:
         """The piece as a str."""
+        ...
 
 
 Query: TypeAlias = LiteralString | bytes | Composable
@@ -237,49 +290,63 @@ class Transformer(Protocol):
     @property
     def connection(self) -> ConnectionLike | None:
         """The connection worked for, if any."""
+        ...
 
     @property
     def adapters(self) -> AdaptersMapLike:
         """The adapters in use."""
+        ...
 
     @property
     def encoding(self) -> str:
         """The connection's encoding, by Python's name."""
+        ...
 
     @property
     def pgresult(self) -> PGresult | None:
         """The result that rows are read from."""
+        ...
 
     def set_pgresult(
         self, result: PGresult | None, *, set_loaders: bool = True, format: Format | None = None
     ) -> None:
         """Read rows from `result` from now on."""
+        ...
 
     def set_dumper_types(self, types: Sequence[int], format: Format) -> None:
         """Dump sequences as records of these types."""
+        ...
 
     def set_loader_types(self, types: Sequence[int], format: Format) -> None:
         """Load sequences as records of these types."""
+        ...
 
     def dump_sequence(
         self, params: Sequence[Any], formats: Sequence[PyFormat]
     ) -> list[Buffer | None]:
         """Write parameters."""
+        ...
 
     def as_literal(self, obj: Any) -> bytes:
         """Write `obj` as a literal for the text of a query."""
+        ...
 
     def get_dumper(self, obj: Any, format: PyFormat) -> Dumper:
         """The dumper for `obj`."""
+        ...
 
     def get_loader(self, oid: int, format: Format) -> Loader:
         """The loader for a type."""
+        ...
 
     def load_rows(self, row0: int, row1: int, make_row: RowMaker[T]) -> list[T]:
         """Read the rows from `row0` to before `row1`."""
+        ...
 
     def load_row(self, row: int, make_row: RowMaker[T]) -> T | None:
         """Read one row; None if there is no such row."""
+        ...
 
     def load_sequence(self, record: Sequence[Buffer | None]) -> tuple[Any, ...]:
         """Read the values of one record."""
+        ...

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from .errors import OperationalError, ProgrammingError
-from .pq import Conninfo
+from .pq import Conninfo, ConninfoOption
 
 DEFAULT_CONNECT_TIMEOUT = 130
 """Seconds for one attempt to connect, if nobody says otherwise: a bit more than Linux tries."""
@@ -19,6 +19,32 @@ MIN_CONNECT_TIMEOUT = 2
 
 # Names that users of other drivers type.
 _ALIASES = {"database": "dbname"}
+
+# libpq's messages about connection strings, around what they quote of them.
+_QUOTING = r"""
+    (   missing\ "="\ after\ "
+    |   invalid\ connection\ option\ "
+    |   invalid\ percent-encoded\ token:\ "
+    |   forbidden\ value\ %00\ in\ percent-encoded\ value:\ "
+    |   unexpected\ spaces\ found\ in\ "
+    |   end\ of\ string\ reached\ .*\ IPv6\ host\ address\ in\ URI:\ "
+    |   IPv6\ host\ address\ may\ not\ be\ empty\ in\ URI:\ "
+    |   unexpected\ character\ .*\ in\ URI\ \(expected\ ":"\ or\ "/"\):\ "
+    |   (?:extra|missing)\ key/value\ separator\ "="\ in\ URI\ query\ parameter:\ "
+    |   invalid\ URI\ query\ parameter:\ "
+    )
+    (.*)
+    (   "\ in\ connection\ info\ string
+    |   ",\ use\ percent-encoded\ spaces\ \(%20\)\ instead
+    |   "
+    )"""
+_QUOTING_NOTHING = ("unterminated quoted string in connection info string", "out of memory")
+
+_SCHEME = re.compile("postgres(ql)?://", re.IGNORECASE)
+_SECRET = re.compile(r"(?:password|secret|_key)\s*=", re.IGNORECASE)
+
+# Looked for, not found by a UnicodeError: that would carry the value, which may be a password.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # Values that need no quotes: what libpq takes for a space depends on the locale, letters don't.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+-]+")
@@ -111,8 +137,52 @@ def _parsed(conninfo: str) -> dict[str, Any]:
     try:
         options = Conninfo.parse(_text("the connection string", conninfo).encode())
     except OperationalError as ex:
-        raise ProgrammingError(str(ex)) from None
-    return {o.keyword.decode(): o.val.decode() for o in options if o.val is not None}
+        reason = str(ex)
+    else:
+        return {o.keyword.decode(): _decoded(o) for o in options if o.val is not None}
+    # Raised here, this error has not even a hidden `__context__` that knows the password.
+    reason = _without_secrets(reason, conninfo)
+    raise ProgrammingError(f"can't read the connection string: {reason}")
+
+
+def _decoded(option: ConninfoOption) -> str:
+    text = (option.val or b"").decode("utf-8", "surrogateescape")
+    if _SURROGATE.search(text):
+        raise ProgrammingError(
+            f"got {option.keyword.decode()} percent-encoded: it is no UTF-8 text"
+        )
+    return text
+
+
+def _without_secrets(message: str, conninfo: str) -> str:
+    """libpq's message about a connection string that it can't read.
+
+    It quotes what it stumbled over, which may be a piece of a password that should have been
+    quoted itself. So a quotation stays only if it comes from where no password can be; and if there
+    is one, a message of unknown form, which may be of another language, doesn't stay at all.
+    """
+    open_part = _without_password(conninfo)
+    if open_part == conninfo or message in _QUOTING_NOTHING:
+        return message
+    stumble = re.fullmatch(_QUOTING, message, re.DOTALL | re.VERBOSE)
+    if stumble is None:
+        return "libpq's reason is withheld, since it may show the password"
+    before, quoted, after = stumble.groups()
+    if quoted in open_part:
+        return message
+    return f"{before}***{after}{_advice(quoted)}"
+
+
+def _without_password(conninfo: str) -> str:
+    """`conninfo` without all that may be a password, however it was meant."""
+    named = _SECRET.search(conninfo)
+    open_part = conninfo[: named.start()] if named else conninfo
+    scheme = _SCHEME.match(conninfo)
+    if not scheme or ":" not in conninfo[scheme.end() :]:
+        return open_part
+    # Of several at signs, any may be the one that was meant to end it.
+    end = conninfo.rfind("@") + 1 or len(conninfo)
+    return open_part[: scheme.end()] + open_part[end:]
 
 
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,11 +214,16 @@ def _known_options() -> dict[str, tuple[str | None, str | None]]:
 
 
 def _unknown(name: str) -> str:
+    advice = _advice(name) or "; see libpq's parameter key words"
+    return f"got the connection parameter {name!r}: this libpq doesn't know it{advice}"
+
+
+def _advice(name: str) -> str:
+    """What `name` may have been meant to be, as the end of a sentence."""
     from difflib import get_close_matches
 
     similar = get_close_matches(name, _known_options(), 1)
-    advice = f"did you mean {similar[0]!r}?" if similar else "see libpq's parameter key words"
-    return f"got the connection parameter {name!r}: this libpq doesn't know it; {advice}"
+    return f"; did you mean {similar[0]!r}?" if similar else ""
 
 
 def _text(name: str, value: Any) -> str:
@@ -163,7 +238,9 @@ def _text(name: str, value: Any) -> str:
         text = str(int(value))
     elif isinstance(value, list | tuple):
         text = ",".join("" if item is None else _text(name, item) for item in value)
-    elif isinstance(value, bytes | os.PathLike):
+    elif isinstance(value, bytes):
+        text = value.decode("utf-8", "surrogateescape")
+    elif isinstance(value, os.PathLike):
         text = os.fsdecode(value)
     elif callable(value) or isinstance(value, Mapping | set | frozenset):
         raise ProgrammingError(
@@ -173,12 +250,8 @@ def _text(name: str, value: Any) -> str:
         text = str(value)
     if "\0" in text:
         raise ProgrammingError(f"got {name} with a NUL character in it: libpq can't take one")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ProgrammingError(
-            f"got {name} with a lone surrogate in it: it has no UTF-8 encoding"
-        ) from None
+    if _SURROGATE.search(text):
+        raise ProgrammingError(f"got {name} with a lone surrogate in it: it has no UTF-8 encoding")
     return text
 
 

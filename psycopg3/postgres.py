@@ -14,15 +14,15 @@ from .adapt.typemod import (
     TimeTypeModifier,
     TypeModifier,
 )
+from .types import array, datetime, json, none, numeric, string, uuid
 from .types import bool as boolean
-from .types import none, numeric, string
 
 if TYPE_CHECKING:
     from .abc import AdaptContext
     from .adapt.typeinfo import TypesRegistry
 
 # In this order, for where two could adapt a class or type the last one does.
-FAMILIES = (none, boolean, numeric, string)
+FAMILIES = (none, boolean, numeric, string, datetime, uuid, json, array)
 
 _MODIFIERS = {
     "bit": BitTypeModifier,

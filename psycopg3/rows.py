@@ -56,9 +56,14 @@ class BaseRowFactory(Protocol[Row]):
         ...
 
 
-# One protocol serves all: a factory looks at the cursor's result, and never waits.
-RowFactory = BaseRowFactory
-AsyncRowFactory = BaseRowFactory
+# All three ask for the same: a factory looks at the cursor's result, and never waits.
+class RowFactory(BaseRowFactory[Row], Protocol[Row]):
+    """Makes the row maker for the current result of a `Cursor`."""
+
+
+class AsyncRowFactory(BaseRowFactory[Row], Protocol[Row]):
+    """Makes the row maker for the current result of an `AsyncCursor`."""
+
 
 _WITH_ROWS = frozenset({ExecStatus.TUPLES_OK, ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_CHUNK})
 

@@ -191,13 +191,13 @@ async def wait_async(gen: WaitGen[T], interval: float | None = 0.1) -> T:
     try:
         asked = next(gen)
         while True:
-            asked = gen.send(await _listen_asyncio(loop, asked, interval))
+            asked = gen.send(await listen_asyncio(loop, asked, interval))
     except StopIteration as stop:
         value: T = stop.value
         return value
 
 
-async def _listen_asyncio(
+async def listen_asyncio(
     loop: AbstractEventLoop, asked: tuple[int, Wait], interval: float | None
 ) -> int:
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
@@ -287,13 +287,13 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         return value
     try:
         while True:
-            asked = gen.send(await _listen_trio(asked, interval))
+            asked = gen.send(await listen_trio(asked, interval))
     except StopIteration as stop:
         value = stop.value
         return value
 
 
-async def _listen_trio(asked: tuple[int, Wait], interval: float | None) -> int:
+async def listen_trio(asked: tuple[int, Wait], interval: float | None) -> int:
     from trio import ClosedResourceError, move_on_after
 
     fd, want = _pair(asked)

@@ -72,7 +72,7 @@ def test_keywords_override() -> None:
         ("", {"dbname": "foo"}, "dbname=foo"),
         ("dbname=foo", {}, "dbname=foo"),
         ("dbname = foo", {"user": None}, "dbname = foo"),
-        ("dbname=foo user=x", {"user": "y", "host": "h"}, "dbname=foo user=y host=h"),
+        ("dbname=foo user=x", {"user": "y", "host": "h"}, "user=y dbname=foo host=h"),
         ("postgres:///foo", {"port": 5433}, "dbname=foo port=5433"),
         ("", {"host": ""}, "host=''"),
         ("", {"user": "a b"}, "user='a b'"),
@@ -100,7 +100,7 @@ def test_text_that_is_more_than_a_str() -> None:
         def __str__(self) -> str:
             return "not this"
 
-    class Name(str, enum.Enum):
+    class Name(str, enum.Enum):  # noqa: UP042
         ONE = "one"
 
     assert conninfo_to_dict(Text("dbname=foo")) == {"dbname": "foo"}
@@ -156,9 +156,37 @@ def test_unknown_keyword(name: str, hint: str) -> None:
         assert "secret" not in str(caught.value)
 
 
-def test_unknown_keyword_in_string() -> None:
-    with pytest.raises(ProgrammingError, match="foo"):
-        conninfo_to_dict("foo=bar")
+@pytest.mark.parametrize(
+    ("conninfo", "shown"),
+    [
+        ("foo=bar", '"foo"'),
+        ("user=me foo=bar password=x", '"foo"'),
+        ("password=x dbnam=bar", "did you mean 'dbname'?"),
+        ("host=h nonsense", 'missing "=" after "nonsense"'),
+        ("postgresql:///db?foo=bar", '"foo"'),
+        ("postgresql://u:p@h/db?foo=bar", '"foo"'),
+        ("postgresql://u:p@h/db?sslpassword=x&ssl_mode=y", "did you mean 'sslmode'?"),
+        ("postgresql://[::1", 'matching "]" in IPv6 host address'),
+        ("password='x", "unterminated quoted string"),
+    ],
+)
+def test_the_reason_is_told(conninfo: str, shown: str) -> None:
+    with pytest.raises(ProgrammingError) as caught:
+        conninfo_to_dict(conninfo)
+    assert str(caught.value).startswith("can't read the connection string: ")
+    assert shown in str(caught.value)
+
+
+def test_a_reason_in_another_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(conninfo: bytes) -> None:
+        raise OperationalError(f"option de connexion « {conninfo.decode()} » invalide")
+
+    conninfo_to_dict("")
+    monkeypatch.setattr(pq.Conninfo, "parse", parse)
+    with pytest.raises(ProgrammingError, match="« foo »"):
+        conninfo_to_dict("foo")
+    with pytest.raises(ProgrammingError, match="reason is withheld"):
+        conninfo_to_dict(f"password={SECRET}")
 
 
 @pytest.mark.parametrize("conninfo", ["dbname", "host='", "postgresql://[", "postgres://h?x"])
@@ -202,11 +230,14 @@ def test_surrogates_are_refused() -> None:
         with pytest.raises(ProgrammingError, match="surrogate") as caught:
             conninfo_to_dict(**kwargs)
         assert "secret" not in str(caught.value)
+        assert caught.value.__context__ is None
 
 
 def test_bytes_that_are_no_text() -> None:
-    with pytest.raises(ProgrammingError):
-        conninfo_to_dict("postgresql://user:%ff@/")
+    with pytest.raises(ProgrammingError, match="password percent-encoded") as caught:
+        conninfo_to_dict("postgresql://user:secret%ff@/")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__context__ is None
 
 
 # -- passwords -----------------------------------------------------------------------------

@@ -29,12 +29,12 @@ import pytest
 from psycopg3.testing import Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKDOWN = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
+MARKDOWN = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 RST = re.compile(
     r"^(?P<indent> *)\.\. code-block:: (?:python|pycon)\n"
     r"(?P<options>(?:(?P=indent) +:.*\n)*)"
     r"(?P<code>(?:(?P=indent) +.*\n|\s*\n)+)",
-    re.M,
+    re.MULTILINE,
 )
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -52,7 +52,7 @@ def samples(path: Path) -> Iterator[Sample]:
     text = path.read_text(encoding="utf-8")
     for match in (MARKDOWN if path.suffix == ".md" else RST).finditer(text):
         groups = match.groupdict() or {"code": match[1], "options": ""}
-        caption = re.search(r":caption: +(\S+\.py)$", groups["options"], re.M)
+        caption = re.search(r":caption: +(\S+\.py)$", groups["options"], re.MULTILINE)
         line = text.count("\n", 0, match.start("code" if match.groupdict() else 1)) + 1
         yield Sample(line, textwrap.dedent(groups["code"]), caption[1] if caption else None)
 

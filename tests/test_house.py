@@ -23,13 +23,13 @@ from tools.floors import House, room
 ROOT = Path(__file__).resolve().parent.parent
 
 FILE, CLASS, FUNCTION, PARAMETERS = 400, 300, 40, 6
-SLACK = 60  # lines that an exception may have to spare
+SLACK = 30  # lines that an exception may have to spare
 
 # Exceptions, in code lines or parameters. The list may only shrink: a number that is within the
 # law, or far above what it stands for, fails too.
 EXCEPTIONS: dict[str, int] = {
-    "psycopg3/pq/pgconn.py": 600,
-    "psycopg3/pq/pgconn.py PGconn": 600,
+    "psycopg3/pq/pgconn.py": 420,
+    "psycopg3/pq/pgconn.py PGconn": 370,
 }
 GENERATED = {"_sqlstates", "_oids"}
 

@@ -22,7 +22,7 @@ PACKAGE = "psycopg3"
 FLOORS: dict[str, int] = {
     **dict.fromkeys(["_sqlstates", "_oids", "_impl", "concurrency"], 0),
     **dict.fromkeys(["errors", "dbapi20"], 1),
-    **dict.fromkeys(["pq", "waiting"], 2),
+    **dict.fromkeys(["pq", "waiting", "watching"], 2),
     **dict.fromkeys(["abc", "conninfo", "passfile", "capabilities", "encodings"], 3),
     **dict.fromkeys(["generators", "adapt", "rows"], 4),
     **dict.fromkeys(["types", "sql"], 5),

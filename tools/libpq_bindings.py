@@ -130,6 +130,7 @@ Generated from libpq.h by tools/libpq_bindings.py: edit those, not this.
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint, c_void_p
 from typing import Any, TypeAlias
@@ -152,9 +153,10 @@ def _opened(path: str) -> tuple[ctypes.CDLL, int]:
 LIBRARY = library.load(_opened)
 
 # The same library twice: functions taken from `_waiting` let other threads run while they are
-# called, those from `_quick` keep the GIL.
-_waiting = LIBRARY.handle
-_quick = ctypes.PyDLL(LIBRARY.path, handle=_waiting._handle)
+# called, those from `_quick` keep the GIL, where there is CPython's.
+_waiting = _quick = LIBRARY.handle
+if sys.implementation.name == "cpython":
+    _quick = ctypes.PyDLL(LIBRARY.path, handle=_waiting._handle)
 
 
 def _function(

@@ -11,7 +11,7 @@ from ..concurrency import threads
 from ..generators import until_gen
 from ..session.session import Session
 from ..session.transaction import OutOfOrderTransactionNesting
-from ..waiting import STOCK
+from ..watching import watcher
 
 if TYPE_CHECKING:
     from ..pq import PGconn
@@ -28,21 +28,30 @@ class Runner(Session):
 
     def __init__(self, pgconn: PGconn, *, wait: WaitFunc | None = None):
         super().__init__(pgconn)
+        self._own_wait = wait
         self._library = running_library()
+        self._settle_in(self._library.place())
+
+    def _settle_in(self, place: object) -> None:
+        """Make what belongs to one event loop."""
+        self._place = place
         self.lock = self._library.Lock()
         """Taken by each operation; whoever holds it is the connection's only user."""
-        self._wait: WaitFunc = wait or STOCK[self._library.name]
+        self._watcher = watcher(self._library.name, self.pgconn.socket, self, self._own_wait)
 
     def run(self, gen: WaitGen[T], *, interval: float | None = None) -> T:
         """Run a generator as an operation of this connection, when its turn has come.
 
         Args:
             gen: what the session is to do.
-            interval: seconds of silence after which `gen` wants to see its clock; None if it has none.
+            interval: seconds of silence after which `gen` looks at its clock; None if it has none.
 
         Raises:
             ProgrammingError: the connection is used from inside one of its own operations.
+            InterfaceError: it is used from an event loop that isn't its own.
         """
+        if self._library.place() is not self._place:
+            self._move()
         if self.lock.owned():
             gen.close()
             raise e.ProgrammingError(
@@ -53,8 +62,11 @@ class Runner(Session):
             try:
                 return self.wait(gen, interval)
             finally:
+                self._watcher.resume()
                 if self._closed:
-                    self.pgconn.finish()
+                    self._finish()
+                elif self.notices.wants_notifies:
+                    self.deliver()
 
     def wait(self, gen: WaitGen[T], interval: float | None = 0.1) -> T:
         """Run a generator over the connection's descriptor; the lock must be held.
@@ -64,22 +76,48 @@ class Runner(Session):
 
         Args:
             gen: yields `(fd, Wait)` and is sent `Ready` bits.
-            interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no clock.
+            interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no
+                clock.
         """
         try:
-            return self._wait(gen, interval)
+            return self._watcher.wait(gen, interval)  # type: ignore[no-any-return]
         except BaseException as ex:
             if isinstance(ex, e.CancellationTimeout):
                 self.give_up()
             elif self.exchange.unsettled:
                 self._library.shield(self._recover, not isinstance(ex, e.Error))
+            if self.broken:
+                self.notices.remember(ex)
+                self.lost()
             raise
+
+    def _move(self) -> None:
+        """Settle in another event loop, if the one that the connection lived in has gone.
+
+        What was under way there is brought to rest first.
+        """
+        if not self._library.deserted(self._place):
+            raise e.InterfaceError(
+                "the connection belongs to another event loop, which is still running: open a"
+                " connection in each loop"
+            )
+        self._watcher.close()
+        self._settle_in(running_library().place())
+        if self.exchange.unsettled:
+            self._recover(True)
+
+    def attend(self) -> bool:
+        """Take what the server sends while idle; False if an operation is under way."""
+        if self.lock.locked():
+            return False
+        self.hear()
+        return True
 
     def _recover(self, cancel: bool) -> None:
         """Bring the session back to rest within its budget, or give it up; it raises no driver's error."""
         deadline = monotonic() + CANCEL_TIMEOUT
         try:
-            self._wait(until_gen(self.recover_gen(cancel), deadline, _too_late), 0.1)
+            self._watcher.wait(until_gen(self.recover_gen(cancel), deadline, _too_late), 0.1)
         except BaseException as ex:
             self.give_up()
             if not isinstance(ex, e.Error):
@@ -108,10 +146,27 @@ class Runner(Session):
         """Close without waiting, also while another task or thread uses the connection."""
         self._closed = True
         if not self.lock.locked() or self.lock.owned():
-            self.pgconn.finish()
+            self._finish()
         else:
             # libpq must not be freed under its user: the shutdown wakes him, and he frees it.
             self.shutdown()
+
+    def _finish(self) -> None:
+        """Stop listening and free libpq's connection, in this order."""
+        self._watcher.close()
+        self.pgconn.finish()
+        self.tell_closed()
+
+    def give_up(self) -> None:
+        """Close the socket now, whatever is under way; the connection counts as broken."""
+        self._watcher.close()
+        super().give_up()
+        self.tell_closed()
+
+    def lost(self) -> None:
+        """Stop listening to a connection that the server has left."""
+        self._watcher.close()
+        self.tell_closed()
 
 
 def running_library() -> threads.Library:

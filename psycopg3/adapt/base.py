@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..pq import Escaping, Format
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..abc import AdaptContext, Buffer, ConnectionLike, DumperKey, PyFormat
     from ..abc import Dumper as DumperLike
+
+T = TypeVar("T")
 
 
 class _Adapter(ABC):
@@ -114,6 +118,14 @@ class Loader(_Adapter):
         escape on data that is no value of its type: the `Transformer` makes a DataError of it,
         which costs nothing as long as all goes well.
         """
+
+
+def frameless(function: Callable[[Any], T]) -> Callable[[Any, Any], T]:
+    """Let a function of one argument stand as a method, where it is called without `self`.
+
+    A C function that does all of the work, as `Struct.pack` does, so runs without a Python frame.
+    """
+    return staticmethod(function)  # type: ignore[return-value]
 
 
 def quote_unconnected(data: Buffer) -> bytes:

@@ -143,7 +143,13 @@ class AdaptersMap:
         if dumper is not None:
             return dumper
         info = self.types.get(oid)
-        name = f"{info.name}[]" if info and oid == info.array_oid else info and info.name
+        is_array = info is not None and oid == info.array_oid
+        # Dumpers for arrays of one type are made when they are first wanted.
+        if is_array and self.array_hook is not None:
+            self.array_hook(info, self)
+            if oid in self._dumpers_by_oid[format]:
+                return self._dumpers_by_oid[format][oid]
+        name = f"{info.name}[]" if info and is_array else info and info.name
         raise ProgrammingError(
             f"no dumper writes type {name or 'unknown to the driver'} (oid {oid})"
             f" in {Format(format).name.lower()} format: register one that has this oid"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
-from ..errors import ProgrammingError
+from ..encodings import conn_encoding
+from ..errors import Error, ProgrammingError
+from ..pq import Escaping, TransactionStatus
 from .typemod import TypeModifier
 
 if TYPE_CHECKING:
-    from ..abc import AdaptContext
+    from collections.abc import Awaitable
+    from typing import Any, Self
+
+    from ..abc import AdaptContext, AsyncRunning, Composable, Running, SessionLike
+    from ..pq import PGresult
+    from ..waiting import WaitGen
 
 T = TypeVar("T", bound="TypeInfo")
 
@@ -58,6 +65,63 @@ class TypeInfo:
             f"<{cls.__module__}.{cls.__qualname__}: {self.name}"
             f" (oid: {self.oid}, array oid: {self.array_oid})>"
         )
+
+    @overload
+    @classmethod
+    def fetch(cls, conn: AsyncRunning, name: str | Composable) -> Awaitable[Self | None]: ...
+
+    @overload
+    @classmethod
+    def fetch(cls, conn: Running, name: str | Composable) -> Self | None: ...
+
+    @classmethod
+    def fetch(cls, conn: Any, name: str | Composable) -> Any:
+        """Ask the server for a type.
+
+        No transaction is begun for it, and none that is under way suffers from a bad name.
+
+        Args:
+            conn: a connection; the result of an async one is to be awaited.
+            name: the type's name as SQL writes it, ``schema.name`` or ``"Quoted"``; or an
+                `sql.Identifier`.
+
+        Returns:
+            The type; None if the server knows none of that name.
+        """
+        if not hasattr(conn, "command_gen"):
+            raise TypeError(f"got a {type(conn).__name__} to fetch a type from, not a connection")
+        return conn.run(cls._fetch_gen(conn, name))
+
+    @classmethod
+    def _fetch_gen(cls, conn: SessionLike, name: str | Composable) -> WaitGen[Self | None]:
+        pgconn = conn.pgconn
+        encoding = conn_encoding(pgconn)
+        encoding = "utf-8" if encoding == "ascii" else encoding
+        text = name if isinstance(name, str) else name.as_string(conn)
+        query = cls._QUERY % Escaping(pgconn).escape_literal(text.encode(encoding))
+        if pgconn.transaction_status != TransactionStatus.INTRANS:
+            (result,) = yield from conn.command_gen(query)
+        else:
+            try:
+                _, result, _ = yield from conn.command_gen(
+                    b"SAVEPOINT _pg3_type;" + query + b"; RELEASE _pg3_type"
+                )
+            except Error:
+                yield from conn.command_gen(b"ROLLBACK TO _pg3_type; RELEASE _pg3_type")
+                raise
+        return cls._from_result(result, encoding) if result.ntuples else None
+
+    _QUERY = (
+        b"SELECT typname, oid, typarray, oid::pg_catalog.regtype, typdelim"
+        b" FROM pg_catalog.pg_type WHERE oid = pg_catalog.to_regtype(%b)"
+    )
+
+    @classmethod
+    def _from_result(cls, result: PGresult, encoding: str) -> Self:
+        name, oid, array_oid, regtype, delimiter = (
+            (result.get_value(0, col) or b"").decode(encoding) for col in range(5)
+        )
+        return cls(name, int(oid), int(array_oid), regtype=regtype, delimiter=delimiter)
 
     @property
     def subtype_keys(self) -> tuple[tuple[type, int], ...]:
@@ -159,11 +223,13 @@ class TypesRegistry:
     def get(self, key: str | int) -> TypeInfo | None:
         """The type of a name, an oid, an array's oid or an array's name ("text[]"); else None."""
         info = self._by_key.get(key)
-        if info is None and isinstance(key, str) and key.endswith("[]"):
-            info = self._by_key.get(key[:-2])
-        elif info is None and not isinstance(key, str | int):
+        if info is not None:
+            return info
+        if not isinstance(key, str | int):
             raise TypeError(f"got a {type(key).__name__}: expected a type's name or oid")
-        return info
+        if isinstance(key, str) and key.endswith("[]"):
+            info = self._by_key.get(key[:-2])
+        return info if info is not None and info.array_oid else None
 
     def get_oid(self, name: str) -> int:
         """The oid of a name; of the array type if the name ends with ``[]``.

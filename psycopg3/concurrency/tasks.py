@@ -243,15 +243,35 @@ async def _shield_trio(func: Callable[..., Awaitable[T]], /, *args: Any, **kwarg
         return await func(*args, **kwargs)
 
 
-_ASYNCIO = Library("asyncio", _AsyncioLock, _shield_asyncio)
+def _asyncio_loop() -> Any:
+    import asyncio
+
+    return asyncio.get_running_loop()
+
+
+def _asyncio_deserted(loop: Any) -> bool:
+    return not loop.is_running()
+
+
+def _trio_deserted(token: Any) -> bool:
+    import trio
+
+    try:
+        token.run_sync_soon(int)  # a call that does nothing
+    except trio.RunFinishedError:
+        return True
+    return False
+
+
+_ASYNCIO = Library("asyncio", _AsyncioLock, _shield_asyncio, _asyncio_loop, _asyncio_deserted)
 
 
 @cache
 def _trio() -> Library:
-    from trio.lowlevel import enable_ki_protection
+    from trio.lowlevel import current_trio_token, enable_ki_protection
 
     # Ctrl-C may come between any two lines of trio's main task; between these it would leave a
     # connection locked for ever.
     for name in ("acquire", "release", "__aenter__", "__aexit__"):
         setattr(_TrioLock, name, enable_ki_protection(getattr(Lock, name)))
-    return Library("trio", _TrioLock, _shield_trio)
+    return Library("trio", _TrioLock, _shield_trio, current_trio_token, _trio_deserted)

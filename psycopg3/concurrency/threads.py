@@ -26,15 +26,26 @@ else:
 class Library:
     """What a connection asks of the library that runs its world: threads, asyncio or trio."""
 
-    __slots__ = ("Lock", "name", "shield")
+    __slots__ = ("Lock", "deserted", "name", "place", "shield")
 
-    def __init__(self, name: str, lock: Callable[[], Any], shield: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        lock: Callable[[], Any],
+        shield: Callable[..., Any],
+        place: Callable[[], Any],
+        deserted: Callable[[Any], bool],
+    ) -> None:
         self.name = name
         """`threads`, `asyncio` or `trio`."""
         self.Lock = lock
         """Makes a lock that knows its owner."""
         self.shield = shield
         """Calls a function that must come to its end, whoever is cancelled meanwhile."""
+        self.place = place
+        """Tells which event loop runs here; RuntimeError if none of this library does."""
+        self.deserted = deserted
+        """Whether an event loop, as `place()` told it, has stopped running."""
 
 
 def current() -> Library:
@@ -75,7 +86,11 @@ def assign(setter: Callable[[T], object], value: T) -> None:
     setter(value)
 
 
-_THREADS = Library("threads", Lock, shield)
+def _nowhere() -> None:
+    """Threads have no event loop: their connections are at home everywhere."""
+
+
+_THREADS = Library("threads", Lock, shield, _nowhere, bool)
 
 
 class Errand(Generic[T]):

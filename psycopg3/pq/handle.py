@@ -10,6 +10,8 @@ from ..errors import OperationalError, ProgrammingError
 from .abc import Pointer
 from .binding import memory
 
+NULL: Pointer = memory.NULL
+
 
 class Handle:
     """Owns a pointer of libpq's that one thread may be waiting on while another closes it.
@@ -31,7 +33,7 @@ class Handle:
 
     # Held by the class, since a module may be empty when the interpreter exits.
     _getpid = staticmethod(os.getpid)
-    _null: ClassVar[Pointer] = memory.NULL
+    _null: ClassVar[Pointer] = NULL
 
     def __init__(self, pointer: Pointer) -> None:
         # NULL when closed.
@@ -52,24 +54,28 @@ class Handle:
 
     def _call(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Call a C function that lets go of the GIL, with the pointer before the arguments."""
-        # Announced before the pointer is read, so that closing sees either the call or no reader.
-        self._calls.append(None)
+        calls = self._calls
+        if calls:
+            self._open()
+            raise ProgrammingError(
+                "a call is under way already, in another thread, or in this one, which a notice"
+                " or a signal interrupted: libpq allows one at a time"
+            )
         try:
+            # Before the pointer is read: closing sees the call, or the call sees the NULL. Inside
+            # the try: a signal may raise right after it.
+            calls.append(None)
             pointer = self._ptr
-            if not pointer:
+            if pointer is NULL:
                 raise OperationalError(self._closed_message)
-            if len(self._calls) > 1:
-                raise ProgrammingError(
-                    "a call is under way already, in another thread, or in this one, which a notice"
-                    " or a signal interrupted: libpq allows one at a time"
-                )
             if self._interruption is not None:
                 interruption, self._interruption = self._interruption, None
                 raise interruption
             return function(pointer, *arguments)
         finally:
-            self._calls.pop()
-            if not self._ptr and not self._calls:
+            if calls:
+                calls.pop()
+            if self._ptr is NULL and not calls:
                 self._free()
 
     def _close(self) -> None:

@@ -70,7 +70,7 @@ int PQping(const char *conninfo); /* waits */
 
 /* Connection strings */
 PQconninfoOption *PQconninfo(PGconn *conn);
-PQconninfoOption *PQconndefaults(void);
+PQconninfoOption *PQconndefaults(void); /* waits */
 PQconninfoOption *PQconninfoParse(const char *conninfo, char **errmsg);
 void PQconninfoFree(PQconninfoOption *options);
 

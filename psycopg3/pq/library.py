@@ -101,11 +101,12 @@ def _own() -> Iterator[str]:
 
 def _system() -> Iterator[str]:
     # The dynamic linker is asked first: find_library() runs programs to find what it would.
-    yield _NAMES.get(sys.platform, "libpq.so.5")
+    name = _NAMES.get(sys.platform, "libpq.so.5")
+    yield name
     from ctypes.util import find_library
 
     found = find_library("pq") or find_library("libpq")
-    if found:
+    if found and found != name:
         yield found
     if sys.platform == "darwin":
         yield from _files(_HOMEBREW)

@@ -80,10 +80,15 @@ def _misread(conninfo: str) -> Iterator[str]:
         for pattern in (_USERINFO, _PORT):
             match = pattern.search(conninfo)
             if match and (pattern is _PORT or re.search(r"[@/?#%\[\]\s]", match[2])):
-                # Which of its signs ended what is libpq's secret.
-                yield from filter(None, [match[2], *re.split("[@/?#]", match[2])])
-                yield re.sub(r"%([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), match[2])
+                # Which of its signs ended what libpq took for the password isn't known here.
+                for piece in [match[2], *re.split("[@/?#]", match[2])]:
+                    yield from {piece, _percent_decoded(piece)} - {""}
     for match in _REGION.finditer(conninfo):
         region = match[1].strip()
         if re.search(r"[%&]" if uri else r"[\s'\\]", region):
             yield region
+
+
+def _percent_decoded(text: str) -> str:
+    decoded = re.sub(rb"%([0-9a-fA-F]{2})", lambda m: bytes([int(m[1], 16)]), text.encode())
+    return decoded.decode("utf-8", "replace")

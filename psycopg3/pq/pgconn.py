@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -635,14 +636,14 @@ def _query_arguments(
 ) -> tuple[Any, ...]:
     checked, lengths = arguments.parameters(values or (), types, formats)
     given = memory.parameters(checked, lengths, formats)
-    return (len(checked), memory.oids(types), *given, result_format)
+    return (len(checked), memory.oids(types), *given, index(result_format))
 
 
 def _prepared_arguments(
     values: Sequence[Buffer | None] | None, formats: Sequence[int] | None, result_format: int
 ) -> tuple[Any, ...]:
     checked, lengths = arguments.parameters(values or (), None, formats)
-    return (len(checked), *memory.parameters(checked, lengths, formats), result_format)
+    return (len(checked), *memory.parameters(checked, lengths, formats), index(result_format))
 
 
 def _prepare_arguments(

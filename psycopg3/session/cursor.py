@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .. import errors as e
 from ..adapt import AdaptersMap, Transformer
-from ..generators import arrived_notifies
 from ..pq import ExecStatus, Format
 from ..query import BoundQuery, bind
 from ..waiting import WaitGen
@@ -248,8 +247,6 @@ class BaseCursor(Generic[Row]):
         if opened:
             yield from self._finish_many_gen()
         total += yield from self._harvest_gen(sent, kept, returning)
-        if session.notices.wants_notifies:
-            session.notices.deliver(arrived_notifies(session.pgconn), session.encoding)
         self._results = kept
         if kept:
             self._select(0)

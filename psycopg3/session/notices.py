@@ -70,6 +70,11 @@ class Notices:
         """A new error of what the server said when it ended the session while idle, if it did."""
         return self._last_words() if self._last_words is not None else None
 
+    def remember(self, ex: BaseException) -> None:
+        """Keep the server's error that ended the session as its reason, for later operations."""
+        if isinstance(ex, e.Error) and ex.sqlstate is not None and self._last_words is None:
+            self._last_words = partial(_again, type(ex), ex.args, vars(ex))
+
     @property
     def wants_notifies(self) -> bool:
         """Whether somebody is to be called."""
@@ -86,17 +91,18 @@ class Notices:
         if self._handlers:
             diag = e.Diagnostic.from_result(result, encoding)
             for handler in tuple(self._handlers):
-                _call(handler, diag, "notice")
+                call_handler(handler, diag, "notice")
 
     def deliver(self, notifies: list[PGnotify], encoding: str) -> None:
         """Hand notifications to the handlers, in the order of arrival."""
         for raw in notifies:
             notify = notify_from(raw, encoding)
             for handler in tuple(self._notify_handlers):
-                _call(handler, notify, "notification")
+                call_handler(handler, notify, "notification")
 
 
-def _call(handler: Callable[..., None], news: object, kind: str) -> None:
+def call_handler(handler: Callable[..., object], news: object, kind: str) -> None:
+    """Call a user's handler; an exception of it goes to the log."""
     try:
         handler(news)
     except Exception:
@@ -104,3 +110,10 @@ def _call(handler: Callable[..., None], news: object, kind: str) -> None:
         import logging
 
         logging.getLogger("psycopg3").exception("error in the %s handler %r", kind, handler)
+
+
+def _again(cls: type[e.Error], args: tuple[object, ...], state: dict[str, object]) -> e.Error:
+    """Make an error anew: one that was raised before carries the traceback of its first use."""
+    error = cls(*args)
+    vars(error).update(state)
+    return error

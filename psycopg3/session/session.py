@@ -21,11 +21,14 @@ from ..pq.misc import connection_summary
 from ..waiting import WaitGen
 from . import states
 from .exchange import Exchange, Pending
-from .notices import Notices
+from .notices import Notices, call_handler
 from .results import check_results
 from .states import Operation, Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
     from ..abc import AdaptContext, AdaptersMapLike
     from ..pq import PGresult
     from ..query import BoundQuery
@@ -65,6 +68,7 @@ class Session:
         self._closed = False
         self.notices = Notices()
         self._pid = os.getpid()
+        self._close_handlers: list[Callable[[Self], object]] = []
         pgconn.notice_handler = _notice_receiver(weakref.ref(self.notices), weakref.ref(pgconn))
 
     def __del__(self) -> None:
@@ -183,6 +187,45 @@ class Session:
         """Stop calling `callback`; ValueError if it wasn't added."""
         self.notices.remove_notify(callback)
 
+    def add_close_handler(self, callback: Callable[[Self], object]) -> None:
+        """Have `callback` called with the connection when it ends, closed by either side.
+
+        On asyncio a lost server is noticed at once, elsewhere by the next operation.
+        """
+        self._close_handlers.append(callback)
+
+    def remove_close_handler(self, callback: Callable[[Self], object]) -> None:
+        """Stop calling `callback`; ValueError if it wasn't added."""
+        self._close_handlers.remove(callback)
+
+    def tell_closed(self) -> None:
+        """Call the close handlers, once."""
+        handlers, self._close_handlers = self._close_handlers, []
+        for handler in handlers:
+            call_handler(handler, self, "close")
+
+    def deliver(self) -> None:
+        """Hand the notifications that have come to their handlers."""
+        if self.pgconn.status == ConnStatus.OK:
+            self.notices.deliver(arrived_notifies(self.pgconn), self.encoding)
+
+    def hear(self) -> None:
+        """Take what the server says while nothing is under way: notices, notifications, its end."""
+        try:
+            self.pgconn.consume_input()
+            self.pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
+        except e.OperationalError:
+            if self.pgconn.status != ConnStatus.BAD:
+                raise
+            self.lost()
+            return
+        if self.notices.wants_notifies:
+            self.deliver()
+
+    def lost(self) -> None:
+        """Take note that the server has left."""
+        self.tell_closed()
+
     # -- commands --------------------------------------------------------------------------
 
     def query_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
@@ -211,8 +254,6 @@ class Session:
             pending = yield from self.exchange.request_gen(send)
         except e.OperationalError as ex:
             raise self.explain(ex) from ex.__cause__
-        if self.notices.wants_notifies:
-            self.notices.deliver(arrived_notifies(self.pgconn), self.encoding)
         return pending
 
     def command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:

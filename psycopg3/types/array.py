@@ -28,10 +28,11 @@ from ..adapt.registry import adapters as global_adapters
 from ..errors import DataError, InterfaceError, ProgrammingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey, TypeInfoLike
+    from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
     from ..abc import Dumper as DumperLike
+    from ..adapt.typeinfo import TypeInfo
 
 _HEADER = Struct("!iiI")  # number of dimensions, whether there are NULLs, oid of the elements
 _DIMENSION = Struct("!ii")  # length, lower bound
@@ -126,7 +127,7 @@ class _ListDumper(RecursiveDumper):
         super().__init__(cls, context)
         self._element: DumperLike | None = None
 
-    def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:  # noqa: ARG002
+    def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
         """That of the elements."""
         if self._one_type:
             return self.cls
@@ -137,7 +138,7 @@ class _ListDumper(RecursiveDumper):
         example = next(item for item in elements if item is not None)
         return (self.cls, type(element), element.get_key(example, self._element_format))
 
-    def upgrade(self, obj: list[Any], format: PyFormat) -> Dumper:  # noqa: ARG002
+    def upgrade(self, obj: list[Any], format: PyFormat) -> Dumper:
         """A dumper for arrays of what the elements are sent as."""
         if self._one_type:
             return self
@@ -256,7 +257,7 @@ class ListBinaryDumper(_ListDumper):
         return b"".join(parts)
 
 
-def _in_braces(texts: list[Buffer | None], lengths: list[int], delimiter: bytes) -> bytes:
+def _in_braces(texts: Sequence[Buffer | None], lengths: list[int], delimiter: bytes) -> bytes:
     special = _needing_quotes(delimiter)
     present = [text for text in texts if text is not None]
     # One look at all of them: most arrays have nothing to quote.
@@ -342,11 +343,11 @@ class ArrayBinaryLoader(RecursiveLoader):
         # Each element has a length at least: what is counted is there before it is believed.
         if min(lengths, default=0) < 0 or count > (len(data) - offset) // _LENGTH.size:
             raise ValueError(f"dimensions of {lengths} elements in {len(data)} bytes")
-        load = self._tx.get_loader(oid, self.format).load
+        load, unpack = self._tx.get_loader(oid, self.format).load, _LENGTH.unpack_from
         elements: list[Any] = []
         for _ in range(count):
-            (length,) = _LENGTH.unpack_from(data, offset)
-            offset += _LENGTH.size
+            length: int = unpack(data, offset)[0]
+            offset += 4
             if length == -1:
                 elements.append(None)
                 continue
@@ -357,6 +358,8 @@ class ArrayBinaryLoader(RecursiveLoader):
             offset = end
         if offset != len(data):
             raise ValueError(f"{len(data) - offset} bytes after the last element")
+        if not count:
+            return []
         for length in reversed(lengths[1:]):
             elements = [elements[i : i + length] for i in range(0, count, length)]
             count //= length
@@ -394,7 +397,7 @@ def _parse_tokens(data: bytes, delimiter: bytes, load: Callable[[bytes], Any]) -
         elif mark == b"}":
             fits = before != delimiter
         else:
-            fits = expects_value and len(path) <= _MAX_DIMENSIONS
+            fits = expects_value and not (mark and len(path) > _MAX_DIMENSIONS)
         if token.start() != position or not fits or (mark != b"{" and len(path) == 1):
             break
         position = token.end()
@@ -428,7 +431,7 @@ def _tokens(delimiter: bytes) -> re.Pattern[bytes]:
 # -- which types have arrays ---------------------------------------------------------------------
 
 
-def register_array(info: TypeInfoLike, context: AdaptContext | None = None) -> None:
+def register_array(info: TypeInfo, context: AdaptContext | None = None) -> None:
     """Let a context adapt the arrays of a type. `TypeInfo.register()` does so by itself.
 
     Args:

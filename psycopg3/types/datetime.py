@@ -101,11 +101,11 @@ class _SplitTimeDumper(Dumper):
     contextual = False
     _aware: type[Dumper]
 
-    def get_key(self, obj: time, format: PyFormat) -> DumperKey:  # noqa: ARG002
+    def get_key(self, obj: time, format: PyFormat) -> DumperKey:
         """Tell apart times with and without a zone."""
         return self.cls if obj.tzinfo is None else (self.cls, tzinfo)
 
-    def upgrade(self, obj: time, format: PyFormat) -> Dumper:  # noqa: ARG002
+    def upgrade(self, obj: time, format: PyFormat) -> Dumper:
         """Return a timetz dumper for a time that has a zone."""
         return self if obj.tzinfo is None else self._aware(self.cls)
 
@@ -194,11 +194,11 @@ class _SplitDatetimeDumper(Dumper):
     contextual = False
     _naive: type[Dumper]
 
-    def get_key(self, obj: datetime, format: PyFormat) -> DumperKey:  # noqa: ARG002
+    def get_key(self, obj: datetime, format: PyFormat) -> DumperKey:
         """Tell apart datetimes with and without a zone."""
         return self.cls if obj.tzinfo is not None else (self.cls, datetime)
 
-    def upgrade(self, obj: datetime, format: PyFormat) -> Dumper:  # noqa: ARG002
+    def upgrade(self, obj: datetime, format: PyFormat) -> Dumper:
         """Return a timestamp dumper for a datetime without a zone."""
         return self if obj.tzinfo is not None else self._naive(self.cls)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._oids import FLOAT4_OID, FLOAT8_OID, INT2_OID, INT4_OID, INT8_OID, NUMERIC_OID, OID_OID
 from ..adapt import Dumper, Format, Loader, PyFormat
+from ..adapt.base import frameless
 from ..errors import DataError
 
 if TYPE_CHECKING:
@@ -141,36 +142,36 @@ class _BinaryDumper(Dumper):
     format = Format.BINARY
 
 
-# Struct.pack is a C function, no method: called as `dumper.dump(obj)` it runs without a frame.
-# It refuses what doesn't fit its size with a struct.error, of which Transformer makes a DataError.
+# Struct.pack refuses what doesn't fit its size with a struct.error, of which Transformer makes
+# a DataError.
 
 
 class Int2BinaryDumper(_BinaryDumper):
     """int as smallint in binary."""
 
     oid = INT2_OID
-    dump = staticmethod(INT2.pack)
+    dump = frameless(INT2.pack)
 
 
 class Int4BinaryDumper(_BinaryDumper):
     """int as integer in binary."""
 
     oid = INT4_OID
-    dump = staticmethod(INT4.pack)
+    dump = frameless(INT4.pack)
 
 
 class Int8BinaryDumper(_BinaryDumper):
     """int as bigint in binary."""
 
     oid = INT8_OID
-    dump = staticmethod(INT8.pack)
+    dump = frameless(INT8.pack)
 
 
 class OidBinaryDumper(_BinaryDumper):
     """int as oid in binary."""
 
     oid = OID_OID
-    dump = staticmethod(UINT4.pack)
+    dump = frameless(UINT4.pack)
 
 
 class IntNumericBinaryDumper(_BinaryDumper):
@@ -260,7 +261,7 @@ class FloatBinaryDumper(_BinaryDumper):
     """float as double precision in binary."""
 
     oid = FLOAT8_OID
-    dump = staticmethod(FLOAT8.pack)
+    dump = frameless(FLOAT8.pack)
 
 
 class Float4BinaryDumper(_BinaryDumper):
@@ -349,9 +350,9 @@ def pack_numeric(negative: bool, digits: str, exponent: int) -> bytes:
     groups = [int(digits[i : i + 4]) for i in range(0, len(digits), 4)]
     while groups and not groups[-1]:
         groups.pop()
-    return _HEADER.pack(len(groups), weight, _NEGATIVE if negative and groups else _POSITIVE, dscale) + Struct(
-        f"!{len(groups)}H"
-    ).pack(*groups)
+    return _HEADER.pack(
+        len(groups), weight, _NEGATIVE if negative and groups else _POSITIVE, dscale
+    ) + Struct(f"!{len(groups)}H").pack(*groups)
 
 
 def _digits(obj: int) -> str:
@@ -375,7 +376,7 @@ class IntLoader(Loader):
     """smallint, integer, bigint, oid in text."""
 
     contextual = False
-    load = staticmethod(int)
+    load = frameless(int)
     """The int that the digits mean."""
 
 
@@ -383,7 +384,7 @@ class FloatLoader(Loader):
     """real, double precision in text; numeric, too, for whom a float will do."""
 
     contextual = False
-    load = staticmethod(float)
+    load = frameless(float)
     """The nearest float."""
 
 
@@ -487,10 +488,10 @@ class NumericBinaryLoader(_BinaryLoader):
         if sign not in (_POSITIVE, _NEGATIVE):
             return self._decimal(_SPECIAL_NUMERICS[sign])
         shift = dscale + 4 * (weight - count + 1)  # from the last digit sent to the last shown
-        if count > _FEW_GROUPS:
-            digits = "".join([f"{group:04}" for group in groups])
-            digits = digits + "0" * shift if shift >= 0 else digits[:shift]
-            return self._decimal(f"{'-' if sign else ''}{digits}E-{dscale}")
+        if count > _FEW or abs(shift) > _FEW:
+            digits = "".join([f"{group:04}" for group in groups]) + "0" * shift
+            shown = digits[:shift] if shift < 0 else digits
+            return self._decimal(f"{'-' if sign else ''}{shown or 0}E-{dscale}")
         value = 0
         for group in groups:
             value = value * 10_000 + group
@@ -503,7 +504,7 @@ class NumericBinaryLoader(_BinaryLoader):
 
 
 _SPECIAL_NUMERICS = {_NAN: "NaN", _INFINITY: "Infinity", _NEGATIVE_INFINITY: "-Infinity"}
-_FEW_GROUPS = 64  # up to here adding groups up is faster than text; far beyond it is quadratic
+_FEW = 64  # up to here adding groups up is faster than text; far beyond it is quadratic
 
 
 def register(adapters: AdaptersMapLike) -> None:

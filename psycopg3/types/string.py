@@ -16,6 +16,7 @@ from .._oids import (
     VARCHAR_OID,
 )
 from ..adapt import Dumper, Format, Loader, Transformer
+from ..adapt.base import frameless
 from ..dbapi20 import Binary
 from ..errors import DataError
 
@@ -197,7 +198,7 @@ class ByteaBinaryLoader(Loader):
     contextual = False
     format = Format.BINARY
 
-    load = staticmethod(bytes)
+    load = frameless(bytes)
     """The bytes."""
 
 

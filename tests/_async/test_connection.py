@@ -231,7 +231,7 @@ class TestEnd:
         with pytest.raises(errors.AdminShutdown):
             await conn.commit()
         assert conn.broken
-        with pytest.raises(psycopg3.OperationalError, match="lost"):
+        with pytest.raises(errors.AdminShutdown):
             await conn.rollback()
 
     async def test_terminating_itself(self, conn):
@@ -304,3 +304,39 @@ async def test_errors_pickle(conn):
     assert type(copy) is errors.UndefinedTable
     assert copy.diag.message_primary == ex.value.diag.message_primary
     assert copy.sqlstate == "42P01"
+
+
+class TestCloseHandlers:
+    async def test_closed_here(self, dsn):
+        told = []
+        conn = await AsyncConnection.connect(dsn)
+        conn.add_close_handler(told.append)
+        await conn.close()
+        assert told == [conn]
+
+    async def test_closed_there(self, conn, other):
+        told = []
+        conn.add_close_handler(told.append)
+        await terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            await conn.execute("select 1")
+        await conn.close()
+        assert told == [conn]
+
+    async def test_removed(self, dsn):
+        told = []
+        conn = await AsyncConnection.connect(dsn)
+        conn.add_close_handler(told.append)
+        conn.remove_close_handler(told.append)
+        with pytest.raises(ValueError):
+            conn.remove_close_handler(told.append)
+        await conn.close()
+        assert told == []
+
+    async def test_a_failing_handler_is_logged(self, dsn, caplog):
+        told = []
+        conn = await AsyncConnection.connect(dsn)
+        conn.add_close_handler(lambda conn: 1 / 0)
+        conn.add_close_handler(told.append)
+        await conn.close()
+        assert told == [conn] and "division by zero" in caplog.text

@@ -232,7 +232,7 @@ class TestEnd:
         with pytest.raises(errors.AdminShutdown):
             conn.commit()
         assert conn.broken
-        with pytest.raises(psycopg3.OperationalError, match="lost"):
+        with pytest.raises(errors.AdminShutdown):
             conn.rollback()
 
     def test_terminating_itself(self, conn):
@@ -305,3 +305,39 @@ def test_errors_pickle(conn):
     assert type(copy) is errors.UndefinedTable
     assert copy.diag.message_primary == ex.value.diag.message_primary
     assert copy.sqlstate == "42P01"
+
+
+class TestCloseHandlers:
+    def test_closed_here(self, dsn):
+        told = []
+        conn = Connection.connect(dsn)
+        conn.add_close_handler(told.append)
+        conn.close()
+        assert told == [conn]
+
+    def test_closed_there(self, conn, other):
+        told = []
+        conn.add_close_handler(told.append)
+        terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            conn.execute("select 1")
+        conn.close()
+        assert told == [conn]
+
+    def test_removed(self, dsn):
+        told = []
+        conn = Connection.connect(dsn)
+        conn.add_close_handler(told.append)
+        conn.remove_close_handler(told.append)
+        with pytest.raises(ValueError):
+            conn.remove_close_handler(told.append)
+        conn.close()
+        assert told == []
+
+    def test_a_failing_handler_is_logged(self, dsn, caplog):
+        told = []
+        conn = Connection.connect(dsn)
+        conn.add_close_handler(lambda conn: 1 / 0)
+        conn.add_close_handler(told.append)
+        conn.close()
+        assert told == [conn] and "division by zero" in caplog.text

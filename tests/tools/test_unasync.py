@@ -39,10 +39,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("f(await a)", "f(a)"),
         ("if not (await a.b()): pass", "if not a.b(): pass"),
         ("return_ = x[(await a)]", "return_ = x[a]"),
-        (
-            'f"{await conn.x()} {AsyncX!r:>{width}} {{async}}"',
-            'f"{conn.x()} {X!r:>{width}} {{async}}"',
-        ),
+        ('f"{await conn.x()} {AsyncX!r:>{w}} {{async}}"', 'f"{conn.x()} {X!r:>{w}} {{async}}"'),
         ('"AsyncX says: await that it ends"', '"X says: await that it ends"'),
         ("# async with await AsyncX.connect() as y", "# with X.connect() as y"),
     ],
@@ -54,7 +51,7 @@ def test_translates(source: str, twin: str | None) -> None:
 
 
 def test_white_space_and_comments_stay() -> None:
-    source = "x  =  1   # why\n\n\n\nif x:\n\n    # here\n    y = (  1,\n\t2 )\n"
+    source = "x  =  1   # why\n\n\n\nif x:\n\n    # here\n    y = (  1,\n\t2, )\n"
     assert unasync.translate(source) == source
 
 
@@ -124,10 +121,8 @@ def test_check_finds_what_is_wrong(repository: Path, capsys: pytest.CaptureFixtu
     assert twin.read_text().endswith('"""A caption."""\nthreads.sleep()\n')
 
     twin.write_text(twin.read_text() + " ")
-    assert unasync.problems() == [
-        "psycopg3/_sync/deep/cursor.py: differs from what its source gives; "
-        "run `python tools/unasync.py`"
-    ]
+    (problem,) = unasync.problems()
+    assert problem.startswith("psycopg3/_sync/deep/cursor.py: differs from what its source gives;")
     unasync.main([])
     (twin.parent / "data.json").write_text("{}")
     assert unasync.problems() == ["psycopg3/_sync/deep/data.json: has no source"]

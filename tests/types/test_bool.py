@@ -34,9 +34,7 @@ def test_literal(shared: Bare) -> None:
 def test_any_bytes_are_a_value_or_a_data_error(format: Format, data: bytes) -> None:
     transformer = Transformer()
     transformer.set_loader_types([BOOL_OID], format)
-    known = (
-        {b"t": True, b"f": False} if format == Format.TEXT else {b"\x01": True, b"\x00": False}
-    )
+    known = {b"t": True, b"f": False} if format == Format.TEXT else {b"\x01": True, b"\x00": False}
     if data in known:
         assert transformer.load_sequence([data]) == (known[data],)
     else:

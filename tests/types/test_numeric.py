@@ -201,9 +201,7 @@ decimals = st.builds(
 @example(value=Decimal("1E+131071"), format=FORMATS[-1])
 @example(value=Decimal("10000.00010000"), format=FORMATS[-1])
 @example(value=Decimal("0.00010"), format=FORMATS[-1])
-def test_decimal_round_trip(
-    shared: Bare, value: Decimal, format: tuple[PyFormat, Format]
-) -> None:
+def test_decimal_round_trip(shared: Bare, value: Decimal, format: tuple[PyFormat, Format]) -> None:
     query = "select $1, pg_typeof($1)::text"
     got, type = shared.row(query, (value,), format=format[0], result=format[1])
     assert type == "numeric"
@@ -224,9 +222,7 @@ def test_decimal_in_binary_is_what_the_server_itself_writes(shared: Bare, value:
 
 @pytest.mark.parametrize(("format", "result"), FORMATS)
 @pytest.mark.parametrize("value", ["NaN", "-NaN", "sNaN", "NaN123", "Infinity", "-Infinity"])
-def test_decimal_specials(
-    shared: Bare, value: str, format: PyFormat, result: Format
-) -> None:
+def test_decimal_specials(shared: Bare, value: str, format: PyFormat, result: Format) -> None:
     (got,) = shared.row("select $1", (Decimal(value),), format=format, result=result)
     assert str(got) == ("NaN" if "NaN" in value else value)
 
@@ -316,7 +312,7 @@ def test_any_bytes_are_a_value_or_a_data_error(
         assert isinstance(value, int | float | Decimal)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(value=decimals, data=st.data())
 def test_mutants_of_numeric_are_a_value_or_a_data_error(
     value: Decimal, data: st.DataObject

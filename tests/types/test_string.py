@@ -240,9 +240,7 @@ HOSTILE = ["", "'", "\\", "\\'", "''", "a'b\\'c", "\\x", "'; select 1; --", "é'
 
 @pytest.mark.parametrize("conforming", ["on", "off"])
 @pytest.mark.parametrize("value", HOSTILE)
-def test_literals_are_safe_under_both_settings(
-    bare: Bare, value: str, conforming: str
-) -> None:
+def test_literals_are_safe_under_both_settings(bare: Bare, value: str, conforming: str) -> None:
     bare.command(f"set standard_conforming_strings to {conforming}")
     bare.command("set escape_string_warning to off")
     for obj in (value, value.encode()):

@@ -1,0 +1,309 @@
+"""Watchers: how one connection waits in each world, and who hears it while nobody waits.
+
+A waiter of `waiting` serves one generator; a watcher serves one connection for its life, and has
+a waiter as its method `wait`. On asyncio it keeps a reader registered, so that a query costs no
+registration, a notification is delivered as it comes and a lost server is noticed at once. On
+trio it hears only while something waits: a task a connection was measured to be slower.
+
+Both listen on a duplicate of the connection's descriptor. An event loop keeps one reader for a
+descriptor, and `conn.fileno()` belongs to the user: his `add_reader` must not displace ours.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from . import errors
+from .waiting import Wait, WaitGen, listen_asyncio, wait_async, wait_select, wait_trio
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+
+_READ, _WRITE = 1, 2
+
+
+class Watched(Protocol):
+    """What a watcher asks of its connection."""
+
+    def attend(self) -> bool:
+        """Take what has come; False if an operation is under way, whose business it is."""
+
+
+class Watcher:
+    """A watcher that hears only while something waits: threads, and waiters of a user's own."""
+
+    def __init__(self, wait: Callable[..., Any] = wait_select):
+        self._wait = wait
+
+    def wait(self, gen: WaitGen[T], interval: float | None = None) -> Any:
+        """Drive a generator to its end, as a waiter does; to be awaited except in threads."""
+        return self._wait(gen, interval)
+
+    def resume(self) -> None:
+        """Listen again after an operation; nothing to do where nobody listens in between."""
+
+    def close(self) -> None:
+        """Stop listening; to be called before the connection's descriptor is closed."""
+
+
+class AsyncioWatcher(Watcher):
+    """Hears a connection from its first operation to its end, on one asyncio loop.
+
+    The reader's callback steps the generator itself: the task wakes once, when the whole
+    conversation is over (measured with a compiled core: 27 instead of 42 thousand instructions).
+    """
+
+    def __init__(self, fd: int, owner: Watched):
+        import asyncio
+
+        super().__init__(wait_async)
+        self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
+        self._owner = weakref.ref(owner)
+        self._fd = fd
+        self._ear = _duplicate(fd)
+        self._reading = self._writing = False
+        self._gen: WaitGen[Any] | None = None
+        self._future: asyncio.Future[Any] | None = None
+        self._wants = 0
+        self._elsewhere: asyncio.Task[None] | None = None
+        self._on_readable = _weakly(self, "_readable")
+        # A number that was used before may still be known to the loop, which would then be deaf.
+        self._loop.remove_reader(self._ear)
+        self.resume()
+
+    def resume(self) -> None:
+        """Listen again, if the reader was paused."""
+        if not self._reading and self._ear >= 0:
+            self._loop.add_reader(self._ear, self._on_readable)
+            self._reading = True
+
+    def _pause(self) -> None:
+        # What nobody takes would call us again in each turn of the loop.
+        if self._reading:
+            self._loop.remove_reader(self._ear)
+            self._reading = False
+
+    async def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
+        """Drive a generator to its end, stepping it from the loop's callbacks."""
+        if self._ear < 0:
+            return await wait_async(gen, interval)
+        try:
+            asked = next(gen)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        future = self._loop.create_future()
+        self._gen, self._future = gen, future
+        timer = None
+        if interval is not None:
+            timer = _Timer(self._loop, interval, self._tick)
+        try:
+            self._ask(asked)
+            value = await future
+            return value
+        finally:
+            self._gen = self._future = None
+            self._wants = 0
+            if timer is not None:
+                timer.cancel()
+            self._listen_no_more()
+
+    def _step(self, ready: int) -> None:
+        """Resume the generator with what was heard; at its end wake the task that drives it."""
+        gen, future = self._gen, self._future
+        if gen is None or future is None or future.done():
+            return
+        try:
+            asked = gen.send(ready)
+        except StopIteration as stop:
+            future.set_result(stop.value)
+        except BaseException as ex:
+            future.set_exception(ex)
+            if isinstance(ex, (KeyboardInterrupt, SystemExit)):
+                raise
+        else:
+            self._ask(asked)
+
+    def _ask(self, asked: tuple[int, Wait]) -> None:
+        fd, want = asked
+        if fd != self._fd:
+            self._wants = 0
+            self._listen_elsewhere(asked)
+            return
+        self._wants = want
+        if want & _READ:
+            self.resume()
+        writing = bool(want & _WRITE)
+        if writing != self._writing:
+            if writing:
+                self._loop.add_writer(self._ear, self._step, _WRITE)
+            else:
+                self._loop.remove_writer(self._ear)
+            self._writing = writing
+
+    def _readable(self) -> None:
+        if self._wants & _READ and self._future is not None and not self._future.done():
+            self._step(_READ)
+            return
+        owner = self._owner()
+        if self._future is not None or owner is None or not owner.attend():
+            self._pause()
+
+    def _tick(self) -> None:
+        self._step(0)
+
+    def _listen_elsewhere(self, asked: tuple[int, Wait]) -> None:
+        """Wait for another descriptor: a cancel request, an errand in a thread."""
+
+        async def listen() -> None:
+            try:
+                ready = await listen_asyncio(self._loop, asked, None)
+            except errors.Error as ex:
+                if self._future is not None and not self._future.done():
+                    self._future.set_exception(ex)
+            else:
+                self._elsewhere = None
+                self._step(ready)
+
+        self._elsewhere = self._loop.create_task(listen())
+
+    def _listen_no_more(self) -> None:
+        if self._writing and self._ear >= 0:
+            self._loop.remove_writer(self._ear)
+            self._writing = False
+        if self._elsewhere is not None:
+            self._elsewhere.cancel()
+            self._elsewhere = None
+
+    def close(self) -> None:
+        """Stop listening, in one step with closing the duplicate.
+
+        The reader of a descriptor whose peer is gone would be called for ever.
+        """
+        ear, self._ear = self._ear, -1
+        if ear < 0:
+            return
+        if self._loop.is_closed():
+            os.close(ear)
+        elif get_ident() == self._thread:
+            _forget(self._loop, ear)
+        else:
+            try:
+                self._loop.call_soon_threadsafe(_forget, self._loop, ear)
+            except RuntimeError:  # it was closed just now
+                os.close(ear)
+
+    def __del__(self) -> None:
+        if getattr(self, "_ear", -1) >= 0:
+            self.close()
+
+
+class TrioWatcher(Watcher):
+    """Hears a connection while something waits for it, on trio."""
+
+    def __init__(self, fd: int):
+        super().__init__(wait_trio)
+        self._fd = fd
+        self._ear = _duplicate(fd)
+
+    async def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
+        """Drive a generator to its end, listening on the duplicate."""
+        return await wait_trio(gen if self._ear < 0 else self._through(gen), interval)
+
+    def _through(self, gen: WaitGen[T]) -> WaitGen[T]:
+        """The same generator, asking for the duplicate in place of the connection's descriptor."""
+        try:
+            fd, want = next(gen)
+            while True:
+                fd, want = gen.send((yield self._ear if fd == self._fd else fd, want))
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def close(self) -> None:
+        """Wake whoever waits on the connection's descriptors, and close the duplicate."""
+        ear, self._ear = self._ear, -1
+        if ear < 0:
+            return
+        _tell_trio(ear)
+        _tell_trio(self._fd)
+        os.close(ear)
+
+    def __del__(self) -> None:
+        if getattr(self, "_ear", -1) >= 0:
+            os.close(self._ear)
+
+
+def watcher(library: str, fd: int, owner: Watched, wait: Callable[..., Any] | None) -> Watcher:
+    """The watcher for a connection.
+
+    Args:
+        library: where it lives: "threads", "asyncio" or "trio".
+        fd: the descriptor of its socket.
+        owner: the connection; it isn't kept alive.
+        wait: a waiter of the user's own, which is then the only one to listen.
+    """
+    if wait is not None:
+        return Watcher(wait)
+    if library == "threads":
+        return Watcher()
+    if os.name == "nt":  # sockets are no file descriptors there: they can't be duplicated so
+        return Watcher(wait_async if library == "asyncio" else wait_trio)
+    return AsyncioWatcher(fd, owner) if library == "asyncio" else TrioWatcher(fd)
+
+
+class _Timer:
+    """Calls back at an interval until it is cancelled."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float, call: Callable[[], None]):
+        self._loop, self._interval, self._call = loop, interval, call
+        self._handle = loop.call_later(interval, self._ring)
+
+    def _ring(self) -> None:
+        self._handle = self._loop.call_later(self._interval, self._ring)
+        self._call()
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+
+def _duplicate(fd: int) -> int:
+    try:
+        return os.dup(fd)
+    except OSError as ex:
+        raise errors.OperationalError(
+            f"can't duplicate the connection's descriptor: {ex}; an asynchronous connection needs"
+            " two descriptors, raise the limit (ulimit -n) or use fewer connections"
+        ) from ex
+
+
+def _forget(loop: asyncio.AbstractEventLoop, fd: int) -> None:
+    loop.remove_reader(fd)
+    loop.remove_writer(fd)
+    os.close(fd)
+
+
+def _weakly(watcher: AsyncioWatcher, method: str) -> Callable[[], None]:
+    """A callback that doesn't keep the watcher, and so the connection, alive in the loop."""
+    known = weakref.ref(watcher)
+
+    def call() -> None:
+        if (alive := known()) is not None:
+            getattr(alive, method)()
+
+    return call
+
+
+def _tell_trio(fd: int) -> None:
+    import trio
+
+    with suppress(RuntimeError):  # outside of its run nobody waits any more
+        trio.lowlevel.notify_closing(fd)

@@ -1,0 +1,83 @@
+"""The binding: it has what libpq.h lists, every bit of which is used, and what abc.py promises."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from psycopg3 import pq
+from psycopg3.pq import abc
+from psycopg3.pq.binding import lib, memory
+from tools import libpq_bindings
+
+FOLDER = Path(pq.__file__).parent
+FUNCTIONS = libpq_bindings.parse((FOLDER / "libpq.h").read_text()).functions
+
+
+def public(cls: type) -> dict[str, Any]:
+    return {n: inspect.getattr_static(cls, n) for n in dir(cls) if not n.startswith("_")}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.name)
+def test_every_function_is_there_and_used(function: libpq_bindings.Function) -> None:
+    assert callable(getattr(lib, function.name))
+    users = [
+        file.name
+        for file in FOLDER.glob("*.py")
+        if not file.name.startswith("libpq_")
+        and re.search(rf"\blib\.{function.name}\b", file.read_text())
+    ]
+    assert users
+
+
+def test_no_function_is_used_that_is_not_listed() -> None:
+    used = {
+        name
+        for file in FOLDER.glob("*.py")
+        for name in re.findall(r"\blib\.(PQ\w+)", file.read_text())
+    }
+    listed = {function.name for function in FUNCTIONS} | {"PQnoticeReceiver"}
+    assert used - listed == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["PGconn", "PGresult", "PGcancel", "PGcancelConn", "Conninfo", "Escaping"]
+)
+def test_classes_are_what_their_protocols_say(name: str) -> None:
+    promised, real = public(getattr(abc, name)), public(getattr(pq, name))
+    assert set(real) - set(promised) == set()
+    for member, definition in promised.items():
+        found = real[member]
+        assert type(found) is type(definition), member
+        if isinstance(definition, property):
+            assert (found.fset is None) == (definition.fset is None), member
+        elif not isinstance(definition, classmethod):
+            assert inspect.signature(found).parameters == (
+                inspect.signature(definition).parameters
+            ), member
+
+
+def test_memory_is_what_its_protocol_says() -> None:
+    for name, definition in public(abc.Memory).items():
+        expected = list(inspect.signature(definition).parameters)[1:]
+        assert list(inspect.signature(getattr(memory, name)).parameters) == expected, name
+    assert not memory.NULL
+    assert memory.address(memory.NULL) is None
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    classes = (pq.PGconn, pq.PGresult, pq.PGcancel, pq.PGcancelConn, pq.Conninfo, pq.Escaping)
+    for cls in classes:
+        assert cls.__doc__
+        for name in public(cls):
+            assert getattr(inspect.getattr_static(cls, name), "__doc__", None), name
+
+
+def test_null_is_harmless() -> None:
+    assert memory.notify(memory.NULL) is None
+    assert memory.options(memory.NULL) == []
+    assert memory.value(memory.NULL, 0, 0) is None
