@@ -303,6 +303,15 @@ class Transformer(Protocol):
         ...
 
     @property
+    def text_encoding(self) -> str:
+        """The encoding to write text in."""
+        ...
+
+    def reset(self) -> None:
+        """Get ready for another query: forget what depends on the connection's settings."""
+        ...
+
+    @property
     def pgresult(self) -> PGresult | None:
         """The result that rows are read from."""
         ...

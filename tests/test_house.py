@@ -187,6 +187,11 @@ def test_import_is_lean() -> None:
     assert loaded & NOT_AT_IMPORT == set()
 
 
+def test_the_architecture_names_every_room() -> None:
+    text = (ROOT / "docs" / "explain" / "architecture.rst").read_text(encoding="utf-8")
+    assert [name for name in sorted({*map(room, HOUSE.files)}) if f"``{name}``" not in text] == []
+
+
 def test_the_version_is_said_once_and_again() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert psycopg3.__version__ == project["version"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..concurrency import tasks
@@ -10,6 +11,7 @@ from ..rows import TupleRow, tuple_row
 from ..session.states import Operation
 from .connector import connection_params, open_connection
 from .cursor import AsyncCursor
+from .notifies import AsyncNotifies
 from .runner import AsyncRunner
 from .transaction import AsyncTransaction
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ..abc import AdaptContext, Params, Query
     from ..pq import PGconn
     from ..rows import RowFactory
+    from ..session.notices import NotifyHandler
     from ..waiting import AsyncWaitFunc
 
 Row = TypeVar("Row", covariant=True)
@@ -109,7 +112,11 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             OperationalError: no connection; the message says why.
         """
         pgconn = await open_connection(await cls._get_connection_params(conninfo, **kwargs), wait)
-        conn: AsyncConnection[Any] = cls(pgconn, row_factory, wait=wait)
+        try:
+            conn: AsyncConnection[Any] = cls(pgconn, row_factory, wait=wait)
+        except BaseException:
+            pgconn.finish()
+            raise
         conn.use_template(context)
         conn._autocommit = bool(autocommit)
         if cursor_factory is not None:
@@ -187,6 +194,49 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             force_rollback: roll back in any case, as tests like to.
         """
         return AsyncTransaction(self, savepoint_name, force_rollback)
+
+    def notifies(
+        self, *, timeout: float | None = None, stop_after: int | None = None
+    ) -> AsyncNotifies:
+        """Iterate over notifications as they come, those first that came before.
+
+        Use it in autocommit mode: inside a transaction the server holds them back.
+
+        Args:
+            timeout: seconds from the first wait to the end of the iteration; 0 takes what is
+                there, None goes on for ever.
+            stop_after: end when so many have come; what came with the last one is given too.
+        """
+        self.check(Operation.REFER, "notifies()")
+        if self.notices.wants_notifies:
+            warnings.warn(
+                "notifies() is used on a connection with handlers: they take what comes while"
+                " notifies() isn't waiting; use one or the other",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return AsyncNotifies(self, timeout, stop_after)
+
+    async def listen(self, channel: str, callback: NotifyHandler) -> None:
+        """LISTEN to a channel and have `callback` called with each of its notifications.
+
+        On asyncio they are delivered as they come, elsewhere during operations of the connection
+        (`notifies()` is one). In a transaction it takes effect when that is committed.
+
+        Args:
+            channel: the name of the channel, quoted by the driver.
+            callback: a function of one `Notify`; on an asynchronous connection it may be a
+                coroutine function, which then runs as a task.
+        """
+        await self.run(self.listen_gen(channel, callback, self._plain_call(callback)))
+
+    async def unlisten(self, channel: str, callback: NotifyHandler | None = None) -> None:
+        """Stop calling `callback`, or all of the channel's; UNLISTEN when none is left.
+
+        Raises:
+            ProgrammingError: it doesn't listen to this channel.
+        """
+        await self.run(self.unlisten_gen(channel, callback))
 
     async def commit(self) -> None:
         """Commit the transaction, if there is one.

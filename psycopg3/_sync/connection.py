@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..concurrency import threads
@@ -11,6 +12,7 @@ from ..rows import TupleRow, tuple_row
 from ..session.states import Operation
 from .connector import connection_params, open_connection
 from .cursor import Cursor
+from .notifies import Notifies
 from .runner import Runner
 from .transaction import Transaction
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ..abc import AdaptContext, Params, Query
     from ..pq import PGconn
     from ..rows import RowFactory
+    from ..session.notices import NotifyHandler
     from ..waiting import WaitFunc
 
 Row = TypeVar("Row", covariant=True)
@@ -110,7 +113,11 @@ class Connection(Runner, Generic[Row]):
             OperationalError: no connection; the message says why.
         """
         pgconn = open_connection(cls._get_connection_params(conninfo, **kwargs), wait)
-        conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
+        try:
+            conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
+        except BaseException:
+            pgconn.finish()
+            raise
         conn.use_template(context)
         conn._autocommit = bool(autocommit)
         if cursor_factory is not None:
@@ -188,6 +195,47 @@ class Connection(Runner, Generic[Row]):
             force_rollback: roll back in any case, as tests like to.
         """
         return Transaction(self, savepoint_name, force_rollback)
+
+    def notifies(self, *, timeout: float | None = None, stop_after: int | None = None) -> Notifies:
+        """Iterate over notifications as they come, those first that came before.
+
+        Use it in autocommit mode: inside a transaction the server holds them back.
+
+        Args:
+            timeout: seconds from the first wait to the end of the iteration; 0 takes what is
+                there, None goes on for ever.
+            stop_after: end when so many have come; what came with the last one is given too.
+        """
+        self.check(Operation.REFER, "notifies()")
+        if self.notices.wants_notifies:
+            warnings.warn(
+                "notifies() is used on a connection with handlers: they take what comes while"
+                " notifies() isn't waiting; use one or the other",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return Notifies(self, timeout, stop_after)
+
+    def listen(self, channel: str, callback: NotifyHandler) -> None:
+        """LISTEN to a channel and have `callback` called with each of its notifications.
+
+        On asyncio they are delivered as they come, elsewhere during operations of the connection
+        (`notifies()` is one). In a transaction it takes effect when that is committed.
+
+        Args:
+            channel: the name of the channel, quoted by the driver.
+            callback: a function of one `Notify`; on an asynchronous connection it may be a
+                coroutine function, which then runs as a task.
+        """
+        self.run(self.listen_gen(channel, callback, self._plain_call(callback)))
+
+    def unlisten(self, channel: str, callback: NotifyHandler | None = None) -> None:
+        """Stop calling `callback`, or all of the channel's; UNLISTEN when none is left.
+
+        Raises:
+            ProgrammingError: it doesn't listen to this channel.
+        """
+        self.run(self.unlisten_gen(channel, callback))
 
     def commit(self) -> None:
         """Commit the transaction, if there is one.

@@ -14,6 +14,8 @@ from ..session.transaction import OutOfOrderTransactionNesting
 from ..watching import watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..pq import PGconn
     from ..waiting import WaitFunc, WaitGen
 
@@ -50,7 +52,7 @@ class Runner(Session):
             ProgrammingError: the connection is used from inside one of its own operations.
             InterfaceError: it is used from an event loop that isn't its own.
         """
-        if self._library.place() is not self._place:
+        if self._here() is not self._place:
             self._move()
         if self.lock.owned():
             gen.close()
@@ -91,6 +93,16 @@ class Runner(Session):
                 self.lost()
             raise
 
+    def _here(self) -> object:
+        """The event loop that runs this."""
+        try:
+            return self._library.place()
+        except RuntimeError:
+            raise e.InterfaceError(
+                f"the connection was made on {self._library.name}, which doesn't run here: open"
+                " another connection"
+            ) from None
+
     def _move(self) -> None:
         """Settle in another event loop, if the one that the connection lived in has gone.
 
@@ -102,9 +114,23 @@ class Runner(Session):
                 " connection in each loop"
             )
         self._watcher.close()
-        self._settle_in(running_library().place())
+        self._settle_in(self._here())
         if self.exchange.unsettled:
             self._recover(True)
+
+    def _plain_call(self, callback: Callable[..., object]) -> Callable[..., object]:
+        """`callback` as something that is just called: a coroutine function becomes a task."""
+        from inspect import iscoroutinefunction  # 4 ms that few programs need
+
+        if not iscoroutinefunction(callback):
+            return callback
+        spawn = self._library.spawn
+        if spawn is None:
+            raise e.ProgrammingError(
+                f"the callback {callback!r} is a coroutine function, and nothing here runs"
+                " coroutines: pass a plain function, or use an asynchronous connection"
+            )
+        return lambda *args: spawn(callback(*args))
 
     def attend(self) -> bool:
         """Take what the server sends while idle; False if an operation is under way."""

@@ -48,6 +48,8 @@ class Dumper(_Adapter):
         context: where they are dumped.
     """
 
+    __module__ = "psycopg3.adapt"
+
     oid: int = 0
     """The type to tell the server; 0 lets it choose."""
 
@@ -102,6 +104,8 @@ class Loader(_Adapter):
         oid: the type of the values.
         context: where they are loaded.
     """
+
+    __module__ = "psycopg3.adapt"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         self.oid = oid

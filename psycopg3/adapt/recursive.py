@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class RecursiveDumper(Dumper):
     """A dumper that has its parts dumped by the transformer `_tx`."""
 
+    __module__ = "psycopg3.adapt"
+
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
         super().__init__(cls, context)
         # One of its own: that of the context keeps this dumper, and would be kept by it, so
@@ -23,6 +25,8 @@ class RecursiveDumper(Dumper):
 
 class RecursiveLoader(Loader):
     """A loader that has its parts loaded by the transformer `_tx`."""
+
+    __module__ = "psycopg3.adapt"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)

@@ -26,6 +26,8 @@ class AdaptersMap:
         types: the types to look names up in; None takes the template's.
     """
 
+    __module__ = "psycopg3.adapt"
+
     __slots__ = (
         "_dumpers",
         "_dumpers_by_oid",
@@ -162,12 +164,12 @@ class AdaptersMap:
     def _write(self) -> None:
         self.generation += 1
         if self._shared:
+            self._shared = False  # first, so that a copy made meanwhile by another thread counts
             self._dumpers = {format: table.copy() for format, table in self._dumpers.items()}
             text, binary = self._dumpers_by_oid
             self._dumpers_by_oid = text.copy(), binary.copy()
             text_loaders, binary_loaders = self._loaders
             self._loaders = text_loaders.copy(), binary_loaders.copy()
-            self._shared = False
 
 
 def _dotted(cls: type) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import struct
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -36,9 +37,9 @@ _FORMATS = (Format.TEXT, Format.BINARY)
 
 _ANY_TYPE = 0  # types without a loader of their own have the one of "no type"
 
-# What loaders of ours let escape when the data is no value of their type (`Loader.load`).
+# What adapters of ours let escape when a value is none of their type (`Loader.load`).
 _BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, struct.error)
-_SHOWN = 100  # characters of a value in an error's message
+_SHOWN = 100  # characters or bytes of a value in an error's message
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -51,6 +52,8 @@ class Transformer:
     Args:
         context: where the adapters come from; None: the global map, and no connection.
     """
+
+    __module__ = "psycopg3.adapt"
 
     __slots__ = (
         "_adapters",
@@ -179,7 +182,11 @@ class Transformer:
                 types.append(dumper.oid)
                 pq_formats.append(dumper.format)
         except struct.error as ex:
-            raise _unwritable(params[len(dumped)], len(dumped), ex) from ex
+            number, param = len(dumped) + 1, params[len(dumped)]
+            raise DataError(
+                f"parameter {number}: {_shown(param)} does not fit the PostgreSQL type it is sent"
+                f" as ({ex}): send it as a wider type"
+            ) from ex
         self.types = tuple(types)
         self.formats = pq_formats
         return dumped
@@ -194,8 +201,15 @@ class Transformer:
         try:
             for param, dumper in zip(params, dumpers, strict=True):
                 dumped.append(dumper.dump(param) if param is not None else None)
-        except struct.error as ex:
-            raise _unwritable(params[len(dumped)], len(dumped), ex) from ex
+        except _BROKEN as ex:
+            # The types were chosen without a look at the values.
+            col = len(dumped)
+            if not _is_ours(dumpers[col].dump):
+                raise
+            raise DataError(
+                f"column {col + 1}: {_shown(params[col])} can't be written as type"
+                f" {self._type_name(dumpers[col].oid)} ({type(ex).__name__}: {ex})"
+            ) from ex
         return dumped
 
     def as_literal(self, obj: Any) -> bytes:
@@ -396,9 +410,7 @@ class Transformer:
         costs nothing): here they are loaded again, one by one.
         """
         load = self._row_loaders[col]
-        # A loader that the user wrote may raise what it likes. C functions have no module.
-        module = getattr(load, "__module__", None) or _PACKAGE
-        if module.partition(".")[0] not in (_PACKAGE, "builtins"):
+        if not _is_ours(load):
             raise ex
         for row, data in cells:
             if data is None:
@@ -411,7 +423,7 @@ class Transformer:
                     where += f" of row {row}"
                 oid = self._row_types[col] if self._row_types else 0
                 raise DataError(
-                    f"{where}: {_shortened(bytes(data))} is no value of type"
+                    f"{where}: {_shown_data(data)} is no value of type"
                     f" {self._type_name(oid)} ({type(again).__name__}: {again})"
                 ) from ex
         raise ex
@@ -427,14 +439,20 @@ class Transformer:
         return f"{info.name}{'[]' if oid == info.array_oid else ''} (oid {oid})"
 
 
-def _unwritable(param: Any, index: int, ex: Exception) -> DataError:
-    cls = type(param)
-    return DataError(
-        f"parameter {index + 1}: {_shortened(param)} of type {cls.__qualname__} does not fit the"
-        f" PostgreSQL type it is sent as ({ex}): send it as a wider type"
-    )
+def _is_ours(function: Callable[..., Any]) -> bool:
+    """Whether a method is one of the driver's; those that users write may raise what they like."""
+    module = getattr(function, "__module__", None)
+    return module is None or module.partition(".")[0] in (_PACKAGE, "builtins")
 
 
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+def _shown(param: object) -> str:
+    is_data = isinstance(param, str | bytes | bytearray)
+    text = _shown_data(param) if is_data else reprlib.repr(param)
+    return f"{text} of type {type(param).__qualname__}"
+
+
+def _shown_data(data: Any) -> str:
+    # Cut before it is written out: it may be as large as memory.
+    head = data if len(data) <= _SHOWN else data[:_SHOWN]
+    text = repr(head if isinstance(head, str) else bytes(head))
+    return text if head is data else f"{text}... (of {len(data)})"

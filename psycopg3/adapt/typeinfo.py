@@ -42,6 +42,8 @@ class TypeInfo:
         typemod: reads the type's modifiers, as the 10 of ``varchar(10)``.
     """
 
+    __module__ = "psycopg3.types"
+
     def __init__(
         self,
         name: str,
@@ -175,6 +177,8 @@ class TypesRegistry:
         template: the registry to start as a copy of.
     """
 
+    __module__ = "psycopg3.types"
+
     __slots__ = ("_by_key", "_by_subtype", "_shared", "_unique")
 
     _by_key: dict[str | int, TypeInfo]
@@ -250,9 +254,9 @@ class TypesRegistry:
 
     def _own(self) -> None:
         if self._shared:
+            self._shared = False  # first, so that a copy made meanwhile by another thread counts
             self._by_key = self._by_key.copy()
             self._by_subtype = self._by_subtype.copy()
-            self._shared = False
 
 
 __all__ = ["TypeInfo", "TypesRegistry", "set_default_context"]

@@ -263,7 +263,36 @@ def _trio_deserted(token: Any) -> bool:
     return False
 
 
-_ASYNCIO = Library("asyncio", _AsyncioLock, _shield_asyncio, _asyncio_loop, _asyncio_deserted)
+# An event loop keeps only weak references to its tasks: these would be collected in the middle.
+_spawned: set[Any] = set()
+
+
+def _asyncio_spawn(coroutine: Coroutine[Any, Any, object]) -> None:
+    import asyncio
+
+    task = asyncio.get_running_loop().create_task(_logged(coroutine))
+    _spawned.add(task)
+    task.add_done_callback(_spawned.discard)
+
+
+def _trio_spawn(coroutine: Coroutine[Any, Any, object]) -> None:
+    import trio
+
+    trio.lowlevel.spawn_system_task(_logged, coroutine)
+
+
+async def _logged(coroutine: Coroutine[Any, Any, object]) -> None:
+    try:
+        await coroutine
+    except Exception:
+        import logging
+
+        logging.getLogger("psycopg3").exception("error in a handler's coroutine %r", coroutine)
+
+
+_ASYNCIO = Library(
+    "asyncio", _AsyncioLock, _shield_asyncio, _asyncio_loop, _asyncio_deserted, _asyncio_spawn
+)
 
 
 @cache
@@ -274,4 +303,6 @@ def _trio() -> Library:
     # connection locked for ever.
     for name in ("acquire", "release", "__aenter__", "__aexit__"):
         setattr(_TrioLock, name, enable_ki_protection(getattr(Lock, name)))
-    return Library("trio", _TrioLock, _shield_trio, current_trio_token, _trio_deserted)
+    return Library(
+        "trio", _TrioLock, _shield_trio, current_trio_token, _trio_deserted, _trio_spawn
+    )

@@ -26,7 +26,7 @@ else:
 class Library:
     """What a connection asks of the library that runs its world: threads, asyncio or trio."""
 
-    __slots__ = ("Lock", "deserted", "name", "place", "shield")
+    __slots__ = ("Lock", "deserted", "name", "place", "shield", "spawn")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Library:
         shield: Callable[..., Any],
         place: Callable[[], Any],
         deserted: Callable[[Any], bool],
+        spawn: Callable[[Any], object] | None = None,
     ) -> None:
         self.name = name
         """`threads`, `asyncio` or `trio`."""
@@ -46,6 +47,8 @@ class Library:
         """Tells which event loop runs here; RuntimeError if none of this library does."""
         self.deserted = deserted
         """Whether an event loop, as `place()` told it, has stopped running."""
+        self.spawn = spawn
+        """Runs a coroutine on its own, its errors go to the log; None where there are none."""
 
 
 def current() -> Library:

@@ -27,13 +27,22 @@ class Notify(NamedTuple):
     """The process id of the sending session."""
 
 
-NoticeHandler = Callable[["e.Diagnostic"], None]
-NotifyHandler = Callable[[Notify], None]
+NoticeHandler = Callable[["e.Diagnostic"], object]
+NotifyHandler = Callable[[Notify], object]
 
 
-def notify_from(raw: PGnotify, encoding: str) -> Notify:
-    """Decode a notification as libpq gives it."""
-    return Notify(raw.relname.decode(encoding), raw.extra.decode(encoding), raw.be_pid)
+def decoded(notifies: list[PGnotify], encoding: str) -> list[Notify]:
+    """Notifications as libpq gives them, made into text; what doesn't decode is replaced."""
+    if encoding == "ascii":  # SQL_ASCII: not even the server knows what the bytes mean
+        encoding = "utf-8"
+    return [
+        Notify(
+            raw.relname.decode(encoding, "replace"),
+            raw.extra.decode(encoding, "replace"),
+            raw.be_pid,
+        )
+        for raw in notifies
+    ]
 
 
 class Notices:
@@ -48,6 +57,7 @@ class Notices:
         self._last_words: Callable[[], e.Error] | None = None
         self._handlers: list[NoticeHandler] = []
         self._notify_handlers: list[NotifyHandler] = []
+        self._listeners: dict[str, list[tuple[NotifyHandler, Callable[[Notify], object]]]] = {}
 
     def add(self, handler: NoticeHandler) -> None:
         """Have `handler` called with the Diagnostic of each notice."""
@@ -65,6 +75,31 @@ class Notices:
         """Stop calling `handler`; ValueError if it wasn't added."""
         self._notify_handlers.remove(handler)
 
+    def add_listener(
+        self, channel: str, callback: NotifyHandler, call: Callable[[Notify], object]
+    ) -> None:
+        """Have `call` called with each Notify of a channel; `callback` is its name for removal."""
+        self._listeners.setdefault(channel, []).append((callback, call))
+
+    def remove_listener(self, channel: str, callback: NotifyHandler | None) -> bool:
+        """Forget a listener of a channel, or all of them; True if none is left.
+
+        Raises:
+            ValueError: it wasn't added.
+        """
+        listeners = self._listeners.get(channel, [])
+        left = [pair for pair in listeners if callback is not None and pair[0] != callback]
+        if len(left) == len(listeners):
+            raise ValueError(f"{callback!r} is no listener of the channel {channel!r}")
+        self._listeners[channel] = left
+        if not left:
+            del self._listeners[channel]
+        return not left
+
+    def forget_listeners(self) -> None:
+        """Forget all listeners, as `UNLISTEN *` does."""
+        self._listeners.clear()
+
     @property
     def reason(self) -> e.Error | None:
         """A new error of what the server said when it ended the session while idle, if it did."""
@@ -78,7 +113,7 @@ class Notices:
     @property
     def wants_notifies(self) -> bool:
         """Whether somebody is to be called."""
-        return bool(self._notify_handlers)
+        return bool(self._notify_handlers or self._listeners)
 
     def receive(self, pgconn: PGconn, result: PGresult) -> None:
         """Take a notice from libpq."""
@@ -93,12 +128,13 @@ class Notices:
             for handler in tuple(self._handlers):
                 call_handler(handler, diag, "notice")
 
-    def deliver(self, notifies: list[PGnotify], encoding: str) -> None:
-        """Hand notifications to the handlers, in the order of arrival."""
-        for raw in notifies:
-            notify = notify_from(raw, encoding)
+    def deliver(self, notifies: list[Notify]) -> None:
+        """Hand notifications to the handlers and listeners, in the order of arrival."""
+        for notify in notifies:
             for handler in tuple(self._notify_handlers):
                 call_handler(handler, notify, "notification")
+            for _, call in tuple(self._listeners.get(notify.channel, ())):
+                call_handler(call, notify, "notification")
 
 
 def call_handler(handler: Callable[..., object], news: object, kind: str) -> None:

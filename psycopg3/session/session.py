@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from .. import errors as e
 from ..adapt import AdaptersMap
 from ..encodings import conn_encoding
-from ..generators import arrived_notifies, cancel_gen, errand_gen
+from ..generators import arrived_notifies, cancel_gen, errand_gen, notifies_gen
 from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus, version
 from ..pq.misc import connection_summary
 from ..waiting import WaitGen
 from . import states
 from .exchange import Exchange, Pending
-from .notices import Notices, call_handler
+from .notices import Notices, Notify, call_handler, decoded
 from .results import check_results
 from .states import Operation, Phase
 
@@ -207,7 +207,7 @@ class Session:
     def deliver(self) -> None:
         """Hand the notifications that have come to their handlers."""
         if self.pgconn.status == ConnStatus.OK:
-            self.notices.deliver(arrived_notifies(self.pgconn), self.encoding)
+            self.notices.deliver(decoded(arrived_notifies(self.pgconn), self.encoding))
 
     def hear(self) -> None:
         """Take what the server says while nothing is under way: notices, notifications, its end."""
@@ -325,6 +325,35 @@ class Session:
         self.check(Operation.CHARACTERISTICS, "autocommit")
         self._autocommit = bool(value)
         yield from ()  # a generator like its sisters, though nothing is sent
+
+    def notifies_gen(self, timeout: float | None) -> WaitGen[list[Notify]]:
+        """Wait for notifications; the handlers get them too."""
+        try:
+            raw = yield from notifies_gen(self.pgconn, timeout=timeout)
+        except e.OperationalError as ex:
+            raise self.explain(ex) from ex.__cause__
+        notifies = decoded(raw, self.encoding)
+        self.notices.deliver(notifies)
+        return notifies
+
+    def listen_gen(
+        self, channel: str, callback: NotifyHandler, call: Callable[[Notify], object]
+    ) -> WaitGen[None]:
+        """LISTEN to a channel, and have its notifications delivered."""
+        self.check(Operation.EXECUTE, "listen()")
+        # At the server first: a channel that it refuses has no listeners.
+        yield from self.command_gen(b"LISTEN " + self.quote_identifier(channel))
+        self.notices.add_listener(channel, callback, call)
+
+    def unlisten_gen(self, channel: str, callback: NotifyHandler | None) -> WaitGen[None]:
+        """Stop delivering, and UNLISTEN when nobody is left."""
+        self.check(Operation.EXECUTE, "unlisten()")
+        try:
+            last = self.notices.remove_listener(channel, callback)
+        except ValueError as ex:
+            raise e.ProgrammingError(f"{ex}: pass what was given to listen()") from None
+        if last:
+            yield from self.command_gen(b"UNLISTEN " + self.quote_identifier(channel))
 
     # -- the end ---------------------------------------------------------------------------
 

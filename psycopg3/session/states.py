@@ -25,6 +25,7 @@ class Operation(Enum):
 
     REFER = auto()  # needs the connection to be there, and nothing of its state
     EXECUTE = auto()
+    NOTIFIES = auto()
     COMMIT = auto()
     ROLLBACK = auto()
     CHARACTERISTICS = auto()

@@ -6,7 +6,7 @@ import re
 from functools import cache, lru_cache
 from itertools import chain
 from math import prod
-from struct import Struct
+from struct import Struct, iter_unpack
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._oids import (
@@ -343,27 +343,41 @@ class ArrayBinaryLoader(RecursiveLoader):
         # Each element has a length at least: what is counted is there before it is believed.
         if min(lengths, default=0) < 0 or count > (len(data) - offset) // _LENGTH.size:
             raise ValueError(f"dimensions of {lengths} elements in {len(data)} bytes")
-        load, unpack = self._tx.get_loader(oid, self.format).load, _LENGTH.unpack_from
-        elements: list[Any] = []
-        for _ in range(count):
-            length: int = unpack(data, offset)[0]
-            offset += 4
-            if length == -1:
-                elements.append(None)
-                continue
-            end = offset + length
-            if not offset <= end <= len(data):
-                raise ValueError(f"an element of {length} bytes")
-            elements.append(load(data[offset:end]))
-            offset = end
-        if offset != len(data):
-            raise ValueError(f"{len(data) - offset} bytes after the last element")
+        elements = _load_elements(data[offset:], count, self._tx.get_loader(oid, self.format).load)
         if not count:
             return []
         for length in reversed(lengths[1:]):
             elements = [elements[i : i + length] for i in range(0, count, length)]
             count //= length
         return elements
+
+
+def _load_elements(data: Buffer, count: int, load: Callable[[Any], Any]) -> list[Any]:
+    """Load `count` elements, each after its length, that are all there is in `data`."""
+    unpack = _LENGTH.unpack_from
+    if count:
+        # Elements of one length, as most are, none of them NULL: taken apart in one call.
+        width: int = unpack(data)[0]
+        if width >= 0 and len(data) == count * (_LENGTH.size + width):
+            lengths, items = zip(*iter_unpack(f"!i{width}s", data), strict=True)
+            if lengths.count(width) == count:
+                return list(map(load, items))
+    elements: list[Any] = []
+    offset = 0
+    for _ in range(count):
+        length: int = unpack(data, offset)[0]
+        offset += _LENGTH.size
+        if length == -1:
+            elements.append(None)
+            continue
+        end = offset + length
+        if not offset <= end <= len(data):
+            raise ValueError(f"an element of {length} bytes")
+        elements.append(load(data[offset:end]))
+        offset = end
+    if offset != len(data):
+        raise ValueError(f"{len(data) - offset} bytes after the last element")
+    return elements
 
 
 def parse_array(data: bytes, delimiter: bytes, load: Callable[[bytes], Any]) -> list[Any]:

@@ -58,7 +58,7 @@ class TestExecute:
             [1, 2, None],
             [["a", 'b"c'], ["d,e", "{}"]],
         ]
-        query = "select " + ", ".join(["%s"] * len(values))
+        query = "select " + ", ".join(["%s"] * len(values)) + "::text[]"
         async with conn.cursor(binary=binary) as cur:
             await cur.execute(query, values)
             assert await cur.fetchone() == tuple(values)

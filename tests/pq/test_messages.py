@@ -56,6 +56,12 @@ def test_passwords_in_the_message(message: str, shown: str) -> None:
     assert redact(message) == shown
 
 
+def test_a_very_long_connection_string() -> None:
+    conninfo = b"postgresql://u:" + b"se/cret" * 100_000
+    message = f'bad "{conninfo.decode()}" in "it" here'
+    assert redact(message, conninfo) == 'bad "***" here'
+
+
 @pytest.mark.parametrize(
     ("message", "conninfo", "shown"),
     [
@@ -63,7 +69,12 @@ def test_passwords_in_the_message(message: str, shown: str) -> None:
         ('missing "=" after "cret"', "password=secret cret", 'missing "=" after "***"'),
         ('missing "=" after "cret"', "password=se port=1 cret", 'missing "=" after "cret"'),
         ('invalid token: "se%cret"', "postgres://u:se%cret@h", 'invalid token: "***"'),
-        ('no host "se/cret@h"', "postgres://u:x@se%2Fcret@h", 'no host "***"'),
+        ('no host "se/cret@h"', "postgres://u:x@se%2Fcret@h", 'no host "***@h"'),
+        ('no host "a@h"', "postgres://u:secret@a@h", 'no host "***"'),
+        ("„secret“ is no port", "postgres://u:secret", "„***“ is no port"),
+        ('no host "h"', "postgres://u:secret@h/d?options=a@b", 'no host "h"'),
+        ('no host "h"', "postgres://h:5432/d?user=me@srv", 'no host "h"'),
+        ('no host "h"', "postgres://h:5432,g:5433/d?user=me", 'no host "h"'),
         ('bad value "secret" for "port"', "postgres://u:secret", 'bad value "***" for "port"'),
         ('bad value "se" for "port"', "postgres://u:se/cret@h", 'bad value "***" for "port"'),
         # A password that was read right is nowhere but in its place.

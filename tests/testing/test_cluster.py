@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,17 +244,17 @@ time.sleep(60)
 
 
 @pytest.mark.slow
-def test_a_user_killed_while_it_makes_the_server_leaves_nothing(tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    for folder in [*tmp_path.parents][:3]:
-        folder.chmod(folder.stat().st_mode | 0o011)
-    env = {**os.environ, "TMPDIR": str(tmp_path)}
+def test_a_user_killed_while_it_makes_the_server_leaves_nothing() -> None:
     code = "from psycopg3.testing import Cluster; Cluster(own=True).start()"
-    for delay in (0.15, 0.3, 0.45):
-        with subprocess.Popen([sys.executable, "-c", code], env=env) as user:
-            time.sleep(delay)
-            user.kill()
-        assert gone(*tmp_path.iterdir(), pids=[])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        for delay in (0.15, 0.3, 0.45):
+            argv = [sys.executable, "-c", code]
+            with subprocess.Popen(argv, env={**os.environ, "TMPDIR": name}) as user:
+                time.sleep(delay)
+                user.kill()
+            assert gone(*folder.iterdir(), pids=[])
 
 
 @pytest.mark.parametrize("maker", ["cryptography", "openssl"])

@@ -10,10 +10,10 @@ from tools import floors
 from tools.floors import House
 
 
-def house(root: Path, **files: str) -> House:
-    """A house with these files: `session__x` is session/x.py; a caption is added."""
+def house(root: Path, files: dict[str, str]) -> House:
+    """A house with these files, by their paths in the package; a caption is added."""
     for name, code in files.items():
-        path = root / "psycopg3" / (name.replace("__", "/", 1) + ".py")
+        path = root / "psycopg3" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code if code.startswith('"""') else f'"""A room."""\n{code}\n')
     return House(root)
@@ -34,59 +34,56 @@ def house(root: Path, **files: str) -> House:
 )
 def test_an_import_that_climbs(tmp_path: Path, code: str) -> None:
     line = len(code.split("\n")) + 1
-    built = house(tmp_path, pq__pgconn=code, session__x="", session____init__="")
+    built = house(tmp_path, {"pq/pgconn": code, "session/x": "", "session/__init__": ""})
     assert built.problems() == [f"psycopg3/pq/pgconn.py:{line}: pq may not import session"]
 
 
 def test_the_front_door_is_above_all(tmp_path: Path) -> None:
-    built = house(tmp_path, errors="from . import connect", __init__="connect = 1")
+    built = house(tmp_path, {"errors": "from . import connect", "__init__": "connect = 1"})
     assert built.problems() == ["psycopg3/errors.py:2: errors may not import __init__"]
 
 
 def test_its_own_floor_and_lower_ones_are_free(tmp_path: Path) -> None:
-    built = house(
-        tmp_path,
-        session__x="from .y import z\nfrom ..pq import misc\nfrom ..query import q\nimport os",
-        session__y="from ..errors import Error",
-        pq__misc="",
-        query="",
-        errors="",
-    )
-    assert built.problems() == []
+    files = {
+        "session/x": "from .y import z\nfrom ..pq import misc\nfrom ..query import q\nimport os",
+        "session/y": "from ..errors import Error",
+        "pq/misc": "",
+        "query": "",
+        "errors": "",
+    }
+    assert house(tmp_path, files).problems() == []
 
 
 @pytest.mark.parametrize(("here", "there"), sorted(floors.NEVER))
 def test_pairs_that_never_meet(tmp_path: Path, here: str, there: str) -> None:
-    built = house(tmp_path, **{f"{here}__a": f"from ..{there} import b", f"{there}__b": ""})
+    built = house(tmp_path, {f"{here}/a": f"from ..{there} import b", f"{there}/b": ""})
     assert built.problems() == [f"psycopg3/{here}/a.py:2: {here} may not import {there}"]
 
 
 def test_circles_by_any_way_round(tmp_path: Path) -> None:
-    built = house(
-        tmp_path,
-        session__a="from .b import x",
-        session__b="def f():\n    from . import c",
-        session__c="from .a import y",
-        session__d="from .a import z",
-    )
+    files = {
+        "session/a": "from .b import x",
+        "session/b": "def f():\n    from . import c",
+        "session/c": "from .a import y",
+        "session/d": "from .a import z",
+    }
     names = " -> ".join(f"psycopg3.session.{x}" for x in "abc")
-    assert built.problems() == [f"import circle: {names}"]
+    assert house(tmp_path, files).problems() == [f"import circle: {names}"]
 
 
-def test_a_module_of_its_own_is_no_circle(tmp_path: Path) -> None:
+def test_a_package_that_imports_its_modules_is_no_circle(tmp_path: Path) -> None:
     """`from .x import y` inside a package loads the package too; that is Python's doing."""
-    built = house(tmp_path, pq____init__="from .a import x", pq__a="from .b import y", pq__b="")
-    assert built.problems() == []
+    files = {"pq/__init__": "from .a import x", "pq/a": "from .b import y", "pq/b": ""}
+    assert house(tmp_path, files).problems() == []
 
 
 def test_every_room_has_a_floor(tmp_path: Path) -> None:
-    assert house(tmp_path, attic="").problems() == ["attic: has no floor in tools/floors.py"]
+    assert house(tmp_path, {"attic": ""}).problems() == ["attic: has no floor in tools/floors.py"]
 
 
 def test_every_file_has_a_caption(tmp_path: Path) -> None:
-    found = house(tmp_path, errors='"""\nNot on the first line.\n"""').problems()
-    assert found == []  # a docstring's indentation and first break are not held against it
-    found = house(tmp_path, errors='""""""').problems()
+    assert house(tmp_path, {"errors": '"""\nOn the second line.\n"""'}).problems() == []
+    found = house(tmp_path, {"errors": '""""""'}).problems()
     assert found == ["psycopg3/errors.py: the docstring's first line, the caption, is missing"]
 
 

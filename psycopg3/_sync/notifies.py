@@ -1,0 +1,67 @@
+# Generated from psycopg3/_async/notifies.py by `python tools/unasync.py`: edit that file, not this one.
+"""Notifies: the notifications of a connection as they come."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ..session.notices import Notify
+from ..session.states import Operation
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .runner import Runner
+
+_TICK = 0.1
+
+
+class Notifies(Iterator[Notify]):
+    """An iterator over notifications; made by `connection.notifies()`.
+
+    The connection is taken only while it waits: between two notifications the loop's body may
+    use it, and leaving the loop needs no clean-up.
+    """
+
+    __module__ = "psycopg3"
+
+    def __init__(self, connection: Runner, timeout: float | None, stop_after: int | None):
+        self._session = connection
+        self._arrived: deque[Notify] = deque()
+        self._timeout = timeout
+        self._deadline: float | None = None
+        self._left = stop_after
+        self._over = stop_after is not None and stop_after <= 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Notify:
+        if not self._arrived and not self._over:
+            self._listen()
+        if not self._arrived:
+            self._over = True
+            raise StopIteration
+        return self._arrived.popleft()
+
+    def _listen(self) -> None:
+        """Wait for the next batch, until the time is over."""
+        session = self._session
+        session.check(Operation.NOTIFIES, "notifies()")
+        if self._timeout is not None and self._deadline is None:
+            self._deadline = monotonic() + self._timeout
+        timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
+        tick = None if not timeout else min(_TICK, timeout)
+        batch = session.run(session.notifies_gen(timeout), interval=tick)
+        self._arrived.extend(batch)
+        if self._left is not None:
+            self._left -= len(batch)
+            self._over = self._left <= 0
+
+    def aclose(self) -> None:
+        """Stop: there are no further notifications. What has come stays with the connection."""
+        self._over = True
+        self._arrived.clear()

@@ -1,0 +1,32 @@
+"""Connections inherited by fork: the child disowns them, the parent goes on using them."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Protocol
+
+
+class Disownable(Protocol):
+    """What a forked child has to let go of."""
+
+    def disown(self) -> None:
+        """Give up what belongs to the parent process, without a word to the server."""
+
+
+_open: weakref.WeakSet[Disownable] = weakref.WeakSet()
+
+
+def register(session: Disownable) -> None:
+    """Have `session` disowned in processes that are forked while it lives."""
+    _open.add(session)
+
+
+def _disown_all() -> None:
+    for session in tuple(_open):
+        session.disown()
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

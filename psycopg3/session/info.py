@@ -1,0 +1,252 @@
+"""ConnectionInfo: what the server and libpq tell about a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import tzinfo
+from typing import Any
+
+from ..capabilities import capabilities
+from ..conninfo import DEFAULT_CONNECT_TIMEOUT, make_conninfo
+from ..encodings import conn_encoding
+from ..errors import NotSupportedError
+from ..pq import ConninfoOption, ConnStatus, PGconn, PipelineStatus, TransactionStatus
+from ..pq.misc import connection_summary, get_compiled_port
+from ..types.timezone import session_timezone
+
+# What servers of version 18 report, by the manual's section "Asynchronous Operations" of the
+# protocol; older ones report less.
+_REPORTED = (
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "default_transaction_read_only",
+    "in_hot_standby",
+    "integer_datetimes",
+    "IntervalStyle",
+    "is_superuser",
+    "scram_iterations",
+    "search_path",
+    "server_encoding",
+    "server_version",
+    "session_authorization",
+    "standard_conforming_strings",
+    "TimeZone",
+)
+
+# Defaults that libpq's list of options doesn't tell: one that libpq fills in, and one of ours.
+_FILLED_IN = {"sslcertmode": b"allow", "connect_timeout": b"%d" % DEFAULT_CONNECT_TIMEOUT}
+
+# Secrets that libpq doesn't mark as such.
+_SECRETS = frozenset({b"oauth_client_secret", b"scram_client_key", b"scram_server_key"})
+
+
+class ConnectionInfo:
+    """What the server and libpq tell about a connection; `Connection.info` is one.
+
+    Of a connection that was lost it tells what libpq still knows. After `close()` only `vendor`,
+    `status`, `transaction_status`, `pipeline_status`, `error_message` and `encoding` answer: the
+    others raise OperationalError.
+
+    Args:
+        pgconn: libpq's connection.
+    """
+
+    __module__ = "psycopg3"
+    __slots__ = ("pgconn",)
+
+    def __init__(self, pgconn: PGconn):
+        self.pgconn = pgconn
+        """The libpq connection asked."""
+
+    def __repr__(self) -> str:
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"<{name} {connection_summary(self.pgconn)} at 0x{id(self):x}>"
+
+    # -- where it goes ---------------------------------------------------------------------
+
+    @property
+    def vendor(self) -> str:
+        """The name of the database system: "PostgreSQL"."""
+        return "PostgreSQL"
+
+    @property
+    def host(self) -> str:
+        """The name of the host connected to, or the directory of its Unix socket (`PQhost`)."""
+        return _text(self.pgconn.host)
+
+    @property
+    def hostaddr(self) -> str:
+        """The IP address connected to, "" for a Unix socket (`PQhostaddr`, libpq 12)."""
+        return _text(self.pgconn.hostaddr)
+
+    @property
+    def port(self) -> int:
+        """The port connected to (`PQport`)."""
+        return int(self.pgconn.port or get_compiled_port())
+
+    @property
+    def dbname(self) -> str:
+        """The name of the database (`PQdb`)."""
+        return _text(self.pgconn.db)
+
+    @property
+    def user(self) -> str:
+        """The name of the user who connected (`PQuser`)."""
+        return _text(self.pgconn.user)
+
+    @property
+    def password(self) -> str:
+        """The password that was given for connecting, "" without (`PQpass`)."""
+        return _text(self.pgconn.password)
+
+    @property
+    def options(self) -> str:
+        """The command-line options sent to the server when connecting (`PQoptions`)."""
+        return _text(self.pgconn.options)
+
+    def get_parameters(self) -> dict[str, str]:
+        """The connection parameters that differ from libpq's defaults, without any password.
+
+        They may come from `connect()`, from the environment or from a service file.
+        """
+        return {
+            option.keyword.decode(): _text(option.val)
+            for option in self.pgconn.info
+            if option.val is not None and not _is_default(option) and not _is_secret(option)
+        }
+
+    @property
+    def dsn(self) -> str:
+        """A connection string (data source name) of `get_parameters()`, so without password."""
+        return make_conninfo(**self.get_parameters())
+
+    # -- how it stands ---------------------------------------------------------------------
+
+    @property
+    def status(self) -> ConnStatus:
+        """The status of the connection: OK, or BAD if it was closed or lost (`PQstatus`)."""
+        return self.pgconn.status
+
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        """The status of the session's transaction (`PQtransactionStatus`)."""
+        return self.pgconn.transaction_status
+
+    @property
+    def pipeline_status(self) -> PipelineStatus:
+        """The status of the pipeline mode (`PQpipelineStatus`)."""
+        return self.pgconn.pipeline_status
+
+    @property
+    def error_message(self) -> str:
+        """libpq's last message about the connection, "" without; it never shows the password."""
+        return self.pgconn.get_error_message(_codec(self.pgconn))
+
+    # -- the other side --------------------------------------------------------------------
+
+    @property
+    def backend_pid(self) -> int:
+        """The process id (PID) of the server process on the other side (`PQbackendPID`)."""
+        return self.pgconn.backend_pid
+
+    @property
+    def server_version(self) -> int:
+        """The version of the server as a number: 180004 for 18.4 (`PQserverVersion`)."""
+        return self.pgconn.server_version
+
+    @property
+    def full_protocol_version(self) -> int:
+        """The version of the protocol: 30000 for 3.0, 30002 for 3.2 (`PQfullProtocolVersion`).
+
+        Before libpq 18 only the major version is known: see
+        `Capabilities.has_full_protocol_version()`.
+        """
+        if capabilities.has_full_protocol_version():
+            return self.pgconn.full_protocol_version
+        return self.pgconn.protocol_version * 10000
+
+    @property
+    def encoding(self) -> str:
+        """The Python codec of the connection's client_encoding.
+
+        It is "ascii" if that is SQL_ASCII: then text loads as bytes.
+
+        Raises:
+            NotSupportedError: Python has no right codec for it.
+        """
+        return conn_encoding(self.pgconn)
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The session's TimeZone; UTC, with a warning in the log, if Python doesn't know it."""
+        return session_timezone(self.pgconn)
+
+    def parameter_status(self, name: str) -> str | None:
+        """The value of a setting that the server reports (`PQparameterStatus`).
+
+        Args:
+            name: the setting, in upper and lower case as in the manual: "TimeZone".
+
+        Returns:
+            None if the server doesn't report it.
+        """
+        return self.settings.get(name)
+
+    @property
+    def settings(self) -> ServerSettings:
+        """The settings that the server reports, by name; it stays up to date."""
+        return ServerSettings(self.pgconn)
+
+
+class ServerSettings(Mapping[str, str]):
+    """The session's settings that the server reports on its own, a live view by name.
+
+    Which these are is the server's choice: see `ConnectionInfo.parameter_status()`. Iteration
+    gives those that PostgreSQL reports; others, of poolers or of its kin, are found by name.
+    """
+
+    __module__ = "psycopg3"
+    __slots__ = ("_pgconn",)
+
+    def __init__(self, pgconn: PGconn):
+        self._pgconn = pgconn
+
+    def __getitem__(self, name: str) -> str:
+        value = self._pgconn.parameter_status(name.encode("utf-8", "backslashreplace"))
+        if value is None:
+            raise KeyError(name)
+        return value.decode(_codec(self._pgconn), "backslashreplace")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in _REPORTED if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        closed = self._pgconn.status == ConnStatus.BAD
+        content: Any = "closed" if closed else dict(self)
+        return f"<{type(self).__module__}.{type(self).__qualname__} {content}>"
+
+
+def _text(value: bytes | None) -> str:
+    # They are what we gave to libpq, in UTF-8, or come from an environment of another encoding.
+    return (value or b"").decode("utf-8", "surrogateescape")
+
+
+def _codec(pgconn: PGconn) -> str:
+    """The codec for the server's words: always one, be there no right one for its data."""
+    try:
+        codec = conn_encoding(pgconn)
+    except NotSupportedError:
+        return "utf-8"
+    return "utf-8" if codec == "ascii" else codec
+
+
+def _is_default(option: ConninfoOption) -> bool:
+    return option.val in (option.compiled, _FILLED_IN.get(option.keyword.decode()))
+
+
+def _is_secret(option: ConninfoOption) -> bool:
+    return option.dispchar == b"*" or option.keyword in _SECRETS

@@ -1,0 +1,386 @@
+"""A connection that nobody asks anything: heard on asyncio, and nobody's descriptor is disturbed."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import selectors
+import socket
+import sys
+import threading
+import time
+import weakref
+
+import anyio
+import pytest
+
+import psycopg3
+from psycopg3 import errors
+
+anyio_mark = pytest.mark.anyio
+
+
+@pytest.fixture
+def other(dsn):
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+async def aconn(dsn):
+    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
+        yield conn
+
+
+def terminate(other, conn):
+    other.execute("select pg_terminate_backend(%s, 5000)", [conn.pgconn.backend_pid])
+
+
+async def until(condition, seconds=3):
+    """Wait for something to become true, without touching the connection."""
+    with anyio.fail_after(seconds):
+        while not condition():
+            await anyio.sleep(0.01)
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def on_asyncio(anyio_backend):
+    return anyio_backend[0] == "asyncio"
+
+
+class TestIdle:
+    @anyio_mark
+    async def test_notifications_are_delivered(self, aconn, other, anyio_backend):
+        if not on_asyncio(anyio_backend):
+            pytest.skip("trio hears while something waits: documented")
+        told = []
+        await aconn.listen("ears", told.append)
+        other.execute("notify ears, 'one'")
+        await until(lambda: told)
+        other.execute("notify ears, 'two'")
+        await until(lambda: len(told) == 2)
+        assert [n.payload for n in told] == ["one", "two"]
+
+    @anyio_mark
+    async def test_coroutine_functions_become_tasks(self, aconn, other):
+        told = []
+
+        async def callback(notify):
+            await anyio.sleep(0)
+            cur = await aconn.execute("select %s", [notify.payload])
+            told.append(await cur.fetchone())
+
+        await aconn.listen("ears", callback)
+        other.execute("notify ears, 'one'")
+        await aconn.execute("select 1")
+        await until(lambda: told)
+        assert told == [("one",)]
+
+    def test_coroutine_functions_need_a_loop(self, dsn):
+        async def callback(notify):
+            raise AssertionError
+
+        with psycopg3.connect(dsn) as conn:
+            with pytest.raises(psycopg3.ProgrammingError, match="coroutine"):
+                conn.listen("ears", callback)
+
+    @anyio_mark
+    async def test_a_lost_server_is_noticed(self, aconn, other, anyio_backend):
+        if not on_asyncio(anyio_backend):
+            pytest.skip("trio hears while something waits: documented")
+        told = []
+        aconn.add_close_handler(told.append)
+        terminate(other, aconn)
+        await until(lambda: told)
+        assert told == [aconn]
+        assert aconn.closed and aconn.broken
+        with pytest.raises(errors.AdminShutdown):
+            await aconn.execute("select 1")
+
+    @anyio_mark
+    async def test_a_busy_connection_does_not_spin(self, aconn, other, anyio_backend):
+        """What arrives while an operation is under way and nobody waits must not wake the loop."""
+        if not on_asyncio(anyio_backend):
+            pytest.skip("only asyncio has a standing reader")
+        calls = 0
+        attend = type(aconn).attend
+
+        def counting(self):
+            nonlocal calls
+            calls += 1
+            return attend(self)
+
+        await aconn.execute("listen ears")
+        type(aconn).attend = counting
+        try:
+            async with aconn.lock:  # as a stream or a COPY that nobody reads
+                other.execute("notify ears, 'one'")
+                await anyio.sleep(0.2)
+            assert 0 < calls < 5
+            assert await (await aconn.execute("select 1")).fetchone() == (1,)
+        finally:
+            type(aconn).attend = attend
+        assert [n.payload async for n in aconn.notifies(timeout=0)] == ["one"]
+
+
+class TestOthersOnTheSameDescriptor:
+    def test_selectors(self, dsn, other):
+        """The second seed's example: a selector waits on the connection itself."""
+        with psycopg3.connect(dsn, autocommit=True) as conn, selectors.DefaultSelector() as sel:
+            sel.register(conn, selectors.EVENT_READ)
+            assert not sel.select(timeout=0.05)
+            terminate(other, conn)
+            assert sel.select(timeout=5)
+            with pytest.raises(psycopg3.OperationalError) as ex:
+                conn.execute("select 1")
+            assert ex.value.sqlstate == "57P01"
+
+    @anyio_mark
+    async def test_add_reader(self, aconn, other, anyio_backend):
+        """The second seed's example for asyncio: add_reader on the connection's descriptor."""
+        if not on_asyncio(anyio_backend):
+            pytest.skip("add_reader is asyncio's")
+        ev = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(aconn.fileno(), ev.set)
+        try:
+            cur = await aconn.execute("select 1")  # beside it, the connection works
+            assert await cur.fetchone() == (1,)
+            ev.clear()
+            terminate(other, aconn)
+            async with asyncio.timeout(5):
+                await ev.wait()
+        finally:
+            loop.remove_reader(aconn.fileno())
+        with pytest.raises(psycopg3.OperationalError) as ex:
+            await aconn.execute("select 1")
+        assert ex.value.sqlstate == "57P01"
+
+    @anyio_mark
+    async def test_trio_wait(self, aconn, other, anyio_backend):
+        if on_asyncio(anyio_backend):
+            pytest.skip("wait_readable is trio's")
+        import trio
+
+        heard = []
+
+        async def wait():
+            await trio.lowlevel.wait_readable(aconn.fileno())
+            heard.append(True)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait)
+            await trio.sleep(0.01)
+            await aconn.execute("select pg_sleep(0.05)")
+            terminate(other, aconn)
+            with trio.fail_after(5):
+                while not heard:
+                    await trio.sleep(0.01)
+
+    @anyio_mark
+    async def test_trio_is_told_of_the_end(self, dsn, anyio_backend):
+        if on_asyncio(anyio_backend):
+            pytest.skip("notify_closing is trio's")
+        import trio
+
+        conn = await psycopg3.connect_async(dsn)
+        told = []
+
+        async def wait(fd):
+            try:
+                await trio.lowlevel.wait_readable(fd)
+            except trio.ClosedResourceError:
+                told.append(True)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait, conn.fileno())
+            await trio.sleep(0.01)
+            await conn.close()
+        assert told == [True]
+
+
+class TestLife:
+    @anyio_mark
+    async def test_descriptors(self, dsn, anyio_backend):
+        before = descriptors()
+        conn = await psycopg3.connect_async(dsn)
+        assert descriptors() == before + 2
+        await conn.close()
+        assert descriptors() == before
+
+    def test_descriptors_of_threads(self, dsn):
+        before = descriptors()
+        with psycopg3.connect(dsn) as conn:
+            conn.execute("select 1")
+            assert descriptors() == before + 1
+        assert descriptors() == before
+
+    @anyio_mark
+    async def test_an_unclosed_connection_is_collected(self, dsn):
+        before = descriptors()
+        conn = await psycopg3.connect_async(dsn)
+        await conn.execute("select 1")
+        freed = weakref.ref(conn)
+        gc.disable()
+        try:
+            with pytest.warns(ResourceWarning, match="still open"):
+                del conn
+            assert freed() is None
+        finally:
+            gc.enable()
+        await anyio.sleep(0)
+        assert descriptors() == before
+
+    @anyio_mark
+    async def test_closed_from_another_thread(self, dsn):
+        before = descriptors()
+        conn = await psycopg3.connect_async(dsn)
+        thread = threading.Thread(target=conn._close_now)
+        thread.start()
+        thread.join()
+        await anyio.sleep(0.05)
+        assert conn.closed
+        assert descriptors() == before
+
+    @anyio_mark
+    async def test_lost_and_then_closed(self, aconn, other):
+        before = descriptors()
+        terminate(other, aconn)
+        with pytest.raises(errors.AdminShutdown):
+            await aconn.execute("select 1")
+        await aconn.close()
+        assert descriptors() == before - 2
+
+    def test_another_loop(self, dsn):
+        """A connection outlives its loop."""
+        told = []
+
+        async def begin():
+            conn = await psycopg3.connect_async(dsn, autocommit=True)
+            await conn.listen("ears", told.append)
+            return conn
+
+        async def go_on(conn):
+            cur = await conn.execute("select 1")
+            assert await cur.fetchone() == (1,)
+            await conn.execute("notify ears")
+            await conn.close()
+
+        conn = asyncio.run(begin())
+        asyncio.run(go_on(conn))
+        assert len(told) == 1
+
+    def test_another_loop_after_an_interruption(self, dsn):
+        async def begin():
+            conn = await psycopg3.connect_async(dsn, autocommit=True)
+            gen = conn.exchange.request_gen(lambda c: c.send_query(b"select pg_sleep(30)"))
+            next(gen)
+            gen.close()
+            return conn
+
+        async def go_on(conn):
+            async with conn:
+                return await (await conn.execute("select 1")).fetchone()
+
+        begin_ = time.monotonic()
+        assert asyncio.run(go_on(asyncio.run(begin()))) == (1,)
+        assert time.monotonic() - begin_ < 5
+
+    def test_a_loop_that_still_runs(self, dsn):
+        async def main():
+            conn = await psycopg3.connect_async(dsn)
+            refused = []
+
+            def elsewhere():
+                async def use():
+                    with pytest.raises(psycopg3.InterfaceError, match="another event loop"):
+                        await conn.execute("select 1")
+                    refused.append(True)
+
+                asyncio.run(use())
+
+            thread = threading.Thread(target=elsewhere)
+            thread.start()
+            while thread.is_alive():
+                await asyncio.sleep(0.01)
+            await conn.close()
+            assert refused == [True]
+
+        asyncio.run(main())
+
+    def test_trio_after_trio(self, dsn):
+        import trio
+
+        conn = trio.run(psycopg3.connect_async, dsn)
+
+        async def go_on():
+            async with conn:
+                return await (await conn.execute("select 1")).fetchone()
+
+        assert trio.run(go_on) == (1,)
+
+    def test_trio_after_asyncio(self, dsn):
+        import trio
+
+        conn = asyncio.run(psycopg3.connect_async(dsn))
+
+        async def use():
+            with pytest.raises(psycopg3.InterfaceError):
+                await conn.execute("select 1")
+
+        trio.run(use)
+        asyncio.run(conn.close())
+
+
+@pytest.mark.slow
+@anyio_mark
+async def test_many_dropped_connections(dsn, other):
+    """Dropped without close: backends, descriptors, objects and tasks are back where they were."""
+    count = "select count(*) from pg_stat_activity where application_name = 'dropped'"
+
+    async def drop(times):
+        for _ in range(times):
+            conn = await psycopg3.connect_async(dsn, application_name="dropped")
+            await conn.execute("select 1")
+            with pytest.warns(ResourceWarning):
+                del conn
+
+    await drop(20)
+    gc.collect()
+    await anyio.sleep(0.1)
+    fds, objects = descriptors(), len(gc.get_objects())
+    await drop(300)
+    gc.collect()
+    await until(lambda: other.execute(count).fetchone()[0] == 0, seconds=10)
+    assert descriptors() == fds
+    assert len(gc.get_objects()) < objects + 300
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pairs of sockets differ there")
+@anyio_mark
+async def test_no_descriptor_left(dsn, monkeypatch):
+    """If there is no descriptor for the duplicate, the error says what to do."""
+    from psycopg3 import watching
+
+    def dup(fd):
+        raise OSError(24, "Too many open files")
+
+    before = descriptors()
+    monkeypatch.setattr(watching.os, "dup", dup)
+    with pytest.raises(psycopg3.OperationalError, match="ulimit"):
+        await psycopg3.connect_async(dsn)
+    monkeypatch.undo()
+    gc.collect()
+    assert descriptors() == before
+
+
+def test_socket_of_a_closed_connection(dsn):
+    conn = psycopg3.connect(dsn)
+    fd = conn.fileno()
+    conn.close()
+    with pytest.raises(OSError):
+        socket.socket(fileno=fd).getsockname()
