@@ -37,6 +37,8 @@ from .errors import (
     Warning,
 )
 from .postgres import adapters
+from .session.characteristics import IsolationLevel
+from .session.info import ConnectionInfo
 from .session.notices import Notify
 from .session.results import Column
 from .session.session import Session as BaseConnection
@@ -65,6 +67,7 @@ __all__ = [
     "Capabilities",
     "Column",
     "Connection",
+    "ConnectionInfo",
     "Cursor",
     "DataError",
     "DatabaseError",
@@ -74,6 +77,7 @@ __all__ = [
     "IntegrityError",
     "InterfaceError",
     "InternalError",
+    "IsolationLevel",
     "NotSupportedError",
     "Notify",
     "OperationalError",

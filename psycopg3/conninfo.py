@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from .errors import OperationalError, ProgrammingError
-from .pq import Conninfo, ConninfoOption
+from .pq import Conninfo, ConninfoOption, PGconn
 
 DEFAULT_CONNECT_TIMEOUT = 130
 """Seconds for one attempt to connect, if nobody says otherwise: a bit more than Linux tries."""
@@ -19,6 +19,12 @@ MIN_CONNECT_TIMEOUT = 2
 
 # Names that users of other drivers type.
 _ALIASES = {"database": "dbname"}
+
+# What the driver sees to itself, so that an older libpq needn't know it: keyword to environment
+# variable and built-in value.
+_EMULATED: dict[str, tuple[str | None, str | None]] = {
+    "load_balance_hosts": ("PGLOADBALANCEHOSTS", "disable"),
+}
 
 # libpq's messages about connection strings, around what they quote of them.
 _QUOTING = r"""
@@ -42,6 +48,12 @@ _QUOTING_NOTHING = ("unterminated quoted string in connection info string", "out
 
 _SCHEME = re.compile("postgres(ql)?://", re.IGNORECASE)
 _SECRET = re.compile(r"(?:password|secret|_key)\s*=", re.IGNORECASE)
+
+# The two kinds of connection strings: a URL up to its query, and one `keyword = value`.
+_BEFORE_QUERY = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?[^/?]*(?:/[^?]*)?\?", re.IGNORECASE)
+_PAIR = re.compile(
+    r"\s*([^=\s]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s\\]|\\.)*))", re.ASCII | re.DOTALL
+)
 
 # Looked for, not found by a UnicodeError: that would carry the value, which may be a password.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -91,7 +103,7 @@ def conninfo_to_dict(conninfo: str = "", **kwargs: Any) -> dict[str, Any]:
 def get_param(params: Mapping[str, Any], keyword: str) -> str | None:
     """A parameter's value as libpq would find it: given, in the environment, or built in.
 
-    A service file is not looked at.
+    A service file is not looked at: see `with_service`.
 
     Args:
         params: what `conninfo_to_dict` returned.
@@ -128,18 +140,117 @@ def timeout_from_conninfo(params: Mapping[str, Any]) -> int:
     return max(seconds, MIN_CONNECT_TIMEOUT) if seconds > 0 else DEFAULT_CONNECT_TIMEOUT
 
 
+def with_service(params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params`, and what the service says besides that they, or PGSERVICE, name.
+
+    What is given comes before the service file's, and that before the environment's, as in libpq.
+
+    Raises:
+        OperationalError: libpq finds no such service, or can't read its file.
+    """
+    found = dict(params)
+    if get_param(params, "service"):
+        for option in rehearse(params).info:
+            keyword = option.keyword.decode()
+            if option.val is None or params.get(keyword) is not None or keyword == _CHECKED_LAST:
+                continue
+            value = _decoded(option)
+            if value != get_param(params, keyword):
+                found[keyword] = value
+    return found
+
+
+_CHECKED_LAST, _REFUSED = "gssencmode", "only a rehearsal"
+
+
+def rehearse(params: Mapping[str, Any]) -> PGconn:
+    """Have libpq prepare a connection by `params`, and stop before it connects anywhere.
+
+    It has then read service file, environment and password file, and tells what it would use: by
+    `info`, `password`, `host` and so on. libpq offers no other way to ask. What stops it is the
+    last but few of the checks that it makes beforehand (libpq 14 to 18).
+
+    Raises:
+        OperationalError: libpq would refuse.
+    """
+    asked = {**params, _CHECKED_LAST: _REFUSED}
+    pgconn = PGconn.connect_start(make_conninfo("", **libpq_params(asked)).encode())
+    reason = pgconn.get_error_message()
+    if _REFUSED not in reason:
+        pgconn.finish()
+        raise OperationalError(reason)
+    return pgconn
+
+
+def libpq_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` without those that the driver sees to itself."""
+    return {keyword: value for keyword, value in params.items() if keyword not in _EMULATED}
+
+
+# Settings that libpq sends in a place of their own: there they'd win over those in `options`.
+_OWN_PLACE = ("application_name", "client_encoding")
+_SETTING_NAME = re.compile(r"[^\W\d][\w$]*(?:\.[^\W\d][\w$]*)*")
+
+
+def with_server_settings(params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`params`, and the server's `settings` for the session, in its `options`.
+
+    Args:
+        params: what `conninfo_to_dict` returned; `options` in them, or in PGOPTIONS, stay.
+        settings: name to value: text, a number or a bool.
+
+    Raises:
+        ProgrammingError: a name that no setting can have, or a value that is none of these.
+    """
+    if not isinstance(settings, Mapping):
+        raise ProgrammingError(
+            f"got server_settings of type {type(settings).__name__}: expected a dict of names and"
+            " values"
+        )
+    found = dict(params)
+    options = [get_param(params, "options") or ""]
+    for name, value in settings.items():
+        if not isinstance(name, str) or not _SETTING_NAME.fullmatch(name):
+            raise ProgrammingError(
+                f"got {name!r} in server_settings: expected the name of a setting, such as"
+                " 'search_path'"
+            )
+        text = _setting(name, value)
+        if name.lower() in _OWN_PLACE:
+            found[name.lower()] = text
+        else:
+            # The server splits its options at spaces that have no backslash before them.
+            escaped = re.sub(r"([\s\\])", r"\\\1", text, flags=re.ASCII)
+            options.append(f"-c {name}={escaped}")
+    found["options"] = " ".join(filter(None, options))
+    return found
+
+
+def _setting(name: str, value: Any) -> str:
+    """A setting's value as text."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if not isinstance(value, str | int | float):
+        raise ProgrammingError(
+            f"got the server setting {name!r} of type {type(value).__name__}: expected text, a"
+            " number or a bool"
+        )
+    return _text(f"the server setting {name!r}", value)
+
+
 def _parsed(conninfo: str) -> dict[str, Any]:
     """The parameters in a connection string."""
     if not isinstance(conninfo, str):
         raise TypeError(f"got a connection string of type {type(conninfo).__name__}: expected str")
     if not conninfo:
         return {}
+    known, emulated = _parted(_text("the connection string", conninfo))
     try:
-        options = Conninfo.parse(_text("the connection string", conninfo).encode())
+        options = Conninfo.parse(known.encode())
     except OperationalError as ex:
         reason = str(ex)
     else:
-        return {o.keyword.decode(): _decoded(o) for o in options if o.val is not None}
+        return {o.keyword.decode(): _decoded(o) for o in options if o.val is not None} | emulated
     # Raised here, this error has not even a hidden `__context__` that knows the password.
     reason = _without_secrets(reason, conninfo)
     raise ProgrammingError(f"can't read the connection string: {reason}")
@@ -148,10 +259,40 @@ def _parsed(conninfo: str) -> dict[str, Any]:
 def _decoded(option: ConninfoOption) -> str:
     text = (option.val or b"").decode("utf-8", "surrogateescape")
     if _SURROGATE.search(text):
-        raise ProgrammingError(
-            f"got {option.keyword.decode()} percent-encoded: it is no UTF-8 text"
-        )
+        raise ProgrammingError(f"got {option.keyword.decode()} that is no UTF-8 text")
     return text
+
+
+def _parted(conninfo: str) -> tuple[str, dict[str, Any]]:
+    """A connection string without the parameters that this libpq is too old for, and these."""
+    if not any(keyword in conninfo for keyword in _EMULATED.keys() - _libpq_options().keys()):
+        return conninfo, {}
+    if not _SCHEME.match(conninfo):
+        return _parted_pairs(conninfo)
+    if (start := _BEFORE_QUERY.match(conninfo)) is None:
+        return conninfo, {}
+    from urllib.parse import unquote
+
+    kept, emulated = [], {}
+    for pair in conninfo[start.end() :].split("&"):
+        keyword, equals, value = pair.partition("=")
+        if equals and keyword in _EMULATED:
+            emulated[keyword] = unquote(value)
+        else:
+            kept.append(pair)
+    return start[0] + "&".join(kept), emulated
+
+
+def _parted_pairs(conninfo: str) -> tuple[str, dict[str, Any]]:
+    kept, emulated, end = [], {}, 0
+    while (pair := _PAIR.match(conninfo, end)) is not None:
+        keyword, quoted, bare = pair.groups()
+        if keyword in _EMULATED:
+            emulated[keyword] = re.sub(r"\\(.)", r"\1", bare if quoted is None else quoted)
+        else:
+            kept.append(pair[0])
+        end = pair.end()
+    return "".join([*kept, conninfo[end:]]), emulated
 
 
 def _without_secrets(message: str, conninfo: str) -> str:
@@ -203,7 +344,12 @@ def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _known_options() -> dict[str, tuple[str | None, str | None]]:
-    """What libpq knows: keyword to environment variable and built-in value."""
+    """What the driver and libpq know: keyword to environment variable and built-in value."""
+    return _EMULATED | _libpq_options()
+
+
+@cache
+def _libpq_options() -> dict[str, tuple[str | None, str | None]]:
     return {
         option.keyword.decode(): (
             option.envvar.decode() if option.envvar else None,

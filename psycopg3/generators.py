@@ -236,7 +236,8 @@ def errand_gen(func: Callable[[], T]) -> WaitGen[T]:
 def until_gen(gen: WaitGen[T], deadline: float, expired: Callable[[], Exception]) -> WaitGen[T]:
     """Pass `gen` through until `deadline` (of `time.monotonic`), then raise what `expired` makes.
 
-    The clock is looked at whenever the generator is resumed; the waiter must give ticks.
+    The clock is looked at whenever the generator is resumed; the waiter must give ticks. However
+    it ends, `gen` is closed: what it held open would else live as long as the exception.
     """
     ready = 0
     try:
@@ -248,3 +249,5 @@ def until_gen(gen: WaitGen[T], deadline: float, expired: Callable[[], Exception]
             want = gen.send(ready)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
+    finally:
+        gen.close()

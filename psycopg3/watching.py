@@ -41,6 +41,7 @@ class Watcher:
 
     def __init__(self, wait: Callable[..., Any] = wait_select):
         self._wait = wait
+        self._ear = -1
 
     def wait(self, gen: WaitGen[T], interval: float | None = None) -> Any:
         """Drive a generator to its end, as a waiter does; to be awaited except in threads."""
@@ -51,6 +52,16 @@ class Watcher:
 
     def close(self) -> None:
         """Stop listening; to be called before the connection's descriptor is closed."""
+
+    def disown(self) -> None:
+        """In a forked child: let go, and leave the event loop alone.
+
+        Its watch list in the kernel (epoll's, kqueue's) is the parent's too: what the child takes
+        out of it, the parent hears no more.
+        """
+        ear, self._ear = self._ear, -1
+        if ear >= 0:
+            os.close(ear)
 
 
 class AsyncioWatcher(Watcher):

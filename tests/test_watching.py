@@ -20,6 +20,11 @@ from psycopg3 import errors
 
 anyio_mark = pytest.mark.anyio
 
+ASYNCIO = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})]
+# Only asyncio has a standing reader: on trio a connection hears while something waits for it.
+asyncio_only = pytest.mark.parametrize("anyio_backend", ASYNCIO, ids=["asyncio", "uvloop"])
+trio_only = pytest.mark.parametrize("anyio_backend", [("trio", {})], ids=["trio"])
+
 
 @pytest.fixture
 def other(dsn):
@@ -48,15 +53,10 @@ def descriptors():
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
-def on_asyncio(anyio_backend):
-    return anyio_backend[0] == "asyncio"
-
-
 class TestIdle:
     @anyio_mark
-    async def test_notifications_are_delivered(self, aconn, other, anyio_backend):
-        if not on_asyncio(anyio_backend):
-            pytest.skip("trio hears while something waits: documented")
+    @asyncio_only
+    async def test_notifications_are_delivered(self, aconn, other):
         told = []
         await aconn.listen("ears", told.append)
         other.execute("notify ears, 'one'")
@@ -89,9 +89,8 @@ class TestIdle:
                 conn.listen("ears", callback)
 
     @anyio_mark
-    async def test_a_lost_server_is_noticed(self, aconn, other, anyio_backend):
-        if not on_asyncio(anyio_backend):
-            pytest.skip("trio hears while something waits: documented")
+    @asyncio_only
+    async def test_a_lost_server_is_noticed(self, aconn, other):
         told = []
         aconn.add_close_handler(told.append)
         terminate(other, aconn)
@@ -102,10 +101,9 @@ class TestIdle:
             await aconn.execute("select 1")
 
     @anyio_mark
-    async def test_a_busy_connection_does_not_spin(self, aconn, other, anyio_backend):
+    @asyncio_only
+    async def test_a_busy_connection_does_not_spin(self, aconn, other):
         """What arrives while an operation is under way and nobody waits must not wake the loop."""
-        if not on_asyncio(anyio_backend):
-            pytest.skip("only asyncio has a standing reader")
         calls = 0
         attend = type(aconn).attend
 
@@ -140,10 +138,9 @@ class TestOthersOnTheSameDescriptor:
             assert ex.value.sqlstate == "57P01"
 
     @anyio_mark
-    async def test_add_reader(self, aconn, other, anyio_backend):
+    @asyncio_only
+    async def test_add_reader(self, aconn, other):
         """The second seed's example for asyncio: add_reader on the connection's descriptor."""
-        if not on_asyncio(anyio_backend):
-            pytest.skip("add_reader is asyncio's")
         ev = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_reader(aconn.fileno(), ev.set)
@@ -161,9 +158,8 @@ class TestOthersOnTheSameDescriptor:
         assert ex.value.sqlstate == "57P01"
 
     @anyio_mark
-    async def test_trio_wait(self, aconn, other, anyio_backend):
-        if on_asyncio(anyio_backend):
-            pytest.skip("wait_readable is trio's")
+    @trio_only
+    async def test_trio_wait(self, aconn, other):
         import trio
 
         heard = []
@@ -182,9 +178,8 @@ class TestOthersOnTheSameDescriptor:
                     await trio.sleep(0.01)
 
     @anyio_mark
-    async def test_trio_is_told_of_the_end(self, dsn, anyio_backend):
-        if on_asyncio(anyio_backend):
-            pytest.skip("notify_closing is trio's")
+    @trio_only
+    async def test_trio_is_told_of_the_end(self, dsn):
         import trio
 
         conn = await psycopg3.connect_async(dsn)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from ..concurrency import tasks
 from ..pq import Format
 from ..rows import TupleRow, tuple_row
+from ..session.characteristics import Characteristics
+from ..session.reset import reset_gen
 from ..session.states import Operation
 from .connector import connection_params, open_connection
 from .cursor import AsyncCursor
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ..abc import AdaptContext, Params, Query
     from ..pq import PGconn
     from ..rows import RowFactory
+    from ..session.characteristics import IsolationLevel
     from ..session.notices import NotifyHandler
     from ..waiting import AsyncWaitFunc
 
@@ -42,8 +45,11 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
 
     __module__ = "psycopg3"
 
-    cursor_factory: type[AsyncCursor[Row]]
-    """The class of the cursors that `cursor()` makes."""
+    cursor_factory: type[AsyncCursor[Row]] = AsyncCursor
+    """The class of the cursors that `cursor()` makes: set it on a subclass, or on a connection.
+
+    It is called with the connection and the keyword `row_factory`.
+    """
     row_factory: RowFactory[Row]
 
     def __init__(
@@ -55,7 +61,6 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
     ):
         super().__init__(pgconn, wait=wait)
         self.row_factory = row_factory or cast("RowFactory[Row]", tuple_row)
-        self.cursor_factory = AsyncCursor
 
     @overload
     @classmethod
@@ -105,11 +110,16 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             cursor_factory: the class of the connection's cursors.
             context: where to take adapters from, by default `psycopg3.adapters`.
             wait: a waiter of your own: `wait(gen, interval)`, see `psycopg3.waiting`.
-            **kwargs: connection parameters; they override those of `conninfo`.
+            **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
+                may be lists. `password` may be a function that returns it, or a coroutine
+                function: it is called once for each connection. `server_settings` is a dict
+                of the server's settings for this session.
 
         Raises:
-            ProgrammingError: a parameter that libpq doesn't know.
-            OperationalError: no connection; the message says why.
+            ProgrammingError: a parameter that libpq doesn't know, or that is malformed.
+            ConnectionTimeout: no answer within `connect_timeout` seconds; it holds for each
+                address of each host, the look-up of the name included, and is 130 by default.
+            OperationalError: no connection; the message says why, for each address that was tried.
         """
         pgconn = await open_connection(await cls._get_connection_params(conninfo, **kwargs), wait)
         try:
@@ -125,7 +135,19 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
 
     @classmethod
     async def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
-        """The parameters to connect with; a subclass may add to them."""
+        """Make the parameters to connect with: a hook for subclasses, called once by `connect()`.
+
+        Override it to add or change parameters: look up a server, fetch a password that is good
+        for some minutes; call it of `super()` to have the arguments parsed.
+
+        Args:
+            conninfo: what `connect()` was given.
+            **kwargs: the connection parameters that `connect()` was given as keywords.
+
+        Returns:
+            libpq's parameters by keyword; `password` may be a function, and `server_settings` be
+            among them.
+        """
         return connection_params(conninfo, **kwargs)
 
     async def __aenter__(self) -> Self:
@@ -150,6 +172,17 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
     async def close(self) -> None:
         """Close the connection; closing again does nothing."""
         if not self._closed:
+            self._close_now()
+
+    def terminate(self) -> None:
+        """Cut the connection off, without a goodbye to the server; call it from any thread or task.
+
+        What is under way raises OperationalError, and the server undoes the transaction when it
+        notices. Terminating a closed connection does nothing.
+        """
+        if not self._closed:
+            self._closed = True
+            self.shutdown()
             self._close_now()
 
     @overload
@@ -183,7 +216,13 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         return await self.cursor(binary=binary).execute(query, params)
 
     def transaction(
-        self, savepoint_name: str | None = None, force_rollback: bool = False
+        self,
+        savepoint_name: str | None = None,
+        force_rollback: bool = False,
+        *,
+        isolation: IsolationLevel | int | None = None,
+        read_only: bool | None = None,
+        deferrable: bool | None = None,
     ) -> AsyncTransaction:
         """Make a block that commits at its end, and rolls back if an exception leaves it.
 
@@ -192,8 +231,18 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         Args:
             savepoint_name: a name for the savepoint, by default made up if one is needed.
             force_rollback: roll back in any case, as tests like to.
+            isolation: the isolation level of this transaction, by default as the connection's
+                `isolation_level`. This and what follows is for outermost blocks: inside a
+                transaction that has begun, entering the block is a ProgrammingError.
+            read_only: whether it may only read, by default as the connection's `read_only`.
+            deferrable: whether it waits for a snapshot that can't fail it, by default as the
+                connection's `deferrable`.
+
+        Raises:
+            ValueError: there is no such isolation level.
         """
-        return AsyncTransaction(self, savepoint_name, force_rollback)
+        own = Characteristics.of(isolation, read_only, deferrable)
+        return AsyncTransaction(self, savepoint_name, force_rollback, own)
 
     def notifies(
         self, *, timeout: float | None = None, stop_after: int | None = None
@@ -263,3 +312,66 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
     async def set_autocommit(self, value: bool) -> None:
         """Change `autocommit`; ProgrammingError while a transaction is in progress."""
         await self.run(self.set_autocommit_gen(value))
+
+    @property
+    def isolation_level(self) -> IsolationLevel | None:
+        """The isolation level of the transactions to come; None leaves it to the server."""
+        return self.characteristics.isolation_level
+
+    @isolation_level.setter
+    def isolation_level(self, value: IsolationLevel | int | None) -> None:
+        tasks.assign(self.set_isolation_level, value)
+
+    async def set_isolation_level(self, value: IsolationLevel | int | None) -> None:
+        """Change `isolation_level`.
+
+        Args:
+            value: a member of IsolationLevel or its number; None for the server's default.
+
+        Raises:
+            ProgrammingError: a transaction is in progress.
+            ValueError: there is no such level.
+        """
+        await self.run(self.set_characteristic_gen("isolation_level", value))
+
+    @property
+    def read_only(self) -> bool | None:
+        """Whether the transactions to come may only read; None leaves it to the server."""
+        return self.characteristics.read_only
+
+    @read_only.setter
+    def read_only(self, value: bool | None) -> None:
+        tasks.assign(self.set_read_only, value)
+
+    async def set_read_only(self, value: bool | None) -> None:
+        """Change `read_only`; ProgrammingError while a transaction is in progress."""
+        await self.run(self.set_characteristic_gen("read_only", value))
+
+    @property
+    def deferrable(self) -> bool | None:
+        """Whether the transactions to come, if serializable and read only, wait for a safe snapshot.
+
+        With it they can't fail, nor make others fail. None leaves it to the server.
+        """
+        return self.characteristics.deferrable
+
+    @deferrable.setter
+    def deferrable(self, value: bool | None) -> None:
+        tasks.assign(self.set_deferrable, value)
+
+    async def set_deferrable(self, value: bool | None) -> None:
+        """Change `deferrable`; ProgrammingError while a transaction is in progress."""
+        await self.run(self.set_characteristic_gen("deferrable", value))
+
+    async def reset(self) -> None:
+        """Make the server's session as good as new: for whoever uses the connection next.
+
+        Undoes the transaction if there is one, and the session's settings, role, locks, cursors
+        and subscriptions to channels; prepared statements and temporary tables stay. So do
+        `autocommit`, `isolation_level` and what else you set on this object, except for the
+        callbacks of `listen()`.
+
+        Raises:
+            ProgrammingError: inside a `transaction()` block or a pipeline.
+        """
+        await self.run(reset_gen(self))

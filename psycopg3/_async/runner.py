@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from .. import errors as e
 from ..concurrency import tasks
 from ..generators import until_gen
+from ..session import forks
 from ..session.session import Session
 from ..session.transaction import OutOfOrderTransactionNesting
 from ..watching import watcher
@@ -32,6 +33,7 @@ class AsyncRunner(Session):
         self._own_wait = wait
         self._library = running_library()
         self._settle_in(self._library.place())
+        forks.register(self)
 
     def _settle_in(self, place: object) -> None:
         """Make what belongs to one event loop."""
@@ -59,15 +61,18 @@ class AsyncRunner(Session):
                 "the connection is already in use by the operation that calls this (a handler, a"
                 " signal handler or an iterator of it): use another connection here"
             )
-        async with self.lock:
-            try:
-                return await self.wait(gen, interval)
-            finally:
-                self._watcher.resume()
-                if self._closed:
-                    self._finish()
-                elif self.notices.wants_notifies:
-                    self.deliver()
+        try:
+            async with self.lock:
+                try:
+                    return await self.wait(gen, interval)
+                finally:
+                    self._watcher.resume()
+                    if self.notices.wants_notifies and not self._closed:
+                        self.deliver()
+        finally:
+            # After the lock is free: a thread that closes meanwhile sees it free, or is seen here.
+            if self._closed:
+                self._finish()
 
     async def wait(self, gen: WaitGen[T], interval: float | None = 0.1) -> T:
         """Run a generator over the connection's descriptor; the lock must be held.
@@ -187,6 +192,11 @@ class AsyncRunner(Session):
         self._watcher.close()
         super().give_up()
         self.tell_closed()
+
+    def disown(self) -> None:
+        """In a forked child: let go of the parent's connection, and of his event loop's reader."""
+        self._watcher.disown()
+        super().disown()
 
     def lost(self) -> None:
         """Stop listening to a connection that the server has left."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
-from ..generators import connect_gen
+from ..concurrency import threads
+from ..conninfo import conninfo_to_dict
+from ..session.attempts import Attempts
 from ..waiting import STOCK
 from .runner import running_library
 
@@ -16,18 +18,39 @@ if TYPE_CHECKING:
 
 
 def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
-    """Merge a connection string and keywords; the clock of connecting is the driver's own."""
+    """Merge a connection string and keywords.
+
+    Returns:
+        libpq's parameters by keyword, and besides, if they were given so: `password` as a callable,
+        `server_settings` as a dict.
+    """
+    ours = {"server_settings": kwargs.pop("server_settings", None)}
+    if callable(kwargs.get("password")):
+        ours["password"] = kwargs.pop("password")
     params = conninfo_to_dict(conninfo, **kwargs)
-    params["connect_timeout"] = timeout_from_conninfo(params)
-    return params
+    return params | {name: value for name, value in ours.items() if value is not None}
 
 
 def open_connection(params: dict[str, Any], wait: WaitFunc | None) -> PGconn:
     """Connect by libpq with these parameters, waiting as the running library waits.
 
+    Args:
+        params: as `connection_params` makes them. A callable password is called once, before the
+            first attempt; what it raises passes as it is.
+        wait: a waiter of the user's own.
+
     Raises:
         OperationalError: no connection; the message says why.
     """
     wait = wait or STOCK[running_library().name]
-    timeout = timeout_from_conninfo(params)
-    return wait(connect_gen(make_conninfo("", **params), timeout=timeout), 0.1)
+    password = params.get("password")
+    if callable(password):
+        params = {**params, "password": threads.settled(password())}
+    attempts = Attempts(params).advance_gen()
+    try:
+        return wait(attempts, 0.1)
+    finally:
+        # A waiter that is interrupted leaves everything where it is: sockets would stay open for
+        # as long as the exception lives. One that runs it elsewhere may still be at it.
+        with suppress(ValueError):
+            attempts.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from .. import errors as e
 from ..concurrency import threads
 from ..generators import until_gen
+from ..session import forks
 from ..session.session import Session
 from ..session.transaction import OutOfOrderTransactionNesting
 from ..watching import watcher
@@ -33,6 +34,7 @@ class Runner(Session):
         self._own_wait = wait
         self._library = running_library()
         self._settle_in(self._library.place())
+        forks.register(self)
 
     def _settle_in(self, place: object) -> None:
         """Make what belongs to one event loop."""
@@ -60,15 +62,18 @@ class Runner(Session):
                 "the connection is already in use by the operation that calls this (a handler, a"
                 " signal handler or an iterator of it): use another connection here"
             )
-        with self.lock:
-            try:
-                return self.wait(gen, interval)
-            finally:
-                self._watcher.resume()
-                if self._closed:
-                    self._finish()
-                elif self.notices.wants_notifies:
-                    self.deliver()
+        try:
+            with self.lock:
+                try:
+                    return self.wait(gen, interval)
+                finally:
+                    self._watcher.resume()
+                    if self.notices.wants_notifies and not self._closed:
+                        self.deliver()
+        finally:
+            # After the lock is free: a thread that closes meanwhile sees it free, or is seen here.
+            if self._closed:
+                self._finish()
 
     def wait(self, gen: WaitGen[T], interval: float | None = 0.1) -> T:
         """Run a generator over the connection's descriptor; the lock must be held.
@@ -188,6 +193,11 @@ class Runner(Session):
         self._watcher.close()
         super().give_up()
         self.tell_closed()
+
+    def disown(self) -> None:
+        """In a forked child: let go of the parent's connection, and of his event loop's reader."""
+        self._watcher.disown()
+        super().disown()
 
     def lost(self) -> None:
         """Stop listening to a connection that the server has left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import trio
 
-__all__ = ["Library", "Lock", "assign", "current", "shield"]
+__all__ = ["Library", "Lock", "assign", "current", "settled", "shield"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,6 +70,11 @@ def assign(setter: Callable[[T], object], _value: T) -> None:
         "this property can't be assigned on an asynchronous connection:"
         f" use 'await conn.{name}(...)'"
     )
+
+
+async def settled(value: T | Awaitable[T]) -> T:
+    """What a callback returned that may be a coroutine function: awaited, if it is to be."""
+    return await value if isinstance(value, Awaitable) else value
 
 
 # ---- locks ----
@@ -136,16 +141,40 @@ class Lock(Generic[Turn]):
     async def __aenter__(self) -> None:
         await self.acquire()
 
-    async def __aexit__(self, *exc: object) -> None:
+    # Not `async def`: trio's Ctrl-C may strike between the call and its await, and the coroutine
+    # would never run. The call itself has released it.
+    def __aexit__(self, *exc: object) -> Awaitable[None]:
         self.release()
+        return _DONE
 
     async def _wait_turn(self, me: object) -> None:
         """Queue up and sleep until `release` has made `me` the holder."""
+        try:
+            await self._sleep(me)
+        except BaseException:
+            if self._holder is me:  # it was passed to us while we were being cancelled
+                self.release()
+            else:
+                self._queue.pop(me, None)
+            raise
+
+    async def _sleep(self, me: object) -> None:
+        """Put `me` into the queue, and sleep until `_call` wakes it."""
         raise NotImplementedError
 
     def _call(self, turn: Turn) -> bool:
-        """Wake the task whose turn it is; False if it was cancelled meanwhile."""
+        """Wake the task whose turn it is; False if it has been cancelled."""
         raise NotImplementedError
+
+
+class _Done:
+    """An awaitable that is done already."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from ()
+
+
+_DONE = _Done()
 
 
 class _AsyncioLock(Lock["Future[None]"]):
@@ -156,18 +185,11 @@ class _AsyncioLock(Lock["Future[None]"]):
 
         super().__init__(current_task)
 
-    async def _wait_turn(self, me: object) -> None:
+    async def _sleep(self, me: object) -> None:
         from asyncio import get_running_loop
 
         turn = self._queue[me] = get_running_loop().create_future()
-        try:
-            await turn
-        except BaseException:
-            if self._holder is me:  # it was passed to us in the very turn of the loop that cancels
-                self.release()
-            else:
-                self._queue.pop(me, None)
-            raise
+        await turn
 
     def _call(self, turn: Future[None]) -> bool:
         if turn.done():
@@ -185,7 +207,7 @@ class _TrioLock(Lock["trio.lowlevel.Task"]):
 
         super().__init__(current_task)
 
-    async def _wait_turn(self, me: Any) -> None:
+    async def _sleep(self, me: Any) -> None:
         from trio.lowlevel import Abort, wait_task_rescheduled
 
         def abort(_: object) -> Abort:
@@ -303,6 +325,4 @@ def _trio() -> Library:
     # connection locked for ever.
     for name in ("acquire", "release", "__aenter__", "__aexit__"):
         setattr(_TrioLock, name, enable_ki_protection(getattr(Lock, name)))
-    return Library(
-        "trio", _TrioLock, _shield_trio, current_trio_token, _trio_deserted, _trio_spawn
-    )
+    return Library("trio", _TrioLock, _shield_trio, current_trio_token, _trio_deserted, _trio_spawn)

@@ -6,12 +6,12 @@ import atexit
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-__all__ = ["Library", "Lock", "assign", "current", "shield", "Errand"]
+__all__ = ["Library", "Lock", "assign", "current", "settled", "shield", "Errand"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,6 +91,22 @@ def assign(setter: Callable[[T], object], value: T) -> None:
 
 def _nowhere() -> None:
     """Threads have no event loop: their connections are at home everywhere."""
+
+
+def settled(value: T) -> T:
+    """What a callback returned, as it is; in the other world it may be a coroutine.
+
+    Raises:
+        TypeError: it is to be awaited.
+    """
+    if isinstance(value, Awaitable):
+        if isinstance(value, Coroutine):
+            value.close()  # or it would warn that nobody awaited it
+        raise TypeError(
+            "got an asynchronous function as a callback: nothing can be awaited here; give an"
+            " ordinary function, or make the connection with AsyncConnection"
+        )
+    return value
 
 
 _THREADS = Library("threads", Lock, shield, _nowhere, bool)

@@ -109,7 +109,7 @@ def _misread(conninfo: str) -> Iterator[str]:
             yield from {piece, _percent_decoded(piece)} - {""}
     for match in (_AFTER_PARAMETER if uri else _AFTER_KEYWORD).finditer(conninfo):
         region = match[1].strip()
-        if re.search(r"[%&=]" if uri else r"[\s'\\]", region):
+        if re.search(r"[%&=\s]" if uri else r"[\s'\\]", region):
             yield region
 
 

@@ -41,7 +41,7 @@ class Characteristics(NamedTuple):
     def over(self, default: Characteristics) -> Characteristics:
         """These, and where they say nothing, those of `default`."""
         pairs = zip(self, default, strict=True)
-        return self._make(theirs if mine is None else mine for mine, theirs in pairs)
+        return Characteristics._make(theirs if mine is None else mine for mine, theirs in pairs)
 
     @property
     def given(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from typing import Any
@@ -33,9 +34,6 @@ _REPORTED = (
     "standard_conforming_strings",
     "TimeZone",
 )
-
-# Defaults that libpq's list of options doesn't tell: one that libpq fills in, and one of ours.
-_FILLED_IN = {"sslcertmode": b"allow", "connect_timeout": b"%d" % DEFAULT_CONNECT_TIMEOUT}
 
 # Secrets that libpq doesn't mark as such.
 _SECRETS = frozenset({b"oauth_client_secret", b"scram_client_key", b"scram_server_key"})
@@ -141,6 +139,8 @@ class ConnectionInfo:
     @property
     def error_message(self) -> str:
         """libpq's last message about the connection, "" without; it never shows the password."""
+        if not self.pgconn.error_message:
+            return ""
         return self.pgconn.get_error_message(_codec(self.pgconn))
 
     # -- the other side --------------------------------------------------------------------
@@ -206,7 +206,6 @@ class ServerSettings(Mapping[str, str]):
     gives those that PostgreSQL reports; others, of poolers or of its kin, are found by name.
     """
 
-    __module__ = "psycopg3"
     __slots__ = ("_pgconn",)
 
     def __init__(self, pgconn: PGconn):
@@ -245,7 +244,21 @@ def _codec(pgconn: PGconn) -> str:
 
 
 def _is_default(option: ConninfoOption) -> bool:
-    return option.val in (option.compiled, _FILLED_IN.get(option.keyword.decode()))
+    return option.val == option.compiled or _text(option.val) == _unlisted_default(option.keyword)
+
+
+def _unlisted_default(keyword: bytes) -> str | None:
+    """A default that libpq fills in and its list of options doesn't tell, or one of ours."""
+    if keyword == b"connect_timeout":
+        return str(DEFAULT_CONNECT_TIMEOUT)
+    if keyword == b"sslcertmode":
+        return "allow"
+    if keyword == b"passfile":
+        # the manual's section "The Password File"
+        if os.name == "nt":
+            return os.environ.get("APPDATA", "") + "/postgresql/pgpass.conf"
+        return os.path.expanduser("~") + "/.pgpass"
+    return None
 
 
 def _is_secret(option: ConninfoOption) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from .. import errors as e
-from ..generators import arrived_notifies
 from ..waiting import WaitGen
 from .session import Session
 from .states import Operation
 
 # Like the manual's DISCARD ALL, but prepared statements, plans and temporary tables stay.
-# RESET ALL leaves the role; with the schema named, no function of a user's is called.
+# RESET ALL leaves the role; and with its schema named, no function of a user's is called.
 COMMANDS = (
     b"SET SESSION AUTHORIZATION DEFAULT",
     b"RESET ROLE",
@@ -30,19 +31,20 @@ def reset_gen(session: Session) -> WaitGen[None]:
         ProgrammingError: inside a transaction() block or a pipeline.
     """
     session.check(Operation.ROLLBACK, "reset()")
+    if session.exchange.pipelined:
+        raise e.ProgrammingError("can't do reset() in a pipeline: leave the pipeline() block first")
     yield from session.rollback_gen()
     try:
         yield from session.command_gen(b"; ".join(COMMANDS))
     except _UNKNOWN:
         yield from _one_by_one_gen(session)
-    if not session.notices.wants_notifies:
-        arrived_notifies(session.pgconn)  # the next user has not listened to these
+    # What came until here is for those who listened; whoever comes next has not.
+    session.deliver()
+    session.notices.forget_listeners()
 
 
 def _one_by_one_gen(session: Session) -> WaitGen[None]:
     """Run what this server knows of COMMANDS: what it doesn't know, it has nothing to undo of."""
     for command in COMMANDS:
-        try:
+        with suppress(*_UNKNOWN):
             yield from session.command_gen(command)
-        except _UNKNOWN:
-            pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .. import errors as e
@@ -20,7 +21,9 @@ from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus, version
 from ..pq.misc import connection_summary
 from ..waiting import WaitGen
 from . import states
+from .characteristics import Characteristics
 from .exchange import Exchange, Pending
+from .info import ConnectionInfo
 from .notices import Notices, Notify, call_handler, decoded
 from .results import check_results
 from .states import Operation, Phase
@@ -63,6 +66,8 @@ class Session:
         self.blocks: list[object] = []
         """The transaction() blocks that are open, the innermost last."""
         self._autocommit = False
+        self.characteristics = Characteristics()
+        """What BEGIN asks of the transactions to come."""
         self._adapters: AdaptersMap | None = None
         self._template: AdaptersMapLike | None = None
         self._closed = False
@@ -73,10 +78,9 @@ class Session:
 
     def __del__(self) -> None:
         # A half-built object, or one inherited by fork, has nothing to warn of.
-        pgconn = getattr(self, "pgconn", None)
-        if pgconn is None or self._closed or self._pid != os.getpid():
+        if getattr(self, "_closed", True) or self.pgconn.status == ConnStatus.BAD:
             return
-        if pgconn.status == ConnStatus.BAD:
+        if self._pid != os.getpid():
             return
         warnings.warn(
             f"{self!r} was deleted while still open: call close(), or use it in a 'with' block",
@@ -100,6 +104,17 @@ class Session:
     def broken(self) -> bool:
         """Whether the connection ended without `close()` being called."""
         return not self._closed and self.pgconn.status == ConnStatus.BAD
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, be it a failed one; also that of a command under way."""
+        at_rest = (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+        return self.pgconn.transaction_status not in at_rest
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """What the server and libpq tell about the connection."""
+        return ConnectionInfo(self.pgconn)
 
     @property
     def adapters(self) -> AdaptersMap:
@@ -138,7 +153,7 @@ class Session:
     def phase(self) -> Phase:
         """Where the session stands: what may be done now is in `states.ALLOWED`."""
         if self._closed:
-            return Phase.CLOSED
+            return Phase.CLOSED if self._pid == os.getpid() else Phase.INHERITED
         phase = states.phase_of(self.pgconn)
         if self.blocks and phase in (Phase.IDLE, Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION):
             return Phase.BLOCK
@@ -281,9 +296,10 @@ class Session:
         """Whether the next statement needs a transaction to be opened first."""
         return not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE
 
-    def begin_command(self) -> bytes:
-        """The statement that opens a transaction."""
-        return b"BEGIN"
+    def begin_command(self, own: Characteristics | None = None) -> bytes:
+        """The statement that opens a transaction, whose `own` characteristics go first."""
+        asked = self.characteristics if own is None else own.over(self.characteristics)
+        return asked.begin_command()
 
     def begin_gen(self) -> WaitGen[None]:
         """Open a transaction."""
@@ -325,6 +341,12 @@ class Session:
         self.check(Operation.CHARACTERISTICS, "autocommit")
         self._autocommit = bool(value)
         yield from ()  # a generator like its sisters, though nothing is sent
+
+    def set_characteristic_gen(self, name: str, value: object) -> WaitGen[None]:
+        """Change one of what BEGIN asks for, between two transactions only."""
+        self.check(Operation.CHARACTERISTICS, name)
+        self.characteristics = self.characteristics.changed(name, value)
+        yield from ()
 
     def notifies_gen(self, timeout: float | None) -> WaitGen[list[Notify]]:
         """Wait for notifications; the handlers get them too."""
@@ -393,10 +415,24 @@ class Session:
         import socket
 
         try:
-            with socket.socket(fileno=os.dup(self.pgconn.socket)) as link:
-                link.shutdown(socket.SHUT_RDWR)
+            fd = self.pgconn.socket
+            # The family is of no matter here.
+            with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as link:
+                # Another thread may have freed the connection since, and the number be reused:
+                # if it is still ours now, it was when it was duplicated.
+                if self.pgconn.socket == fd:
+                    link.shutdown(socket.SHUT_RDWR)
         except (OSError, e.OperationalError):
             pass  # it has ended by itself
+
+    def disown(self) -> None:
+        """In a forked child: let go of the parent's connection, which lives on."""
+        self._closed = True
+        self._close_handlers.clear()
+        # Closing the child's copy of the descriptor tells the server nothing.
+        with suppress(OSError, e.OperationalError):
+            os.close(self.pgconn.socket)
+        self.pgconn.finish()
 
     def log(self, message: str, *args: object) -> None:
         """Tell the log of something that no exception can tell."""

@@ -18,6 +18,7 @@ class Phase(Enum):
     ACTIVE = "executing a command"
     CLOSED = "closed"
     LOST = "lost"
+    INHERITED = "inherited by fork"
 
 
 class Operation(Enum):
@@ -53,6 +54,7 @@ ALLOWED: dict[Phase, frozenset[Operation]] = {
     Phase.ACTIVE: frozenset({Operation.REFER}),
     Phase.CLOSED: frozenset(),
     Phase.LOST: frozenset(),
+    Phase.INHERITED: frozenset(),
 }
 
 _IN_TRANSACTION = "can't change {what} now: a transaction is in progress; commit or roll back first"
@@ -78,6 +80,9 @@ _ANYTIME: dict[Phase, str] = {
     ),
     Phase.CLOSED: "can't do {what}: the connection is closed; open a new one",
     Phase.LOST: "can't do {what}: the connection to the server was lost; open a new one",
+    Phase.INHERITED: (
+        "can't do {what}: the connection belongs to the parent process; open one in this process"
+    ),
 }
 
 _PHASE: dict[int, Phase] = {
@@ -107,6 +112,7 @@ MEANING: dict[int, Meaning] = {
 _REFUSED_AS = {
     Phase.CLOSED: e.OperationalError,
     Phase.LOST: e.OperationalError,
+    Phase.INHERITED: e.OperationalError,
 }
 
 

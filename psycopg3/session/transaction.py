@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .. import errors as e
 from ..pq import TransactionStatus
 from ..waiting import WaitGen
-from .states import Operation, Phase
+from .characteristics import Characteristics
+from .states import Operation
 
 if TYPE_CHECKING:
     from .session import Session
@@ -50,10 +51,15 @@ class BaseTransaction:
         FAILED = "failed"
 
     def __init__(
-        self, session: Session, savepoint_name: str | None = None, force_rollback: bool = False
+        self,
+        session: Session,
+        savepoint_name: str | None = None,
+        force_rollback: bool = False,
+        characteristics: Characteristics | None = None,
     ):
         self._session = session
         self._savepoint = savepoint_name
+        self._characteristics = characteristics or Characteristics()
         self.force_rollback = force_rollback
         """Whether to undo the block also when no exception is raised."""
         self._status = self.Status.NOT_STARTED
@@ -80,7 +86,12 @@ class BaseTransaction:
         session = self._session
         session.check(Operation.BLOCK, "transaction()")
         self._outermost = session.pgconn.transaction_status == TransactionStatus.IDLE
-        commands = [session.begin_command()] if self._outermost else []
+        if self._characteristics.given and not self._outermost:
+            raise e.ProgrammingError(
+                "isolation, read_only and deferrable are of a whole transaction, and one is in"
+                " progress: give them to its outermost transaction() block, or end it first"
+            )
+        commands = [session.begin_command(self._characteristics)] if self._outermost else []
         if not self._outermost and not self._savepoint:
             self._savepoint = f"_pg3_{len(session.blocks) + 1}"
         if self._savepoint:
@@ -91,7 +102,7 @@ class BaseTransaction:
 
     def _exit_gen(self, exc: BaseException | None) -> WaitGen[bool]:
         """End the block; True if `exc` is a Rollback meant for it."""
-        if self._session.phase in (Phase.LOST, Phase.CLOSED):
+        if self._session.closed:
             return self._fail_with_session(exc)
         if exc is None and not self.force_rollback:
             yield from self._commit_gen()

@@ -26,7 +26,7 @@ class Cluster:
 
     A server of our own listens on a Unix socket and on 127.0.0.1, has the superuser `postgres`, and
     leaves nothing behind, also when this process is killed. It works for root too: the server then
-    runs as the account `postgres`, or as nobody.
+    runs as the account `postgres`, or as nobody. It needs a POSIX system.
 
         with Cluster(settings={"max_connections": 20}) as cluster:
             conn = psycopg3.connect(cluster.dsn)

@@ -32,6 +32,7 @@ SETTINGS: dict[str, Setting] = {
     "listen_addresses": HOST,
     "fsync": False,
     "full_page_writes": False,
+    "max_prepared_transactions": 16,  # two-phase commits are off without it
     "logging_collector": False,
     "log_destination": "stderr",
     "timezone": "UTC",

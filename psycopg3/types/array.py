@@ -131,18 +131,16 @@ class _ListDumper(RecursiveDumper):
         """That of the elements."""
         if self._one_type:
             return self.cls
-        _, elements = _flatten(obj)
-        element = self._choose(elements)
-        if element is None:
-            return (self.cls, type(None))
-        example = next(item for item in elements if item is not None)
-        return (self.cls, type(element), element.get_key(example, self._element_format))
+        element, example = self._choose(_flatten(obj)[1])
+        if element is not None:
+            return (self.cls, type(element), element.get_key(example, self._element_format))
+        return self._key_of_nothing()
 
     def upgrade(self, obj: list[Any], format: PyFormat) -> Dumper:
         """A dumper for arrays of what the elements are sent as."""
         if self._one_type:
             return self
-        element = self._choose(_flatten(obj)[1])
+        element, _ = self._choose(_flatten(obj)[1])
         if element is None:
             return ListDumper(self.cls, self._tx)
         made = type(self)(self.cls, self._tx)
@@ -150,29 +148,36 @@ class _ListDumper(RecursiveDumper):
         made._take_type(element.oid)
         return made
 
+    def _key_of_nothing(self) -> DumperKey:
+        return self.cls
+
     def _take_type(self, oid: int) -> None:
         info = self._tx.adapters.types.get(oid)
         if info is not None:
             self.oid, self.element_oid = info.array_oid, info.oid
             self._delimiter = info.delimiter.encode()
 
-    def _choose(self, elements: list[Any]) -> DumperLike | None:
-        """Return a dumper that writes all the elements; None if they are all None."""
+    def _choose(self, elements: list[Any]) -> tuple[DumperLike | None, Any]:
+        """Return a dumper that writes all the elements, and a value that has this dumper.
+
+        Both are None if all elements are.
+        """
         cls = _class_of(elements)
         if cls is None:
-            return None
+            return None, None
         present = [item for item in elements if item is not None]
         format, get_dumper = self._element_format, self._tx.get_dumper
         if cls is int:
             # The widest type is that of the largest, or of the smallest: of which ~ is as wide.
-            return get_dumper(max(max(present), ~min(present)), format)
+            widest = max(max(present), ~min(present))
+            return get_dumper(widest, format), widest
         if self._tx.adapters.get_dumper(cls, format).get_key is Dumper.get_key:
-            return get_dumper(present[0], format)
-        return self._common([get_dumper(item, format) for item in present])
+            return get_dumper(present[0], format), present[0]
+        return self._common([(get_dumper(item, format), item) for item in present])
 
-    def _common(self, dumpers: list[DumperLike]) -> DumperLike:
+    def _common(self, dumpers: list[tuple[DumperLike, Any]]) -> tuple[DumperLike, Any]:
         """Return the one of several dumpers that writes what all of them do."""
-        by_oid = {dumper.oid: dumper for dumper in dumpers}
+        by_oid = {dumper.oid: (dumper, item) for dumper, item in dumpers}
         if len(by_oid) > 1:
             by_oid.pop(INVALID_OID, None)  # these go with any type
         if len(by_oid) == 1:
@@ -197,7 +202,7 @@ class _ListDumper(RecursiveDumper):
                 element = get_dumper(self.element_oid, self.format)(type(None), self._tx)
                 self._element = element
         elif element is None:
-            element = self._choose(elements)
+            element, _ = self._choose(elements)
             if element is None:
                 return [None] * len(elements)
         dump = element.dump
@@ -231,6 +236,10 @@ class ListBinaryDumper(_ListDumper):
 
     format = Format.BINARY
     _element_format = PyFormat.BINARY
+
+    def _key_of_nothing(self) -> DumperKey:
+        # Binary arrays are of some type; text ones of what the query needs.
+        return (self.cls, type(None))
 
     def _take_type(self, oid: int) -> None:
         super()._take_type(oid or TEXT_OID)

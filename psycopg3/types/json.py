@@ -251,7 +251,8 @@ def _with_function(adapter: type[Any], name: str, function: Callable[..., Any]) 
     """Return a subclass of an adapter that uses `function`, instead of another given before."""
     base = adapter if vars(adapter).get(name) is None else adapter.__bases__[0]
     namespace = {name: staticmethod(function), "__module__": base.__module__}
-    return cast("type[Any]", type(base)(base.__name__, (base,), namespace))
+    metaclass: Any = type(base)
+    return cast("type[Any]", metaclass(base.__name__, (base,), namespace))
 
 
 def _default_dumps(obj: Any) -> str | bytes:

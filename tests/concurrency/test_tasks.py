@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -114,6 +115,57 @@ async def test_assign_refuses() -> None:
         tasks.assign(Thing().set_colour, "red")
 
 
+async def test_settled() -> None:
+    async def callback() -> int:
+        await anyio.sleep(0)
+        return 5
+
+    made: Any = callback()
+    assert await tasks.settled(5) == 5
+    assert await tasks.settled(made) == 5
+
+
+@pytest.mark.parametrize("run", [lambda func: asyncio.run(func()), trio.run])
+def test_places(run: Any) -> None:
+    async def main() -> tuple[tasks.Library, object]:
+        library = tasks.current()
+        place = library.place()
+        assert library.place() is place
+        assert not library.deserted(place)
+        return library, place
+
+    library, first = run(main)
+    assert library.deserted(first)
+    _, second = run(main)
+    assert second is not first
+    with pytest.raises(RuntimeError):
+        library.place()
+
+
+async def test_spawned_on_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    spawn = tasks.current().spawn
+    assert spawn is not None
+    done = anyio.Event()
+
+    async def work() -> None:
+        await anyio.sleep(0.01)
+        gc.collect()
+        await anyio.sleep(0.01)
+        done.set()
+
+    async def fail() -> None:
+        await anyio.sleep(0)
+        raise ZeroDivisionError
+
+    spawn(fail())
+    spawn(work())
+    with anyio.fail_after(5):
+        await done.wait()
+    assert [record.exc_info and record.exc_info[0] for record in caplog.records] == [
+        ZeroDivisionError
+    ]
+
+
 # ---- locks ----
 
 
@@ -134,14 +186,12 @@ async def test_lock_knows_its_owner() -> None:
 
 
 def test_nobody_owns_it_outside_of_tasks() -> None:
-    for run in (asyncio.run, trio.run):
+    async def make() -> Any:
+        lock = tasks.current().Lock()
+        await lock.acquire()
+        return lock
 
-        async def make() -> Any:
-            lock = tasks.current().Lock()
-            await lock.acquire()
-            return lock
-
-        lock = run(make()) if run is asyncio.run else run(make)
+    for lock in (asyncio.run(make()), trio.run(make)):
         assert lock.locked()
         assert not lock.owned()
 
@@ -295,6 +345,7 @@ def test_trio_lock_survives_ctrl_c() -> None:
         while True:
             async with lock:
                 pass
+            await trio.lowlevel.checkpoint()  # here Ctrl-C comes that hit the lock's own lines
 
     before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
@@ -508,17 +559,35 @@ def test_shield_keeps_the_counts_of_timeouts() -> None:
         assert task.cancelling() == 0
         await asyncio.sleep(0)
 
+    asyncio.run(main())
+
+
+def test_shield_in_a_task_group() -> None:
+    async def main() -> None:
+        done = False
+
+        async def cleanup() -> None:
+            nonlocal done
+            await asyncio.sleep(0.05)
+            done = True
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(10)
+            finally:
+                await tasks.shield(cleanup)
+
+        async def fail() -> None:
+            await asyncio.sleep(0.02)
+            raise ZeroDivisionError
+
         with pytest.raises(ExceptionGroup) as caught:
             async with asyncio.TaskGroup() as tg:
-
-                async def fail() -> None:
-                    await asyncio.sleep(0.02)
-                    raise ZeroDivisionError
-
-                tg.create_task(work())
+                worker = tg.create_task(work())
                 tg.create_task(fail())
         assert [type(ex) for ex in caught.value.exceptions] == [ZeroDivisionError]
-        assert task.cancelling() == 0
+        assert done
+        assert worker.cancelled()
 
     asyncio.run(main())
 

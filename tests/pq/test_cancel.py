@@ -18,10 +18,25 @@ CANCELED = b"57014"
 
 
 @pytest.fixture
-def sleeping(pgconn: pq.PGconn) -> pq.PGconn:
+def until_asleep(dsn: str, pgconn: pq.PGconn) -> Callable[[], None]:
+    """Wait until the connection's server sleeps: a request that comes earlier is ignored."""
+    observer = pq.PGconn.connect(dsn.encode())
+    asked = b"select 1 from pg_stat_activity where pid = %d and wait_event = 'PgSleep'"
+
+    def wait() -> None:
+        deadline = time.monotonic() + 10
+        while not observer.exec_(asked % pgconn.backend_pid).ntuples:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture
+def sleeping(pgconn: pq.PGconn, until_asleep: Callable[[], None]) -> pq.PGconn:
     """A connection whose server sleeps."""
     pgconn.send_query(b"select pg_sleep(30)")
-    time.sleep(0.05)
+    until_asleep()
     return pgconn
 
 
@@ -51,21 +66,17 @@ def test_cancel(sleeping: pq.PGconn) -> None:
     assert sleeping.exec_(b"select 1").status == pq.ExecStatus.TUPLES_OK
 
 
-def test_cancel_from_another_thread(pgconn: pq.PGconn) -> None:
-    cancel = pgconn.get_cancel()
-    timer = threading.Timer(0.1, cancel.cancel)
-    timer.start()
-    result = pgconn.exec_(b"select pg_sleep(30)")
-    timer.join()
-    assert result.error_field(DiagnosticField.SQLSTATE) == CANCELED
-
-
-def test_cancel_while_another_thread_waits(pgconn: pq.PGconn) -> None:
+def test_cancel_from_another_thread(pgconn: pq.PGconn, until_asleep: Callable[[], None]) -> None:
     """The cancel object may be made while the command runs, unlike everything else."""
-    timer = threading.Timer(0.1, lambda: pgconn.get_cancel().cancel())
-    timer.start()
+
+    def cancel() -> None:
+        until_asleep()
+        pgconn.get_cancel().cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
     result = pgconn.exec_(b"select pg_sleep(30)")
-    timer.join()
+    thread.join()
     assert result.error_field(DiagnosticField.SQLSTATE) == CANCELED
 
 
@@ -103,7 +114,9 @@ def test_blocking(sleeping: pq.PGconn, cancel_conn: pq.PGcancelConn) -> None:
     assert sqlstate(sleeping) == CANCELED
 
 
-def test_step_by_step_and_once_more(sleeping: pq.PGconn, cancel_conn: pq.PGcancelConn) -> None:
+def test_step_by_step_and_once_more(
+    sleeping: pq.PGconn, cancel_conn: pq.PGcancelConn, until_asleep: Callable[[], None]
+) -> None:
     for _ in range(2):
         cancel_conn.start()
         while (status := cancel_conn.poll()) in (PollingStatus.READING, PollingStatus.WRITING):
@@ -117,7 +130,7 @@ def test_step_by_step_and_once_more(sleeping: pq.PGconn, cancel_conn: pq.PGcance
         cancel_conn.reset()
         assert cancel_conn.status is ConnStatus.ALLOCATED
         sleeping.send_query(b"select pg_sleep(30)")
-        time.sleep(0.05)
+        until_asleep()
     sleeping.get_cancel().cancel()
 
 

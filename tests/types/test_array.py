@@ -18,7 +18,13 @@ from psycopg3.adapt import AdaptersMap, Dumper, Format, PyFormat, Transformer
 from psycopg3.errors import DataError, InterfaceError, ProgrammingError
 from psycopg3.postgres import adapters
 from psycopg3.types import TypeInfo
-from psycopg3.types.array import ArrayLoader, parse_array, register_all_arrays, register_array
+from psycopg3.types.array import (
+    ArrayLoader,
+    ListDumper,
+    parse_array,
+    register_all_arrays,
+    register_array,
+)
 from psycopg3.types.json import Json, Jsonb
 from psycopg3.types.numeric import Float4, Int4, Int8
 
@@ -187,6 +193,38 @@ def test_subclasses_of_int_take_the_type_that_holds_all(shared: Bare, format: Py
     query = "select $1, pg_typeof($1)::text"
     value = [Amount(1), Amount(2**40), Amount(70_000)]
     assert shared.row(query, (value,), format=format) == (value, "bigint[]")
+
+
+def test_lists_of_one_query_have_types_of_their_own(shared: Bare) -> None:
+    values: tuple[list[Any], ...] = (
+        [Amount(1)],
+        [Amount(1), Amount(2**40)],
+        [1],
+        [1, 70_000],
+        [],
+        [None],
+        ["a"],
+    )
+    for format in PyFormat:
+        transformer = Transformer(shared)
+        data = transformer.dump_sequence(values, [format] * len(values))
+        assert data[3] != data[2]
+        names = [adapters.types[oid].name if oid else "" for oid in transformer.types or ()]
+        text = "text" if format == PyFormat.BINARY else ""
+        assert names == ["int2", "int8", "int2", "int4", "", "", text]
+
+
+def test_a_list_dumper_of_the_users_writes_every_list(bare: Bare) -> None:
+    class Spy(ListDumper):
+        def dump(self, obj: list[Any]) -> bytes:
+            seen.append(obj)
+            return super().dump(obj)
+
+    seen: list[Any] = []
+    bare.adapters.register_dumper(list, Spy)
+    for value in ([], [None], [1], ["a"]):
+        assert bare.row("select $1::text[]", (value,)) == ([str(x) if x else x for x in value],)
+    assert seen == [[], [None], [1], ["a"]]
 
 
 class Many(list[Any]):

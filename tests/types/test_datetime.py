@@ -537,7 +537,9 @@ def test_intervals_that_python_has_not(session: Bare, value: str, result: Format
 class Lasting(timedelta):
     """One that counts otherwise."""
 
-    days = property(lambda _self: 17)
+    @property
+    def days(self) -> int:
+        return 17
 
     def __str__(self) -> str:
         return "long"
