@@ -209,7 +209,7 @@ def unpack(archive: Path) -> Path:
     """Unpack an archive of npm's beside it and make the links that it lists; where it is then."""
     with tarfile.open(archive) as file:
         # Since 3.11.4, and the rule since 3.14: nothing may lie outside.
-        file.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+        file.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
         file.extractall(archive.parent)
     package = archive.parent / "package"
     for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..concurrency import tasks
 from ..pq import Format
-from ..rows import TupleRow, tuple_row
+from ..rows import Row, TupleRow, tuple_row
 from ..session.characteristics import Characteristics
 from ..session.reset import reset_gen
 from ..session.states import Operation
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..session.notices import NotifyHandler
     from ..waiting import AsyncWaitFunc
 
-Row = TypeVar("Row", covariant=True)
 NewRow = TypeVar("NewRow")
 
 

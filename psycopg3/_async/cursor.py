@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from ..rows import Row
 from ..session.cursor import BaseCursor
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from ..abc import Params, Query
     from ..rows import RowFactory
     from .runner import AsyncRunner
-
-Row = TypeVar("Row", covariant=True)
 
 
 class AsyncCursor(BaseCursor[Row]):

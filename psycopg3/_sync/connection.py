@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..concurrency import threads
 from ..pq import Format
-from ..rows import TupleRow, tuple_row
+from ..rows import Row, TupleRow, tuple_row
 from ..session.characteristics import Characteristics
 from ..session.reset import reset_gen
 from ..session.states import Operation
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ..session.notices import NotifyHandler
     from ..waiting import WaitFunc
 
-Row = TypeVar("Row", covariant=True)
 NewRow = TypeVar("NewRow")
 
 

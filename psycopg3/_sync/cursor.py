@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from ..rows import Row
 from ..session.cursor import BaseCursor
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from ..abc import Params, Query
     from ..rows import RowFactory
     from .runner import Runner
-
-Row = TypeVar("Row", covariant=True)
 
 
 class Cursor(BaseCursor[Row]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from .threads import Library
 
@@ -74,7 +74,9 @@ def assign(setter: Callable[[T], object], _value: T) -> None:
 
 async def settled(value: T | Awaitable[T]) -> T:
     """What a callback returned that may be a coroutine function: awaited, if it is to be."""
-    return await value if isinstance(value, Awaitable) else value
+    if isinstance(value, Awaitable):
+        return cast(T, await value)
+    return value
 
 
 # ---- locks ----

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from .. import errors as e
 from ..adapt import AdaptersMap, Transformer
 from ..pq import ExecStatus, Format
 from ..query import BoundQuery, bind
+from ..rows import Row
 from ..waiting import WaitGen
 from .exchange import Pending
 from .results import Column, ResultSet, check_results
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from ..abc import Params, Query
     from ..pq import PGresult
     from ..rows import RowFactory
-
-Row = TypeVar("Row", covariant=True)
 
 # executemany: how many commands are sent before the oldest of them must have its results.
 # They bound the memory that results take; more than 100 in flight gain nothing measurable.
@@ -39,10 +38,11 @@ class BaseCursor(Generic[Row]):
         """How many rows `fetchmany()` returns if it isn't told."""
         self.format = Format.TEXT
         """The format asked for results if `execute()` isn't told."""
+        self._transformer = Transformer(self)
         self._reset()
 
     def _reset(self) -> None:
-        self._transformer = Transformer(self)
+        self._transformer.reset()
         self._query: BoundQuery | None = None
         self._pending: Pending | None = None
         self._results: list[PGresult] = []
@@ -73,10 +73,6 @@ class BaseCursor(Generic[Row]):
     def connection(self) -> Session:
         """The connection that the cursor works on."""
         return self._session
-
-    @property
-    def _encoding(self) -> str:
-        return self._session.encoding
 
     @property
     def _result(self) -> PGresult | None:
@@ -201,7 +197,7 @@ class BaseCursor(Generic[Row]):
         self._check_open()
         self._reset()
         self._query = bound = self._bind(query, params, binary)
-        encoding = self._encoding
+        encoding = self._transformer.encoding
         pending = yield from self._session.query_gen(bound)
         yield from self._refuse_copy_gen(pending)
         self._take(pending, encoding)
@@ -267,7 +263,7 @@ class BaseCursor(Generic[Row]):
         if sent:
             yield from self._session.exchange.settle_gen(sent[-1])
         for pending in sent:
-            check_results(pending.results, self._encoding)
+            check_results(pending.results, self._transformer.encoding)
             for result in pending.results:
                 total += result.command_tuples or 0
             if returning:

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from .. import errors as e
-from .._oids import (
-    BIT_OID,
-    BPCHAR_OID,
-    INTERVAL_OID,
-    NUMERIC_OID,
-    TIME_OID,
-    TIMESTAMP_OID,
-    TIMESTAMPTZ_OID,
-    TIMETZ_OID,
-    VARBIT_OID,
-    VARCHAR_OID,
-)
+from ..rows import Row
 from .states import MEANING, Meaning
 
 if TYPE_CHECKING:
+    from ..abc import TypesLike
     from ..adapt import Transformer
     from ..pq import PGresult
     from ..rows import RowMaker
-
-Row = TypeVar("Row", covariant=True)
-
-_WITH_LENGTH = frozenset({BPCHAR_OID, VARCHAR_OID})
-_WITH_BITS = frozenset({BIT_OID, VARBIT_OID})
-_WITH_SECONDS = frozenset({TIME_OID, TIMETZ_OID, TIMESTAMP_OID, TIMESTAMPTZ_OID, INTERVAL_OID})
-_MODIFIER_HEADER = 4  # atttypmod counts the length word: varchar(10) is 14
 
 
 def check_results(results: list[PGresult], encoding: str) -> None:
@@ -119,49 +102,9 @@ class ResultSet(Generic[Row]):
         """What the result's columns are, one record each."""
         transformer = self._transformer
         return [
-            Column.of(self.result, i, transformer.encoding, _displayed(transformer, self.result, i))
+            Column.of(self.result, i, transformer.encoding, transformer.adapters.types)
             for i in range(self.result.nfields)
         ]
-
-
-def _displayed(transformer: Transformer, result: PGresult, index: int) -> str:
-    """A column's type as SQL writes it; its oid if the type isn't registered."""
-    oid, modifier = result.ftype(index), result.fmod(index)
-    info = transformer.adapters.types.get(oid)
-    if info is None:
-        return str(oid)
-    is_array = oid == info.array_oid and oid != info.oid
-    name: str = info.name
-    precision, scale = _precision(info.oid, modifier)
-    length = _length(info.oid, modifier)
-    if length is not None:
-        name += f"({length})"
-    elif precision is not None:
-        name += f"({precision})" if scale is None else f"({precision},{scale})"
-    return name + "[]" if is_array else name
-
-
-def _length(oid: int, modifier: int) -> int | None:
-    if oid in _WITH_LENGTH and modifier >= _MODIFIER_HEADER:
-        return modifier - _MODIFIER_HEADER
-    if oid in _WITH_BITS and modifier >= 0:
-        return modifier
-    return None
-
-
-def _precision(oid: int, modifier: int) -> tuple[int | None, int | None]:
-    """Precision and scale out of a type modifier, as the server packs them."""
-    if modifier < 0:
-        return None, None
-    if oid == NUMERIC_OID:
-        packed = modifier - _MODIFIER_HEADER
-        scale = packed & 0x7FF
-        # the scale is an 11-bit signed number since PostgreSQL 15: numeric(3,-2)
-        return packed >> 16, scale - 0x800 if scale & 0x400 else scale
-    if oid in _WITH_SECONDS:
-        digits = modifier & 0xFFFF  # interval keeps its range of fields above
-        return (digits, None) if digits != 0xFFFF else (None, None)
-    return None, None
 
 
 class Column(Sequence[Any]):
@@ -175,14 +118,18 @@ class Column(Sequence[Any]):
         """The type as SQL writes it: "numeric(10,2)[]"."""
 
     @classmethod
-    def of(cls, result: PGresult, index: int, encoding: str, type_display: str) -> Column:
-        """Read a column's description out of a result."""
+    def of(cls, result: PGresult, index: int, encoding: str, types: TypesLike) -> Column:
+        """Read a column's description out of a result; a type that isn't known shows as its oid."""
         oid, modifier, size = result.ftype(index), result.fmod(index), result.fsize(index)
         name = (result.fname(index) or b"").decode("utf-8" if encoding == "ascii" else encoding)
-        precision, scale = _precision(oid, modifier)
-        length = _length(oid, modifier)
         internal = size if size >= 0 else None
-        return cls((name, oid, length, internal, precision, scale, None), type_display)
+        info = types.get(oid)
+        if info is None:
+            return cls((name, oid, None, internal, None, None, None), str(oid))
+        length = info.get_display_size(modifier)
+        precision, scale = info.get_precision(modifier), info.get_scale(modifier)
+        seven = (name, oid, length, internal, precision, scale, None)
+        return cls(seven, info.get_type_display(oid, modifier))
 
     @property
     def name(self) -> str:
