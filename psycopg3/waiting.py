@@ -200,6 +200,7 @@ async def wait_async(gen: WaitGen[T], interval: float | None = 0.1) -> T:
 async def listen_asyncio(
     loop: AbstractEventLoop, asked: tuple[int, Wait], interval: float | None
 ) -> int:
+    """Wait once for what a generator asked, on an asyncio loop; return the `Ready` bits."""
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
     # same number, to which a standing registration is deaf.
     fd, want = _pair(asked)
@@ -294,6 +295,7 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
 
 
 async def listen_trio(asked: tuple[int, Wait], interval: float | None) -> int:
+    """Wait once for what a generator asked, in a trio task; return the `Ready` bits."""
     from trio import ClosedResourceError, move_on_after
 
     fd, want = _pair(asked)

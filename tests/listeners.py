@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from typing import Self
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 ADDRESS = "127.0.0.1"
@@ -34,7 +35,7 @@ class Listener:
         self._open: list[socket.socket] = []
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -124,8 +124,8 @@ def check_everything() -> int:
 
 
 def run(*args: str) -> int:
-    """Run the environment's Python in the root of the repository; its exit status."""
-    return subprocess.call([str(PYTHON), *args], cwd=ROOT)
+    """Run the environment's Python in the repository, printing at once; its exit status."""
+    return subprocess.call([str(PYTHON), "-u", *args], cwd=ROOT)
 
 
 def say(text: str) -> None:

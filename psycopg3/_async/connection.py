@@ -44,7 +44,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
 
     __module__ = "psycopg3"
 
-    cursor_factory: type[AsyncCursor[Row]] = AsyncCursor
+    cursor_factory: type[AsyncCursor[Row]] = cast("Any", AsyncCursor)
     """The class of the cursors that `cursor()` makes: set it on a subclass, or on a connection.
 
     It is called with the connection and the keyword `row_factory`.

@@ -45,7 +45,7 @@ class Connection(Runner, Generic[Row]):
 
     __module__ = "psycopg3"
 
-    cursor_factory: type[Cursor[Row]] = Cursor
+    cursor_factory: type[Cursor[Row]] = cast("Any", Cursor)
     """The class of the cursors that `cursor()` makes: set it on a subclass, or on a connection.
 
     It is called with the connection and the keyword `row_factory`.

@@ -221,12 +221,13 @@ class _Crew:
         thread = threading.Thread(
             target=self._work, args=(errand,), name="psycopg3-errand", daemon=True
         )
-        with self._lock:
-            if len(self._threads) >= Errand.LIMIT:
-                self._queue.append(errand)
-                return
-            self._threads.add(thread)
+        # A signal's handler may raise anywhere here, and a thread that never started can't be joined.
         try:
+            with self._lock:
+                if len(self._threads) >= Errand.LIMIT:
+                    self._queue.append(errand)
+                    return
+                self._threads.add(thread)
             thread.start()
         except BaseException:
             with self._lock:

@@ -53,6 +53,12 @@ class Place(NamedTuple):
         is_socket = self.host.startswith("@") or os.path.isabs(self.host)
         return not is_socket and not _is_address(self.host)
 
+    def named_in(self, message: str) -> str:
+        """A message of libpq's with the name too of this place, as where libpq looked it up itself."""
+        if not (self.host and self.hostaddr):
+            return message
+        return message.replace(f'"{self.hostaddr}"', f'"{self.host}" ({self.hostaddr})', 1)
+
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self._asdict().items() if value)
 
@@ -157,7 +163,11 @@ class Attempts:
             )
 
         conninfo = make_conninfo("", **self._params_for(place))
-        return until_gen(connect_gen(conninfo), deadline, too_late)
+        try:
+            return (yield from until_gen(connect_gen(conninfo), deadline, too_late))
+        except e.OperationalError as ex:
+            ex.args = tuple(place.named_in(arg) for arg in ex.args)
+            raise
 
     def _params_for(self, place: Place) -> dict[str, Any]:
         """The parameters of one attempt: those given, where they don't differ for this place."""

@@ -159,6 +159,13 @@ class TestReset:
                 await conn.reset()
             assert await one(conn, "select 1") == 1
 
+    async def test_refused_in_a_pipeline(self, dsn):
+        async with await AsyncConnection.connect(dsn, autocommit=True) as conn:
+            conn.exchange.enter()
+            with pytest.raises(psycopg3.ProgrammingError, match="pipeline"):
+                await conn.reset()
+            conn.terminate()
+
     async def test_closed(self, dsn):
         conn = await AsyncConnection.connect(dsn)
         await conn.close()

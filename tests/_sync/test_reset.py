@@ -160,6 +160,13 @@ class TestReset:
                 conn.reset()
             assert one(conn, "select 1") == 1
 
+    def test_refused_in_a_pipeline(self, dsn):
+        with Connection.connect(dsn, autocommit=True) as conn:
+            conn.exchange.enter()
+            with pytest.raises(psycopg3.ProgrammingError, match="pipeline"):
+                conn.reset()
+            conn.terminate()
+
     def test_closed(self, dsn):
         conn = Connection.connect(dsn)
         conn.close()
