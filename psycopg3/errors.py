@@ -160,6 +160,12 @@ class Error(Exception):
         """What the server told; every field is None if the error is not the server's."""
         return self._diagnostic
 
+    def explained_by(self, reason: BaseException) -> Self:
+        """Take over what the server told in another error."""
+        if isinstance(reason, Error) and reason.sqlstate is not None:
+            self._diagnostic, self.sqlstate = reason.diag, reason.sqlstate
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         state = self.__dict__.copy()
         state.pop("pgconn", None)
@@ -225,6 +231,14 @@ class CancellationTimeout(OperationalError):
 
 class PipelineAborted(OperationalError):
     """The command wasn't run: an earlier one in the same pipeline failed."""
+
+
+class TransactionOutcomeUnknown(OperationalError):
+    """The connection was lost before the server answered a COMMIT: it may have been done or not.
+
+    What interrupted it is the `__cause__`; `sqlstate` and `diag` are those of the server's own
+    reason, if it told one.
+    """
 
 
 def lookup(sqlstate: str) -> type[Error]:
@@ -332,6 +346,20 @@ def _made_class(sqlstate: str) -> type[Error]:
         # Two threads may be here at once: one class must win, or an `except` would miss the other.
         cls = cast("type[Error]", globals().setdefault(name, cls))
     return cls
+
+
+if TYPE_CHECKING:
+    from ._sqlstates import QueryCanceled
+else:
+    QueryCanceled = _made_class("57014")
+
+
+class QueryTimeout(QueryCanceled, TimeoutError):
+    """The time given to an operation has passed (`timeout`, `command_timeout`); it was cancelled."""
+
+    # That of TimeoutError, an OSError, would print two arguments as an errno and its text.
+    def __str__(self) -> str:
+        return " ".join(map(str, self.args))
 
 
 if not TYPE_CHECKING:  # checkers see the classes in the stub, and would take any name for one here

@@ -239,7 +239,6 @@ def until_gen(gen: WaitGen[T], deadline: float, expired: Callable[[], Exception]
     The clock is looked at whenever the generator is resumed; the waiter must give ticks. However
     it ends, `gen` is closed: what it held open would else live as long as the exception.
     """
-    ready = 0
     try:
         want = next(gen)
         while True:

@@ -14,7 +14,7 @@ from ..session.states import Operation
 from .connector import connection_params, open_connection
 from .cursor import AsyncCursor
 from .notifies import AsyncNotifies
-from .runner import AsyncRunner
+from .runner import CANCEL_TIMEOUT, AsyncRunner
 from .transaction import AsyncTransaction
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         row_factory: RowFactory[NewRow],
         cursor_factory: type[AsyncCursor[NewRow]] | None = None,
         context: AdaptContext | None = None,
+        timeout: float | None = None,
+        command_timeout: float | None = None,
+        cancel_timeout: float = CANCEL_TIMEOUT,
         wait: AsyncWaitFunc | None = None,
         **kwargs: Any,
     ) -> AsyncConnection[NewRow]: ...
@@ -84,6 +87,9 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         row_factory: None = None,
         cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
+        timeout: float | None = None,
+        command_timeout: float | None = None,
+        cancel_timeout: float = CANCEL_TIMEOUT,
         wait: AsyncWaitFunc | None = None,
         **kwargs: Any,
     ) -> AsyncConnection[TupleRow]: ...
@@ -96,6 +102,9 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         row_factory: Any = None,
         cursor_factory: Any = None,
         context: AdaptContext | None = None,
+        timeout: float | None = None,
+        command_timeout: float | None = None,
+        cancel_timeout: float = CANCEL_TIMEOUT,
         wait: AsyncWaitFunc | None = None,
         **kwargs: Any,
     ) -> AsyncConnection[Any]:
@@ -108,6 +117,10 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             row_factory: what makes rows, such as `psycopg3.rows.dict_row`.
             cursor_factory: the class of the connection's cursors.
             context: where to take adapters from, by default `psycopg3.adapters`.
+            timeout: seconds for all attempts together (`connect_timeout` is for each of them).
+            command_timeout: seconds that each operation may take if it isn't told otherwise.
+            cancel_timeout: seconds in which an interrupted operation must come to rest, or the
+                connection is closed; 0 closes it at once.
             wait: a waiter of your own: `wait(gen, interval)`, see `psycopg3.waiting`.
             **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
                 may be lists. `password` may be a function that returns it, or a coroutine
@@ -120,7 +133,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
                 address of each host, the look-up of the name included, and is 130 by default.
             OperationalError: no connection; the message says why, for each address that was tried.
         """
-        pgconn = await open_connection(await cls._get_connection_params(conninfo, **kwargs), wait)
+        params = await cls._get_connection_params(conninfo, **kwargs)
+        pgconn = await open_connection(params, wait, timeout)
         try:
             conn: AsyncConnection[Any] = cls(pgconn, row_factory, wait=wait)
         except BaseException:
@@ -128,6 +142,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             raise
         conn.use_template(context)
         conn._autocommit = bool(autocommit)
+        conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
         if cursor_factory is not None:
             conn.cursor_factory = cursor_factory
         return conn
@@ -169,8 +184,14 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             await self.close()
 
     async def close(self) -> None:
-        """Close the connection; closing again does nothing."""
+        """Close the connection; closing again does nothing.
+
+        An operation that somebody else has under way is cancelled at the server, within
+        `cancel_timeout`, and raises OperationalError.
+        """
         if not self._closed:
+            self._closed = True
+            await self._cancel_for_close()
             self._close_now()
 
     def terminate(self) -> None:
@@ -209,10 +230,15 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         return cursor
 
     async def execute(
-        self, query: Query, params: Params | None = None, *, binary: bool = False
+        self,
+        query: Query,
+        params: Params | None = None,
+        *,
+        binary: bool = False,
+        timeout: float | None = None,
     ) -> AsyncCursor[Row]:
         """Run a query on a new cursor, and return the cursor; see `AsyncCursor.execute()`."""
-        return await self.cursor(binary=binary).execute(query, params)
+        return await self.cursor(binary=binary).execute(query, params, timeout=timeout)
 
     def transaction(
         self,
@@ -286,18 +312,25 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         await self.run(self.unlisten_gen(channel, callback))
 
-    async def commit(self) -> None:
+    async def commit(self, *, timeout: float | None = None) -> None:
         """Commit the transaction, if there is one.
+
+        An interruption doesn't cancel it: the server's answer is waited for within the
+        connection's `cancel_timeout`, and what interrupted it gets a note of what happened.
+
+        Args:
+            timeout: seconds; by default the connection's `command_timeout`.
 
         Raises:
             ProgrammingError: inside a `transaction()` block.
             InFailedSqlTransaction: a statement of it had failed, so it was rolled back.
+            TransactionOutcomeUnknown: the connection was lost before the server answered.
         """
-        await self.run(self.user_commit_gen())
+        await self.run(self.user_commit_gen(), timeout)
 
-    async def rollback(self) -> None:
+    async def rollback(self, *, timeout: float | None = None) -> None:
         """Undo the transaction, if there is one; ProgrammingError inside a `transaction()` block."""
-        await self.run(self.user_rollback_gen())
+        await self.run(self.user_rollback_gen(), timeout)
 
     @property
     def autocommit(self) -> bool:

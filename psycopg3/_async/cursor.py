@@ -48,7 +48,12 @@ class AsyncCursor(BaseCursor[Row]):
         self._close()
 
     async def execute(
-        self, query: Query, params: Params | None = None, *, binary: bool | None = None
+        self,
+        query: Query,
+        params: Params | None = None,
+        *,
+        binary: bool | None = None,
+        timeout: float | None = None,
     ) -> Self:
         """Run a query.
 
@@ -57,6 +62,7 @@ class AsyncCursor(BaseCursor[Row]):
                 several statements, whose results `nextset()` goes through.
             params: a sequence, or a mapping for named placeholders.
             binary: whether to ask for results in binary format; by default as the cursor's `format`.
+            timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
 
         Returns:
             The cursor itself.
@@ -64,13 +70,19 @@ class AsyncCursor(BaseCursor[Row]):
         Raises:
             ProgrammingError: query and parameters don't fit together.
             DataError: a parameter has no representation in PostgreSQL.
+            QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        await self._session.run(self._execute_gen(query, params, binary))
+        await self._session.run(self._execute_gen(query, params, binary), timeout)
         return self
 
     async def executemany(
-        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+        self,
+        query: Query,
+        params_seq: Iterable[Params],
+        *,
+        returning: bool = False,
+        timeout: float | None = None,
     ) -> None:
         """Run a query once for each parameters, in one pipeline.
 
@@ -80,8 +92,9 @@ class AsyncCursor(BaseCursor[Row]):
             query: SQL with placeholders.
             params_seq: the parameters of each execution; any iterable, read as it goes.
             returning: keep the results, one set for each execution.
+            timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
         """
-        await self._session.run(self._executemany_gen(query, params_seq, returning))
+        await self._session.run(self._executemany_gen(query, params_seq, returning), timeout)
 
     async def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""

@@ -15,7 +15,7 @@ from ..session.states import Operation
 from .connector import connection_params, open_connection
 from .cursor import Cursor
 from .notifies import Notifies
-from .runner import Runner
+from .runner import CANCEL_TIMEOUT, Runner
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ class Connection(Runner, Generic[Row]):
         row_factory: RowFactory[NewRow],
         cursor_factory: type[Cursor[NewRow]] | None = None,
         context: AdaptContext | None = None,
+        timeout: float | None = None,
+        command_timeout: float | None = None,
+        cancel_timeout: float = CANCEL_TIMEOUT,
         wait: WaitFunc | None = None,
         **kwargs: Any,
     ) -> Connection[NewRow]: ...
@@ -85,6 +88,9 @@ class Connection(Runner, Generic[Row]):
         row_factory: None = None,
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
+        timeout: float | None = None,
+        command_timeout: float | None = None,
+        cancel_timeout: float = CANCEL_TIMEOUT,
         wait: WaitFunc | None = None,
         **kwargs: Any,
     ) -> Connection[TupleRow]: ...
@@ -97,6 +103,9 @@ class Connection(Runner, Generic[Row]):
         row_factory: Any = None,
         cursor_factory: Any = None,
         context: AdaptContext | None = None,
+        timeout: float | None = None,
+        command_timeout: float | None = None,
+        cancel_timeout: float = CANCEL_TIMEOUT,
         wait: WaitFunc | None = None,
         **kwargs: Any,
     ) -> Connection[Any]:
@@ -109,6 +118,10 @@ class Connection(Runner, Generic[Row]):
             row_factory: what makes rows, such as `psycopg3.rows.dict_row`.
             cursor_factory: the class of the connection's cursors.
             context: where to take adapters from, by default `psycopg3.adapters`.
+            timeout: seconds for all attempts together (`connect_timeout` is for each of them).
+            command_timeout: seconds that each operation may take if it isn't told otherwise.
+            cancel_timeout: seconds in which an interrupted operation must come to rest, or the
+                connection is closed; 0 closes it at once.
             wait: a waiter of your own: `wait(gen, interval)`, see `psycopg3.waiting`.
             **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
                 may be lists. `password` may be a function that returns it, or a coroutine
@@ -121,7 +134,8 @@ class Connection(Runner, Generic[Row]):
                 address of each host, the look-up of the name included, and is 130 by default.
             OperationalError: no connection; the message says why, for each address that was tried.
         """
-        pgconn = open_connection(cls._get_connection_params(conninfo, **kwargs), wait)
+        params = cls._get_connection_params(conninfo, **kwargs)
+        pgconn = open_connection(params, wait, timeout)
         try:
             conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
         except BaseException:
@@ -129,6 +143,7 @@ class Connection(Runner, Generic[Row]):
             raise
         conn.use_template(context)
         conn._autocommit = bool(autocommit)
+        conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
         if cursor_factory is not None:
             conn.cursor_factory = cursor_factory
         return conn
@@ -170,8 +185,14 @@ class Connection(Runner, Generic[Row]):
             self.close()
 
     def close(self) -> None:
-        """Close the connection; closing again does nothing."""
+        """Close the connection; closing again does nothing.
+
+        An operation that somebody else has under way is cancelled at the server, within
+        `cancel_timeout`, and raises OperationalError.
+        """
         if not self._closed:
+            self._closed = True
+            self._cancel_for_close()
             self._close_now()
 
     def terminate(self) -> None:
@@ -210,10 +231,15 @@ class Connection(Runner, Generic[Row]):
         return cursor
 
     def execute(
-        self, query: Query, params: Params | None = None, *, binary: bool = False
+        self,
+        query: Query,
+        params: Params | None = None,
+        *,
+        binary: bool = False,
+        timeout: float | None = None,
     ) -> Cursor[Row]:
         """Run a query on a new cursor, and return the cursor; see `Cursor.execute()`."""
-        return self.cursor(binary=binary).execute(query, params)
+        return self.cursor(binary=binary).execute(query, params, timeout=timeout)
 
     def transaction(
         self,
@@ -285,18 +311,25 @@ class Connection(Runner, Generic[Row]):
         """
         self.run(self.unlisten_gen(channel, callback))
 
-    def commit(self) -> None:
+    def commit(self, *, timeout: float | None = None) -> None:
         """Commit the transaction, if there is one.
+
+        An interruption doesn't cancel it: the server's answer is waited for within the
+        connection's `cancel_timeout`, and what interrupted it gets a note of what happened.
+
+        Args:
+            timeout: seconds; by default the connection's `command_timeout`.
 
         Raises:
             ProgrammingError: inside a `transaction()` block.
             InFailedSqlTransaction: a statement of it had failed, so it was rolled back.
+            TransactionOutcomeUnknown: the connection was lost before the server answered.
         """
-        self.run(self.user_commit_gen())
+        self.run(self.user_commit_gen(), timeout)
 
-    def rollback(self) -> None:
+    def rollback(self, *, timeout: float | None = None) -> None:
         """Undo the transaction, if there is one; ProgrammingError inside a `transaction()` block."""
-        self.run(self.user_rollback_gen())
+        self.run(self.user_rollback_gen(), timeout)
 
     @property
     def autocommit(self) -> bool:

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..concurrency import threads
 from ..conninfo import conninfo_to_dict
+from ..errors import ConnectionTimeout
+from ..generators import until_gen
 from ..session.attempts import Attempts
 from ..waiting import STOCK
-from .runner import running_library
+from .runner import TICK, deadline_after, running_library
 
 if TYPE_CHECKING:
     from ..pq import PGconn
@@ -31,15 +34,19 @@ def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
     return params | {name: value for name, value in ours.items() if value is not None}
 
 
-def open_connection(params: dict[str, Any], wait: WaitFunc | None) -> PGconn:
+def open_connection(
+    params: dict[str, Any], wait: WaitFunc | None, timeout: float | None = None
+) -> PGconn:
     """Connect by libpq with these parameters, waiting as the running library waits.
 
     Args:
         params: as `connection_params` makes them. A callable password is called once, before the
             first attempt; what it raises passes as it is.
         wait: a waiter of the user's own.
+        timeout: seconds for everything, None for no limit but that of each attempt.
 
     Raises:
+        ConnectionTimeout: the time has passed.
         OperationalError: no connection; the message says why.
     """
     wait = wait or STOCK[running_library().name]
@@ -47,10 +54,19 @@ def open_connection(params: dict[str, Any], wait: WaitFunc | None) -> PGconn:
     if callable(password):
         params = {**params, "password": threads.settled(password())}
     attempts = Attempts(params).advance_gen()
+    if timeout is not None:
+        expired = partial(_expired, timeout)
+        attempts = until_gen(attempts, deadline_after(timeout), expired)
     try:
-        return wait(attempts, 0.1)
+        return wait(attempts, min(TICK, timeout or TICK))
     finally:
         # A waiter that is interrupted leaves everything where it is: sockets would stay open for
         # as long as the exception lives. One that runs it elsewhere may still be at it.
         with suppress(ValueError):
             attempts.close()
+
+
+def _expired(timeout: float) -> ConnectionTimeout:
+    return ConnectionTimeout(
+        f"no connection within {timeout:g} seconds: check host and port, or raise the timeout"
+    )

@@ -49,7 +49,12 @@ class Cursor(BaseCursor[Row]):
         self._close()
 
     def execute(
-        self, query: Query, params: Params | None = None, *, binary: bool | None = None
+        self,
+        query: Query,
+        params: Params | None = None,
+        *,
+        binary: bool | None = None,
+        timeout: float | None = None,
     ) -> Self:
         """Run a query.
 
@@ -58,6 +63,7 @@ class Cursor(BaseCursor[Row]):
                 several statements, whose results `nextset()` goes through.
             params: a sequence, or a mapping for named placeholders.
             binary: whether to ask for results in binary format; by default as the cursor's `format`.
+            timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
 
         Returns:
             The cursor itself.
@@ -65,13 +71,19 @@ class Cursor(BaseCursor[Row]):
         Raises:
             ProgrammingError: query and parameters don't fit together.
             DataError: a parameter has no representation in PostgreSQL.
+            QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        self._session.run(self._execute_gen(query, params, binary))
+        self._session.run(self._execute_gen(query, params, binary), timeout)
         return self
 
     def executemany(
-        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+        self,
+        query: Query,
+        params_seq: Iterable[Params],
+        *,
+        returning: bool = False,
+        timeout: float | None = None,
     ) -> None:
         """Run a query once for each parameters, in one pipeline.
 
@@ -81,8 +93,9 @@ class Cursor(BaseCursor[Row]):
             query: SQL with placeholders.
             params_seq: the parameters of each execution; any iterable, read as it goes.
             returning: keep the results, one set for each execution.
+            timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
         """
-        self._session.run(self._executemany_gen(query, params_seq, returning))
+        self._session.run(self._executemany_gen(query, params_seq, returning), timeout)
 
     def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..session.notices import Notify
 from ..session.states import Operation
+from .runner import NO_TIMEOUT
 
 if TYPE_CHECKING:
     from typing import Self
@@ -55,7 +56,7 @@ class Notifies(Iterator[Notify]):
             self._deadline = monotonic() + self._timeout
         timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
         tick = None if not timeout else min(_TICK, timeout)
-        batch = session.run(session.notifies_gen(timeout), interval=tick)
+        batch = session.run(session.notifies_gen(timeout), NO_TIMEOUT, interval=tick)
         self._arrived.extend(batch)
         if self._left is not None:
             self._left -= len(batch)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,8 +12,10 @@ from .. import errors as e
 from ..concurrency import threads
 from ..generators import until_gen
 from ..session import forks
+from ..session.recovery import fate, recover_gen
 from ..session.session import Session
 from ..session.transaction import OutOfOrderTransactionNesting
+from ..waiting import STOCK
 from ..watching import watcher
 
 if TYPE_CHECKING:
@@ -22,12 +26,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How long the recovery of an interrupted operation may take before the connection is given up.
 CANCEL_TIMEOUT = 2.0
+TICK = 0.1
+NO_TIMEOUT = float("inf")
+"""The timeout of what waits for ever by nature, whatever `command_timeout` says."""
 
 
 class Runner(Session):
     """A session that can wait: the middle storey of `Connection`."""
+
+    command_timeout: float | None = None
+    """Seconds that an operation may take if its own `timeout` isn't given; None: no limit."""
+    cancel_timeout: float = CANCEL_TIMEOUT
+    """Seconds in which an interrupted operation must come to rest, or the connection is closed.
+
+    0 closes it at once.
+    """
 
     def __init__(self, pgconn: PGconn, *, wait: WaitFunc | None = None):
         super().__init__(pgconn)
@@ -43,17 +57,24 @@ class Runner(Session):
         """Taken by each operation; whoever holds it is the connection's only user."""
         self._watcher = watcher(self._library.name, self.pgconn.socket, self, self._own_wait)
 
-    def run(self, gen: WaitGen[T], *, interval: float | None = None) -> T:
+    def run(
+        self, gen: WaitGen[T], timeout: float | None = None, *, interval: float | None = None
+    ) -> T:
         """Run a generator as an operation of this connection, when its turn has come.
 
         Args:
             gen: what the session is to do.
+            timeout: seconds until the operation is given up, its turn included; None is the
+                connection's `command_timeout`.
             interval: seconds of silence after which `gen` looks at its clock; None if it has none.
 
         Raises:
+            QueryTimeout: the time has passed; the operation was cancelled.
             ProgrammingError: the connection is used from inside one of its own operations.
             InterfaceError: it is used from an event loop that isn't its own.
         """
+        if timeout is None:
+            timeout = self.command_timeout
         if self._here() is not self._place:
             self._move()
         if self.lock.owned():
@@ -62,8 +83,16 @@ class Runner(Session):
                 "the connection is already in use by the operation that calls this (a handler, a"
                 " signal handler or an iterator of it): use another connection here"
             )
+        lock = self.lock
+        if timeout is not None and timeout != NO_TIMEOUT:
+            expired = partial(_expired, timeout)
+            gen, lock = (
+                until_gen(gen, deadline_after(timeout), expired),
+                lock.within(timeout, expired),
+            )
+            interval = min(interval or TICK, timeout)
         try:
-            with self.lock:
+            with lock:
                 try:
                     return self.wait(gen, interval)
                 finally:
@@ -89,13 +118,17 @@ class Runner(Session):
         try:
             return self._watcher.wait(gen, interval)  # type: ignore[no-any-return]
         except BaseException as ex:
-            if isinstance(ex, e.CancellationTimeout):
-                self.give_up()
-            elif self.exchange.unsettled:
-                self._library.shield(self._recover, not isinstance(ex, e.Error))
+            if self.exchange.unsettled:
+                cancel = not isinstance(ex, e.Error) or isinstance(ex, e.QueryTimeout)
+                self._library.shield(self._recover, cancel)
+            unknown = fate(self, ex)
             if self.broken:
                 self.notices.remember(ex)
                 self.lost()
+            if unknown is not None:
+                raise unknown from ex
+            if self._closed and ex.__class__ is e.QueryCanceled:
+                raise self.explain(ex) from None
             raise
 
     def _here(self) -> object:
@@ -145,10 +178,12 @@ class Runner(Session):
         return True
 
     def _recover(self, cancel: bool) -> None:
-        """Bring the session back to rest within its budget, or give it up; it raises no driver's error."""
-        deadline = monotonic() + CANCEL_TIMEOUT
+        """Bring the session back to rest within its budget, or give it up; raises no driver's error."""
+        seconds = self.cancel_timeout
+        gen = recover_gen(self, seconds, cancel=cancel)
         try:
-            self._watcher.wait(until_gen(self.recover_gen(cancel), deadline, _too_late), 0.1)
+            bounded = until_gen(gen, monotonic() + seconds, e.CancellationTimeout)
+            self._watcher.wait(bounded, min(TICK, seconds) or TICK)
         except BaseException as ex:
             self.give_up()
             if not isinstance(ex, e.Error):
@@ -163,15 +198,39 @@ class Runner(Session):
         try:
             if isinstance(exc, Exception):
                 return self.run(gen)
-            deadline = monotonic() + CANCEL_TIMEOUT
-            bounded = until_gen(gen, deadline, _too_late)
-            undone: T = self._library.shield(self.run, bounded, interval=0.1)
+            undone: T = self._library.shield(self.run, gen, self.cancel_timeout or TICK)
             return undone
         except OutOfOrderTransactionNesting:
             raise
         except e.Error as ex:
             self.log("error ignored in the rollback of %r: %s", self, ex)
             return None
+
+    def cancel_safe(self, *, timeout: float = 30.0) -> None:
+        """Ask the server to cancel the command under way, as `cancel()`, but without blocking.
+
+        With libpq 17 and newer the request is encrypted as the connection is.
+
+        Args:
+            timeout: seconds that the request may take.
+
+        Raises:
+            CancellationTimeout: the server didn't take the request in time.
+            OperationalError: the request could not be delivered.
+        """
+        if not self.closed:
+            self._request_cancel(timeout)
+
+    def _request_cancel(self, timeout: float) -> None:
+        gen = until_gen(self.cancel_request_gen(), deadline_after(timeout), _not_cancelled)
+        # Not by the watcher: it is waiting for the operation that is to be cancelled.
+        (self._own_wait or STOCK[self._library.name])(gen, min(TICK, timeout))
+
+    def _cancel_for_close(self) -> None:
+        """Stop the server's work for somebody else's operation before its link is cut."""
+        if self.lock.locked() and not self.lock.owned() and self.cancel_timeout:
+            with suppress(e.Error):  # nothing is lost but the server's time
+                self._library.shield(self._request_cancel, self.cancel_timeout)
 
     def _close_now(self) -> None:
         """Close without waiting, also while another task or thread uses the connection."""
@@ -217,8 +276,22 @@ def running_library() -> threads.Library:
         raise e.InterfaceError(str(ex)) from None
 
 
-def _too_late() -> Exception:
-    return e.CancellationTimeout(
-        f"the interrupted operation could not be cancelled within {CANCEL_TIMEOUT:g} seconds:"
-        " the connection is closed"
-    )
+def deadline_after(timeout: float) -> float:
+    """The time of `time.monotonic` at which a timeout ends.
+
+    Raises:
+        ProgrammingError: it isn't a positive number of seconds.
+    """
+    if not timeout > 0:  # NaN is refused by the same comparison
+        raise e.ProgrammingError(
+            f"got the timeout {timeout!r}: expected a positive number of seconds, or None for none"
+        )
+    return monotonic() + timeout
+
+
+def _expired(timeout: float) -> e.QueryTimeout:
+    return e.QueryTimeout(f"the operation was cancelled: it took longer than {timeout:g} seconds")
+
+
+def _not_cancelled() -> e.CancellationTimeout:
+    return e.CancellationTimeout("the server did not take the cancel request in time")

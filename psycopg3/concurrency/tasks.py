@@ -149,6 +149,14 @@ class Lock(Generic[Turn]):
         self.release()
         return _DONE
 
+    async def acquire_within(self, seconds: float) -> bool:
+        """Wait for the turn of the current task for so long; False if it hasn't come."""
+        raise NotImplementedError
+
+    def within(self, seconds: float, expired: Callable[[], Exception]) -> Within:
+        """The lock as a context manager that raises what `expired` makes if its turn is too late."""
+        return Within(self, seconds, expired)
+
     async def _wait_turn(self, me: object) -> None:
         """Queue up and sleep until `release` has made `me` the holder."""
         try:
@@ -179,6 +187,23 @@ class _Done:
 _DONE = _Done()
 
 
+class Within:
+    """A lock that is waited for only so long."""
+
+    __slots__ = ("_expired", "_lock", "_seconds")
+
+    def __init__(self, lock: Lock[Any], seconds: float, expired: Callable[[], Exception]) -> None:
+        self._lock, self._seconds, self._expired = lock, seconds, expired
+
+    async def __aenter__(self) -> None:
+        if not await self._lock.acquire_within(self._seconds):
+            raise self._expired()
+
+    def __aexit__(self, *exc: object) -> Awaitable[None]:
+        self._lock.release()
+        return _DONE
+
+
 class _AsyncioLock(Lock["Future[None]"]):
     __slots__ = ()
 
@@ -192,6 +217,26 @@ class _AsyncioLock(Lock["Future[None]"]):
 
         turn = self._queue[me] = get_running_loop().create_future()
         await turn
+
+    async def acquire_within(self, seconds: float) -> bool:
+        """Wait for the turn of the current task for so long; False if it hasn't come."""
+        from asyncio import get_running_loop
+
+        me = self._current_task()
+
+        def give_up() -> None:
+            turn = self._queue.get(me)
+            if turn is not None and not turn.done():
+                turn.set_exception(TimeoutError())
+
+        timer = get_running_loop().call_later(seconds, give_up)
+        try:
+            await self.acquire()
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            timer.cancel()
 
     def _call(self, turn: Future[None]) -> bool:
         if turn.done():
@@ -218,6 +263,15 @@ class _TrioLock(Lock["trio.lowlevel.Task"]):
 
         self._queue[me] = me
         await wait_task_rescheduled(abort)
+
+    async def acquire_within(self, seconds: float) -> bool:
+        """Wait for the turn of the current task for so long; False if it hasn't come."""
+        from trio import move_on_after
+
+        with move_on_after(seconds):
+            await self.acquire()
+            return True
+        return False
 
     def _call(self, turn: trio.lowlevel.Task) -> bool:
         from trio.lowlevel import reschedule

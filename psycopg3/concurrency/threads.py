@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-__all__ = ["Library", "Lock", "assign", "current", "settled", "shield", "Errand"]
+__all__ = ["Library", "Lock", "assign", "current", "settled", "shield", "Errand", "native"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,16 +54,17 @@ class Library:
 
 
 def current() -> Library:
-    """The library that runs this world: here it is always threads."""
-    return _THREADS
+    """The library that runs this world: here it is always threads.
 
-
-class Lock(_RLock):  # type: ignore[misc]  # final for type checkers only
-    """A lock that knows which thread holds it. Ask `owned()` before you acquire it.
-
-    A signal's handler may raise between any two lines of Python. Here none are run on the way in
-    or out: methods of Python around a plain lock would now and then leave it locked for ever.
+    Their locks may have become those of greenlets since the last time: gevent patches threading
+    after our import as well as before it.
     """
+    kind: Any = type(threading.RLock())
+    return _library(kind)
+
+
+class _LockMethods:
+    """What a lock of ours has besides what the standard library's has."""
 
     __slots__ = ()
 
@@ -73,10 +76,48 @@ class Lock(_RLock):  # type: ignore[misc]  # final for type checkers only
         """Does any thread hold it?"""
         if self.owned():
             return True
-        if self.acquire(blocking=False):
-            self.release()
+        if self.acquire(blocking=False):  # type: ignore[attr-defined]
+            self.release()  # type: ignore[attr-defined]
             return False
         return True
+
+    def within(self, seconds: float, expired: Callable[[], Exception]) -> Within:
+        """The lock as a context manager that raises what `expired` makes if its turn is too late."""
+        return Within(self, seconds, expired)
+
+
+class Lock(_LockMethods, _RLock):  # type: ignore[misc]  # final for type checkers only
+    """A lock that knows which thread holds it. Ask `owned()` before you acquire it.
+
+    A signal's handler may raise between any two lines of Python. Here none are run on the way in
+    or out: methods of Python around a plain lock would now and then leave it locked for ever.
+    """
+
+    __slots__ = ()
+
+
+class Within:
+    """A lock that is waited for only so long."""
+
+    __slots__ = ("_expired", "_lock", "_seconds")
+
+    def __init__(self, lock: Lock, seconds: float, expired: Callable[[], Exception]) -> None:
+        self._lock, self._seconds, self._expired = lock, seconds, expired
+
+    def __enter__(self) -> None:
+        try:
+            if not self._lock.acquire(timeout=self._seconds):
+                raise self._expired()
+        except BaseException:
+            # A signal's handler raised after the lock was taken.
+            if self._lock.owned():
+                self._lock.release()
+            raise
+
+    # Looked up on the way in: the way out is then the lock's own, with no line of Python on it.
+    @property
+    def __exit__(self) -> Callable[..., None]:  # noqa: PYI036
+        return self._lock.__exit__
 
 
 def shield(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -109,7 +150,11 @@ def settled(value: T) -> T:
     return value
 
 
-_THREADS = Library("threads", Lock, shield, _nowhere, bool)
+@cache
+def _library(rlock: Any) -> Library:
+    """The record for threads whose locks that know their owner are of this class."""
+    lock = Lock if issubclass(Lock, rlock) else type("Lock", (_LockMethods, rlock), {"__slots__": ()})
+    return Library("threads", lock, shield, _nowhere, bool)
 
 
 class Errand(Generic[T]):
@@ -202,6 +247,36 @@ class Errand(Generic[T]):
         with suppress(OSError):
             self._bell.send(b"!")
         self._bell.close()
+
+
+def native(func: Callable[[], T]) -> Callable[[], T]:
+    """`func`, which blocks inside C, as a call that blocks nobody but its caller.
+
+    Where gevent has made threads greenlets, all of them would stand still. There the call goes to a
+    native thread, one of its own: gevent's pool has few, and looks up names by them.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return func
+    from importlib import import_module
+
+    def attempt() -> tuple[T, None] | tuple[None, BaseException]:
+        try:
+            return func(), None
+        except BaseException as ex:
+            return None, ex  # gevent would print it besides
+
+    def call() -> T:
+        pool = import_module("gevent.threadpool").ThreadPool(1)
+        try:
+            value, error = pool.apply(attempt)
+        finally:
+            pool.maxsize = 0  # the thread ends after the call, also if nobody waits any longer
+        if error is not None:
+            raise error
+        return cast(T, value)
+
+    return call
 
 
 class _Crew:

@@ -35,12 +35,13 @@ class Handle:
     _getpid = staticmethod(os.getpid)
     _null: ClassVar[Pointer] = NULL
 
-    def __init__(self, pointer: Pointer) -> None:
+    def __init__(self, pointer: Pointer, owned: list[Pointer] | None = None) -> None:
         # NULL when closed.
         self._ptr: Pointer = pointer
         # The pointer until it is freed, and a None for each call under way: lists, since appending
-        # and popping are atomic with or without a GIL.
-        self._owned: list[Pointer] = [pointer]
+        # and popping are atomic with or without a GIL. Whoever made the pointer may have it too, in
+        # the same list, and free it if this object comes to nothing.
+        self._owned: list[Pointer] = [pointer] if owned is None else owned
         self._calls: list[None] = []
         # An exception from a handler that may not unwind through libpq: raised by the next call.
         self._interruption: BaseException | None = None

@@ -57,8 +57,10 @@ class PGconn(Handle):
     notice_handler: Callable[[PGresult], object] | None
     notify_handler: Callable[[PGnotify], object] | None
 
-    def __init__(self, pointer: Pointer, conninfo: bytes = b"") -> None:
-        super().__init__(pointer)
+    def __init__(
+        self, pointer: Pointer, conninfo: bytes = b"", owned: list[Pointer] | None = None
+    ) -> None:
+        super().__init__(pointer, owned)
         # To know a password when libpq quotes it in a message.
         self._conninfo = conninfo
         self.notice_handler = None
@@ -92,10 +94,18 @@ class PGconn(Handle):
     @classmethod
     def _made(cls, function: Callable[[bytes], Pointer], conninfo: Buffer) -> Self:
         checked = arguments.conninfo(conninfo)
-        pointer = function(checked)
-        if not pointer:
-            raise MemoryError("libpq couldn't allocate a connection")
-        return cls(pointer, checked)
+        owned: list[Pointer] = []
+        try:
+            # One step of C: a signal's handler may raise as soon as the call is over, which takes
+            # much of an attempt, and its connection would be lost, socket and all.
+            owned.extend(map(function, (checked,)))
+            if not owned[0]:
+                raise MemoryError("libpq couldn't allocate a connection")
+            return cls(owned[0], checked, owned)
+        except BaseException:
+            while owned:
+                lib.PQfinish(owned.pop())
+            raise
 
     def connect_poll(self) -> PollingStatus:
         """Take the next step of connecting; says what to wait for before the one after."""

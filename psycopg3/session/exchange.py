@@ -23,9 +23,11 @@ _POISON = b"the client gave up this pipeline"
 class Pending:
     """What the server owes for one command; whoever asked holds it and finds the results in it."""
 
-    __slots__ = ("results", "settled")
+    __slots__ = ("query", "results", "settled")
 
-    def __init__(self) -> None:
+    def __init__(self, query: bytes = b"") -> None:
+        self.query = query
+        """The SQL that was sent, for those who must know what was interrupted."""
         self.results: list[PGresult] = []
         """The results so far, one a statement."""
         self.settled = False
@@ -35,12 +37,14 @@ class Pending:
 class Exchange:
     """The conversation over one libpq connection."""
 
-    __slots__ = ("owed", "pgconn", "pipelined")
+    __slots__ = ("last", "owed", "pgconn", "pipelined")
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
         self.owed: deque[Pending] = deque()
         self.pipelined = False
+        self.last: Pending | None = None
+        """The command that was asked last."""
 
     @property
     def unsettled(self) -> bool:
@@ -53,19 +57,21 @@ class Exchange:
             or self.pgconn.transaction_status == TransactionStatus.ACTIVE
         )
 
-    def request_gen(self, send: Callable[[PGconn], None]) -> WaitGen[Pending]:
+    def request_gen(self, send: Callable[[PGconn], None], query: bytes = b"") -> WaitGen[Pending]:
         """Send one command; its results are in the Pending now, or owed while a pipeline is open.
 
         Args:
             send: calls one of libpq's send functions; if it raises a driver's error,
                 nothing was sent.
+            query: the SQL that `send` sends.
         """
-        pending = Pending()
+        pending = self.last = Pending(query)
         self.owed.append(pending)
         try:
             send(self.pgconn)
         except e.Error:
             self.owed.pop()
+            self.last = None
             raise
         if self.pipelined:
             yield from flush_gen(self.pgconn)
@@ -126,7 +132,8 @@ class Exchange:
         else:
             while pgconn.transaction_status == TransactionStatus.ACTIVE:
                 yield from flush_gen(pgconn)
-                yield from self._drop_results_gen()
+                # The answer to a COMMIT is still wanted, though nobody waits for it any more.
+                yield from self._drop_results_gen(self.owed[0].results if self.owed else [])
         self.owed.clear()
         self.pipelined = False
 
@@ -138,7 +145,7 @@ class Exchange:
         pgconn.pipeline_sync()
         yield from flush_gen(pgconn)
         while True:
-            last = yield from self._drop_results_gen()
+            last = yield from self._drop_results_gen([])
             if last == ExecStatus.PIPELINE_SYNC and self._left_pipeline():
                 return
 
@@ -151,9 +158,8 @@ class Exchange:
             return False
         return True
 
-    def _drop_results_gen(self) -> WaitGen[ExecStatus | int | None]:
-        """Drop the results of one command, ending a COPY on the way; return the last one's status."""
-        results: list[PGresult] = []
+    def _drop_results_gen(self, results: list[PGresult]) -> WaitGen[ExecStatus | int | None]:
+        """Read the rest of one command, ending a COPY on the way; return the last one's status."""
         yield from results_gen(self.pgconn, results)
         last = results[-1].status if results else None
         if last in (ExecStatus.COPY_IN, ExecStatus.COPY_BOTH):

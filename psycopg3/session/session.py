@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .. import errors as e
 from ..adapt import AdaptersMap
+from ..concurrency.threads import native
 from ..encodings import conn_encoding
 from ..generators import arrived_notifies, cancel_gen, errand_gen, notifies_gen
 from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus, version
@@ -266,7 +267,7 @@ class Session:
                 )
 
         try:
-            pending = yield from self.exchange.request_gen(send)
+            pending = yield from self.exchange.request_gen(send, bound.query)
         except e.OperationalError as ex:
             raise self.explain(ex) from ex.__cause__
         return pending
@@ -276,14 +277,14 @@ class Session:
         encoding = self.encoding
         try:
             pending = yield from self.exchange.request_gen(
-                lambda pgconn: pgconn.send_query(command)
+                lambda pgconn: pgconn.send_query(command), command
             )
         except e.OperationalError as ex:
             raise self.explain(ex) from ex.__cause__
         check_results(pending.results, encoding)
         return pending.results
 
-    def explain(self, ex: e.OperationalError) -> e.Error:
+    def explain(self, ex: e.Error) -> e.Error:
         """Give the best reason for a lost connection: ours, or what the server said while idle."""
         if self._closed:
             return e.OperationalError("the connection was closed while the operation was under way")
@@ -379,12 +380,6 @@ class Session:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def recover_gen(self, cancel: bool) -> WaitGen[None]:
-        """Bring an interrupted session back to rest, stopping the server's work first."""
-        if cancel and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            yield from self.cancel_request_gen()
-        yield from self.exchange.drain_gen()
-
     def cancel_request_gen(self, *, timeout: float = 0) -> WaitGen[None]:
         """Have the server cancel the command under way, and wait until it has heard."""
         if version() >= _HAS_CANCEL_CONN:
@@ -395,7 +390,7 @@ class Session:
                 cancel_conn.finish()
         else:
             # libpq before 17 has only a call that blocks.
-            yield from errand_gen(self.pgconn.get_cancel().cancel)
+            yield from errand_gen(native(self.pgconn.get_cancel().cancel))
 
     def cancel(self) -> None:
         """Ask the server to cancel the command under way; call it from any thread or task.
@@ -408,7 +403,7 @@ class Session:
             OperationalError: the request could not be delivered.
         """
         if not self.closed:
-            self.pgconn.get_cancel().cancel()
+            native(self.pgconn.get_cancel().cancel)()
 
     def shutdown(self) -> None:
         """End the link without freeing it: whoever waits on it wakes and finds it closed."""

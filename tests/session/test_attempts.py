@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import random
 import signal
 import socket
 import threading
@@ -802,3 +803,50 @@ class TestInterruption:
         gen.close()
         (thread,) = names.threads
         assert thread.daemon and thread is not threading.current_thread()
+
+    # An exception raised while a __del__ runs is dropped by Python itself, after telling stderr.
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_signals_at_random_points(self, refused):
+        """An exception may be raised between any two bytecodes: sockets aren't lost by that."""
+
+        class Bell(BaseException):
+            pass
+
+        armed = False
+
+        def handler(signum, frame):
+            if armed:
+                raise Bell
+
+        params = f"host={LOCAL},{LOCAL} port={refused} user=me"
+        with pytest.raises(OperationalError):
+            psycopg3.connect(params)
+        rng = random.Random(0)
+        before = count_descriptors()
+        old = signal.signal(signal.SIGALRM, handler)
+        heard = 0
+        try:
+            for _ in range(400):
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.00005, 0.002))
+                try:
+                    armed = True
+                    psycopg3.connect(params)
+                except Bell:
+                    heard += 1
+                except OperationalError:
+                    pass
+                armed = False
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, old)
+        assert heard > 50
+        # Once in some hundred times it comes into the very freeing of a connection.
+        assert count_descriptors() - before <= heard // 20
+
+
+def test_a_coroutine_function_can_not_tell_a_password_to_a_thread():
+    async def password():
+        return "s3cret"
+
+    with pytest.raises(TypeError, match="nothing can be awaited here"):
+        psycopg3.connect(host=LOCAL, password=password)

@@ -1,0 +1,247 @@
+# Generated from tests/_async/test_connecting.py by `python tools/unasync.py`: edit that file, not this one.
+"""Connection.connect(): hosts, names, time, passwords that are fetched."""
+
+from __future__ import annotations
+
+import gc
+import time
+import warnings
+from contextlib import ExitStack
+
+import pytest
+
+import psycopg3
+from psycopg3 import Connection, errors
+from psycopg3.conninfo import conninfo_to_dict
+from psycopg3.waiting import STOCK
+from tests import listeners
+from tests.listeners import Listener
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def places():
+    """Ports of this machine: one that refuses, one that is mute, one that resets."""
+    with ExitStack() as stack:
+        yield {
+            "refused": stack.enter_context(listeners.refusing()),
+            "mute": stack.enter_context(Listener(listeners.mute)).port,
+            "reset": stack.enter_context(Listener(listeners.reset)).port,
+        }
+
+
+def hosts(dsn, *ports):
+    """Parameters of hosts of this machine, then of the server."""
+    params = conninfo_to_dict(dsn)
+    return {
+        **params,
+        "host": [*["127.0.0.1"] * len(ports), params["host"]],
+        "port": [*ports, params["port"]],
+    }
+
+
+class TestHosts:
+    def test_the_second(self, dsn, places):
+        with Connection.connect(**hosts(dsn, places["refused"])) as conn:
+            assert conn.execute("select 1").fetchone() == (1,)
+
+    def test_in_a_string(self, dsn, places):
+        params = hosts(dsn, places["refused"], places["reset"])
+        conninfo = "host={},{},{} port={},{},{}".format(*params["host"], *params["port"])
+        names = {name: params[name] for name in ("user", "dbname")}
+        with Connection.connect(conninfo, **names) as conn:
+            assert conn.pgconn.host.decode() == params["host"][2]
+
+    def test_by_the_environment(self, dsn, places, monkeypatch):
+        params = hosts(dsn, places["refused"])
+        for name in ("host", "port"):
+            monkeypatch.setenv(f"PG{name.upper()}", ",".join(map(str, params.pop(name))))
+        with Connection.connect(**params) as conn:
+            assert not conn.closed
+
+    def test_one_host_with_two_ports(self, dsn, places):
+        params = conninfo_to_dict(dsn)
+        params |= {"host": [params["host"]] * 2, "port": ["1", params["port"]]}
+        with Connection.connect(**params) as conn:
+            assert conn.pgconn.port.decode() == params["port"][1]
+
+    def test_random(self, dsn):
+        params = hosts(dsn)
+        params |= {"host": params["host"] * 3, "load_balance_hosts": "random"}
+        with Connection.connect(**params) as conn:
+            assert not conn.closed
+
+    @pytest.mark.parametrize("target", ["primary", "read-write", "prefer-standby", "any"])
+    def test_target(self, dsn, places, target):
+        params = hosts(dsn, places["refused"])
+        with Connection.connect(**params, target_session_attrs=target) as conn:
+            assert not conn.closed
+
+    def test_wrong_target(self, dsn):
+        with pytest.raises(psycopg3.OperationalError, match="hot standby"):
+            Connection.connect(dsn, target_session_attrs="standby")
+
+    def test_unknown_target(self, dsn):
+        with pytest.raises(psycopg3.OperationalError, match="expected any, read-write"):
+            Connection.connect(dsn, target_session_attrs="fast")
+
+    def test_none(self, places):
+        ports = [places["refused"], places["reset"]]
+        with pytest.raises(psycopg3.OperationalError) as caught:
+            Connection.connect(host=["127.0.0.1"] * 2, port=ports, user="me", password="s3cret")
+        for port in ports:
+            assert f"- host=127.0.0.1 port={port}: connection to server" in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+        assert caught.value.pgconn is not None
+
+    def test_ports_that_do_not_match(self):
+        with pytest.raises(psycopg3.ProgrammingError, match="3 ports for 2 hosts"):
+            Connection.connect(host=["a", "b"], port=[1, 2, 3])
+
+    def test_unknown_name(self):
+        with pytest.raises(psycopg3.OperationalError, match=r"host 'nowhere\.invalid'"):
+            Connection.connect(host="nowhere.invalid")
+
+    def test_the_system_s_names(self, places):
+        with pytest.raises(psycopg3.OperationalError, match="localhost"):
+            Connection.connect(host="localhost", port=places["refused"], user="me")
+
+
+@pytest.mark.slow
+class TestTimeout:
+    def test_the_next(self, dsn, places):
+        begin = time.monotonic()
+        params = hosts(dsn, places["mute"])
+        with Connection.connect(**params, connect_timeout=2) as conn:
+            assert not conn.closed
+        assert 2 <= time.monotonic() - begin < 4
+
+    def test_no_next(self, places):
+        begin = time.monotonic()
+        with pytest.raises(errors.ConnectionTimeout, match="within 2 seconds"):
+            Connection.connect(host="127.0.0.1", port=places["mute"], user="me", connect_timeout=1)
+        assert 2 <= time.monotonic() - begin < 4
+
+
+def test_a_waiter_of_your_own_goes_through_the_hosts(dsn, conn, places):
+    waited = []
+    stock = STOCK[conn._library.name]
+
+    def wait(gen, interval=0.1):
+        waited.append(gen)
+        return stock(gen, interval)
+
+    params = hosts(dsn, places["refused"], places["refused"])
+    params["host"][0] = "localhost"
+    with Connection.connect(**params, wait=wait) as mine:
+        assert len(waited) == 1
+        assert not mine.closed
+
+
+class TestPassword:
+    @pytest.fixture
+    def told(self):
+        return []
+
+    @pytest.fixture
+    def server(self, told):
+        """A server that keeps in `told` the passwords that it is told."""
+        with Listener(listeners.asking_password(told)) as server:
+            params = {"host": "127.0.0.1", "port": server.port, "user": "me"}
+            yield {**params, "sslmode": "disable", "gssencmode": "disable"}
+
+    def test_of_a_function(self, server, told):
+        with Connection.connect(**server, password=lambda: "secret", autocommit=True):
+            pass
+        assert told == ["secret"]
+
+    def test_of_a_coroutine_function(self, server, told, conn):
+        def password():
+            return "secret"
+
+        with Connection.connect(**server, password=password):
+            pass
+        assert told == ["secret"]
+
+    def test_instead_of_the_string_s(self, server, told):
+        conninfo = "password=no user=no"
+        with Connection.connect(conninfo, **server, password=lambda: "secret"):
+            pass
+        assert told == ["secret"]
+
+    def test_is_called_once(self, dsn, places):
+        called = []
+        params = hosts(dsn, places["refused"], places["refused"])
+        with Connection.connect(**params, password=lambda: called.append(1)):
+            pass
+        assert called == [1]
+
+    def test_its_exceptions_pass(self, server):
+        class Refusal(Exception):
+            pass
+
+        def password():
+            raise Refusal
+
+        with pytest.raises(Refusal):
+            Connection.connect(**server, password=password)
+
+    def test_of_a_function_that_gives_no_text(self, server):
+        with pytest.raises(psycopg3.ProgrammingError, match="password of type dict") as caught:
+            Connection.connect(**server, password=lambda: {"secret": "secret"})
+        assert "secret" not in str(caught.value)
+
+    def test_by_a_subclass(self, server, told):
+        class Mine(Connection):
+            @classmethod
+            def _get_connection_params(cls, conninfo, **kwargs):
+                params = super()._get_connection_params(conninfo, **kwargs)
+                assert params["user"] == "me"
+                return params | {"password": lambda: "secret"}
+
+        with Mine.connect(**server):
+            pass
+        assert told == ["secret"]
+
+    def test_is_shown_nowhere(self, server, caplog):
+        caplog.set_level(0)
+        server |= {"host": ["127.0.0.1"] * 2, "port": [1, server["port"]]}
+        with Connection.connect(**server, password=lambda: "s3cret") as conn:
+            assert "s3cret" not in repr(conn)
+        with pytest.raises(psycopg3.OperationalError) as caught:
+            Connection.connect(**server | {"port": [1, 2]}, password=lambda: "s3cret")
+        error = caught.value
+        while error is not None:
+            assert "s3cret" not in str(error)
+            error = error.__cause__ or error.__context__
+        assert "s3cret" not in caplog.text
+        assert "no connection to host=127.0.0.1 port=1" in caplog.text
+
+
+def test_server_settings(dsn):
+    settings = {"search_path": "a, b", "work_mem": "8MB"}
+    with Connection.connect(dsn, server_settings=settings) as conn:
+        assert conn.execute("show search_path").fetchone() == ("a, b",)
+        assert conn.execute("show work_mem").fetchone() == ("8MB",)
+    with Connection.connect(dsn, server_settings=None) as conn:
+        assert conn.execute("show work_mem").fetchone() != ("8MB",)
+
+
+def test_server_settings_by_a_subclass(dsn):
+    class Mine(Connection):
+        @classmethod
+        def _get_connection_params(cls, conninfo, **kwargs):
+            params = super()._get_connection_params(conninfo, **kwargs)
+            return params | {"server_settings": {"work_mem": "8MB"}}
+
+    with Mine.connect(dsn) as conn:
+        assert conn.execute("show work_mem").fetchone() == ("8MB",)
+
+
+def test_nothing_is_left_of_what_failed(places):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(psycopg3.OperationalError):
+            Connection.connect(host=["localhost"] * 2, port=places["refused"], user="me")
+        gc.collect()

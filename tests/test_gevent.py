@@ -1,0 +1,456 @@
+"""Where gevent has patched Python, greenlets share the driver as threads do, and nothing blocks them all.
+
+Python can't be unpatched: each of these tests runs in a process of its own, which loads this file after
+the patch, and before or after that psycopg3.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+gevent = pytest.importorskip("gevent")
+
+Body = Callable[[str], None]
+BODIES: dict[str, Body] = {}
+
+ORDERS = {
+    "imported_first": "import psycopg3; from gevent import monkey; monkey.patch_all()",
+    "patched_first": "from gevent import monkey; monkey.patch_all(); import psycopg3",
+}
+RUN = "import sys, runpy; runpy.run_path(sys.argv[1])['BODIES'][sys.argv[2]](sys.argv[3])"
+
+
+def patched(body: Body) -> Callable[[str, str], None]:
+    """A test that runs `body` with a connection string in a patched process."""
+    BODIES[body.__name__] = body
+
+    @pytest.mark.parametrize("order", ORDERS)
+    def test(order: str, dsn: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", f"{ORDERS[order]}; {RUN}", __file__, body.__name__, dsn],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+
+    test.__name__ = test.__qualname__ = body.__name__
+    test.__doc__ = body.__doc__
+    return test
+
+
+def connect(conninfo: str, **kwargs: Any) -> Any:
+    import psycopg3
+
+    return psycopg3.connect(conninfo, autocommit=True, **kwargs)
+
+
+@contextmanager
+def others_go_on(at_least: int) -> Iterator[None]:
+    """Meanwhile another greenlet gets to run, at least so many times a hundredth of a second."""
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        while True:
+            gevent.sleep(0.01)
+            turns += 1
+
+    ticker = gevent.spawn(turn)
+    yield
+    ticker.kill()
+    assert turns >= at_least, turns
+
+
+def is_running(dsn: str, conn: Any) -> bool:
+    """Does the server run a query for this connection?"""
+    query = "select state = 'active' from pg_stat_activity where pid = %s"
+    with connect(dsn) as observer:
+        row = observer.execute(query, [conn.pgconn.backend_pid]).fetchone()
+        return bool(row[0])
+
+
+@contextmanager
+def proxy(dsn: str, answers: int) -> Iterator[str]:
+    """A way to the server on which, after so many connections, nobody answers any more."""
+    from gevent import socket
+    from gevent.server import StreamServer
+
+    with connect(dsn) as conn:
+        (directory,) = conn.execute("show unix_socket_directories").fetchone()
+        path = f"{directory.split(',')[0]}/.s.PGSQL.{conn.info.port}"
+    left = answers
+
+    def relay(source: Any, target: Any) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+
+    def handle(client: Any, _: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            gevent.sleep(60)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(path)
+            ends = [gevent.spawn(relay, client, server), gevent.spawn(relay, server, client)]
+            gevent.joinall(ends, count=1)
+
+    with StreamServer(("127.0.0.1", 0), handle) as server:
+        server.start()
+        yield (f"{dsn} host=127.0.0.1 port={server.server_port} sslmode=disable gssencmode=disable")
+
+
+# ---- waiting ----
+
+
+@patched
+def test_connections_wait_in_parallel(dsn: str) -> None:
+    def sleep() -> None:
+        with connect(dsn) as conn:
+            conn.execute("select pg_sleep(0.4)")
+
+    begin = time.monotonic()
+    gevent.joinall([gevent.spawn(sleep) for _ in range(4)], raise_error=True)
+    assert time.monotonic() - begin < 1.2
+
+
+@patched
+def test_others_go_on_during_a_query(dsn: str) -> None:
+    with connect(dsn) as conn, others_go_on(10):
+        conn.execute("select pg_sleep(0.3)")
+
+
+@patched
+def test_others_go_on_while_a_large_query_is_sent(dsn: str) -> None:
+    with connect(dsn) as conn, others_go_on(1):
+        text = "x" * 30_000_000
+        assert conn.execute("select length(%s)", [text]).fetchone() == (len(text),)
+
+
+@patched
+def test_others_go_on_while_notifications_are_awaited(dsn: str) -> None:
+    def notify() -> None:
+        with connect(dsn) as conn:
+            conn.execute("notify gevent_news, 'here'")
+
+    with connect(dsn) as conn, others_go_on(10):
+        conn.execute("listen gevent_news")
+        gevent.spawn_later(0.3, notify)
+        assert [n.payload for n in conn.notifies(timeout=10, stop_after=1)] == ["here"]
+
+
+@patched
+def test_others_go_on_while_the_server_is_silent(dsn: str) -> None:
+    import psycopg3
+
+    with proxy(dsn, answers=0) as conninfo, others_go_on(10):
+        try:
+            with gevent.Timeout(0.3):
+                connect(conninfo)
+        except gevent.Timeout:
+            pass
+        else:
+            raise AssertionError
+        try:
+            connect(f"{conninfo} connect_timeout=2")
+        except psycopg3.OperationalError:
+            pass
+        else:
+            raise AssertionError
+
+
+@patched
+def test_others_go_on_while_a_name_is_looked_up(dsn: str) -> None:
+    import socket
+
+    looked_up = []
+
+    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
+        looked_up.append(host)
+        gevent.sleep(0.3)
+        return original("127.0.0.1", *args, **kwargs)
+
+    original, socket.getaddrinfo = socket.getaddrinfo, getaddrinfo
+    with proxy(dsn, answers=9) as conninfo, others_go_on(10):
+        conninfo = conninfo.replace("host=127.0.0.1", "host=db.example.test")
+        with connect(conninfo) as conn:
+            assert conn.execute("select 1").fetchone() == (1,)
+    assert looked_up == ["db.example.test"]
+
+
+@patched
+def test_a_real_name_is_found(dsn: str) -> None:
+    with proxy(dsn, answers=9) as conninfo:
+        with connect(conninfo.replace("host=127.0.0.1", "host=localhost")) as conn:
+            assert conn.execute("select 1").fetchone() == (1,)
+
+
+# ---- sharing ----
+
+
+@patched
+def test_greenlets_share_a_connection(dsn: str) -> None:
+    with connect(dsn) as conn:
+        answers = []
+
+        def ask(base: int) -> None:
+            for number in range(base, base + 20):
+                cur = conn.execute("select %s::int from pg_sleep(0.0005)", [number])
+                answers.append(cur.fetchone() == (number,))
+
+        with others_go_on(1):
+            jobs = [gevent.spawn(ask, 1000 * i) for i in range(20)]
+            gevent.joinall(jobs, raise_error=True)
+        assert answers == [True] * 400
+        assert not conn.lock.locked()
+
+
+@patched
+def test_the_lock_knows_its_greenlet(dsn: str) -> None:
+    with connect(dsn) as conn:
+        with conn.lock:
+            assert conn.lock.owned()
+            assert gevent.spawn(conn.lock.owned).get() is False
+            assert gevent.spawn(conn.lock.locked).get() is True
+        assert not conn.lock.locked()
+
+
+@patched
+def test_use_from_its_own_handler_is_refused(dsn: str) -> None:
+    import psycopg3
+
+    refused = []
+
+    def handler(_: object) -> None:
+        try:
+            conn.execute("select 1")
+        except psycopg3.ProgrammingError as ex:
+            refused.append(str(ex))
+
+    with connect(dsn) as conn:
+        conn.add_notice_handler(handler)
+        conn.execute("do $$begin raise notice 'hello'; end$$")
+    assert len(refused) == 1 and "already in use" in refused[0]
+
+
+# ---- interruptions ----
+
+
+@patched
+def test_timeout_in_a_query(dsn: str) -> None:
+    with connect(dsn) as conn:
+        begin = time.monotonic()
+        with gevent.Timeout(0.2, False), others_go_on(0):
+            conn.execute("select pg_sleep(30)")
+            raise AssertionError
+        assert 0.2 <= time.monotonic() - begin < 2
+        assert not is_running(dsn, conn)
+        assert conn.execute("select 1").fetchone() == (1,)
+
+
+@patched
+def test_timeout_in_a_transaction(dsn: str) -> None:
+    with connect(dsn) as conn:
+        conn.execute("create temp table t (n int)")
+        with gevent.Timeout(0.2, False):
+            with conn.transaction():
+                conn.execute("insert into t values (1)")
+                conn.execute("select pg_sleep(30)")
+        assert not conn.in_transaction
+        assert conn.execute("select count(*) from t").fetchone() == (0,)
+
+
+@patched
+def test_killed_in_a_query(dsn: str) -> None:
+    with connect(dsn) as conn:
+        job = gevent.spawn(conn.execute, "select pg_sleep(30)")
+        gevent.sleep(0.2)
+        assert is_running(dsn, conn)
+        begin = time.monotonic()
+        job.kill()
+        assert time.monotonic() - begin < 2
+        assert isinstance(job.value, gevent.GreenletExit)
+        assert not conn.lock.locked()
+        assert not is_running(dsn, conn)
+        assert conn.execute("select 1").fetchone() == (1,)
+
+
+@patched
+def test_killed_while_waiting_for_its_turn(dsn: str) -> None:
+    with connect(dsn) as conn:
+        first = gevent.spawn(lambda: conn.execute("select 7 from pg_sleep(0.4)").fetchone())
+        gevent.sleep(0.1)
+        second = gevent.spawn(conn.execute, "select 8")
+        third = gevent.spawn(lambda: conn.execute("select 9").fetchone())
+        gevent.sleep(0.1)
+        second.kill()
+        assert not first.dead
+        assert first.get() == (7,)
+        assert third.get() == (9,)
+        assert not conn.lock.locked()
+
+
+@patched
+def test_killed_at_any_point(dsn: str) -> None:
+    """Every query still gets its own answer, and the lock is free."""
+    import random
+
+    rng = random.Random(0)
+    killed = 0
+    with connect(dsn) as conn:
+
+        def ask(number: int) -> None:
+            row = conn.execute("select %s::int from pg_sleep(0.001)", [number]).fetchone()
+            assert row == (number,), row
+
+        for number in range(150):
+            jobs = [gevent.spawn(ask, 3 * number + i) for i in range(3)]
+            gevent.sleep(rng.uniform(0, 0.004))
+            victim = rng.choice(jobs)
+            victim.kill()
+            gevent.joinall(jobs, raise_error=True)
+            killed += isinstance(victim.value, gevent.GreenletExit)
+            assert not conn.lock.locked()
+            assert not conn.closed
+        assert conn.execute("select 1").fetchone() == (1,)
+    assert killed > 20, killed
+
+
+@patched
+def test_cancelled_by_another(dsn: str) -> None:
+    from psycopg3 import errors
+
+    with connect(dsn) as conn:
+        gevent.spawn_later(0.2, conn.cancel)
+        try:
+            conn.execute("select pg_sleep(30)")
+        except errors.QueryCanceled:
+            pass
+        else:
+            raise AssertionError
+        assert conn.execute("select 1").fetchone() == (1,)
+
+
+@patched
+def test_closed_by_another(dsn: str) -> None:
+    import psycopg3
+
+    with connect(dsn) as conn:
+        gevent.spawn_later(0.2, conn.close)
+        begin = time.monotonic()
+        try:
+            conn.execute("select pg_sleep(30)")
+        except psycopg3.OperationalError as ex:
+            assert "closed" in str(ex)
+        else:
+            raise AssertionError
+        assert time.monotonic() - begin < 2
+        assert conn.closed and not conn.broken
+
+
+@patched
+def test_others_go_on_while_nobody_hears_a_cancel(dsn: str) -> None:
+    """libpq before 17 cancels by a call that blocks, here without end."""
+    with proxy(dsn, answers=1) as conninfo, connect(conninfo) as conn:
+        query = gevent.spawn(lambda: conn.execute("select 7 from pg_sleep(0.6)").fetchone())
+        gevent.sleep(0.1)
+        with others_go_on(10):
+            with gevent.Timeout(0.3, False):
+                conn.cancel()
+                raise AssertionError
+        assert query.get() == (7,)
+
+
+@pytest.mark.slow
+@patched
+def test_a_query_that_cannot_be_cancelled_ends_its_connection(dsn: str) -> None:
+    with proxy(dsn, answers=1) as conninfo, connect(conninfo) as conn:
+        begin = time.monotonic()
+        with others_go_on(100), gevent.Timeout(0.2, False):
+            conn.execute("select pg_sleep(30)")
+            raise AssertionError
+        assert time.monotonic() - begin < 5
+        assert conn.broken
+
+
+# ---- errands ----
+
+
+@patched
+def test_errands_run_as_greenlets(dsn: str) -> None:
+    from psycopg3.concurrency.threads import Errand
+    from psycopg3.generators import errand_gen
+    from psycopg3.waiting import wait_select
+
+    ran = []
+
+    def errand(number: int) -> int:
+        gevent.sleep(0.02)
+        ran.append(number)
+        return number
+
+    with others_go_on(2):
+        assert wait_select(errand_gen(lambda: errand(-1))) == -1
+    # More than run at once; those who leave before their turn are never run.
+    errands = [Errand(errand, number) for number in range(Errand.LIMIT + 8)]
+    for left in errands[-4:]:
+        left.leave()
+    while not all(errand.done() for errand in errands[:-4]):
+        gevent.sleep(0.01)
+    assert [errand.result() for errand in errands[:-4]] == list(range(Errand.LIMIT + 4))
+    assert len(ran) == 1 + Errand.LIMIT + 4
+    for done in errands:
+        done.leave()
+
+
+@patched
+def test_what_blocks_in_c_runs_in_a_native_thread(dsn: str) -> None:
+    from gevent import monkey
+
+    from psycopg3.concurrency.threads import native
+    from psycopg3.generators import errand_gen
+    from psycopg3.waiting import wait_select
+
+    block = monkey.get_original("time", "sleep")
+    threads = count_threads()
+    with others_go_on(10):
+        wait_select(errand_gen(native(lambda: block(0.2))))
+        assert native(lambda: 7)() == 7
+        with gevent.Timeout(0.1, False):
+            native(lambda: block(0.3))()
+            raise AssertionError
+    try:
+        native(lambda: 1 // 0)()
+    except ZeroDivisionError:
+        pass
+    else:
+        raise AssertionError
+    # None of the threads stays, not even that which nobody waited for.
+    gevent.sleep(0.5)
+    assert count_threads() <= threads + 1  # gevent's own, which looks after the others
+
+
+def count_threads() -> int:
+    return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+
+
+@patched
+def test_the_end_of_the_program_does_not_wait_for_long(dsn: str) -> None:
+    from gevent import monkey
+
+    from psycopg3.concurrency.threads import Errand, native
+
+    block = monkey.get_original("time", "sleep")
+    Errand(native(lambda: block(100)))
+    gevent.sleep(0.05)
