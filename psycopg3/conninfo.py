@@ -140,23 +140,32 @@ def timeout_from_conninfo(params: Mapping[str, Any]) -> int:
     return max(seconds, MIN_CONNECT_TIMEOUT) if seconds > 0 else DEFAULT_CONNECT_TIMEOUT
 
 
+# The parameters that the driver itself goes by.
+_DRIVERS = frozenset({
+    *("host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts"),
+    *("connect_timeout", "options"),
+})  # fmt: skip
+
+
 def with_service(params: Mapping[str, Any]) -> dict[str, Any]:
-    """`params`, and what the service says besides that they, or PGSERVICE, name.
+    """`params`, and what the service that they, or PGSERVICE, name says of hosts, time and options.
 
     What is given comes before the service file's, and that before the environment's, as in libpq.
+    All else that is in the file libpq finds there itself.
 
     Raises:
         OperationalError: libpq finds no such service, or can't read its file.
     """
     found = dict(params)
     if get_param(params, "service"):
-        for option in rehearse(params).info:
+        pgconn = rehearse(params)
+        for option in pgconn.info:
             keyword = option.keyword.decode()
-            if option.val is None or params.get(keyword) is not None or keyword == _CHECKED_LAST:
-                continue
-            value = _decoded(option)
-            if value != get_param(params, keyword):
-                found[keyword] = value
+            if keyword in _DRIVERS and option.val is not None and params.get(keyword) is None:
+                value = _decoded(option)
+                if value != get_param(params, keyword):
+                    found[keyword] = value
+        pgconn.finish()
     return found
 
 

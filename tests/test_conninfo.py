@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import socket
 import traceback
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from psycopg3.conninfo import (
     conninfo_to_dict,
     get_param,
     make_conninfo,
+    rehearse,
     timeout_from_conninfo,
+    with_service,
 )
 
 KEYWORDS = sorted(option.keyword.decode() for option in pq.Conninfo.parse(b""))
@@ -25,7 +28,9 @@ KEYWORDS = sorted(option.keyword.decode() for option in pq.Conninfo.parse(b""))
 # Any text but what libpq can't take: NUL ends its strings, and a lone surrogate has no bytes.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 awkward = st.text(st.sampled_from(" '\"\\=\t\n\r\v\f%/?&#@:,[]\N{NO-BREAK SPACE}éa1"))
-params = st.dictionaries(st.sampled_from(KEYWORDS), texts | awkward, max_size=6)
+params = st.dictionaries(
+    st.sampled_from(sorted({*KEYWORDS, "load_balance_hosts"})), texts | awkward, max_size=6
+)
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +147,48 @@ def test_libpq_has_the_last_word(conninfo: str) -> None:
         assert b"%" in conninfo.encode()  # percent-encoded bytes may be no text
     else:
         assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "expected"),
+    [
+        ("load_balance_hosts=random", {}),
+        ("load_balance_hosts = 'random' host=h", {"host": "h"}),
+        ("host=h load_balance_hosts=disable load_balance_hosts=rand\\om ", {"host": "h"}),
+        (
+            r"host=h\ load_balance_hosts=x password='\'load_balance_hosts=y' load_balance_hosts=random",
+            {"host": "h load_balance_hosts=x", "password": "'load_balance_hosts=y"},
+        ),
+        ("postgresql://h/?load_balance_hosts=random", {"host": "h"}),
+        ("postgresql://h?load_balance_hosts=r%61ndom&user=u", {"host": "h", "user": "u"}),
+        (
+            "postgresql://u:?load_balance_hosts=x@h/d?user=@x&load_balance_hosts=random&port=1",
+            {
+                "user": "@x",
+                "password": "?load_balance_hosts=x",
+                "host": "h",
+                "dbname": "d",
+                "port": "1",
+            },
+        ),
+    ],
+)
+def test_load_balance_hosts_is_known_whatever_libpq(
+    conninfo: str, expected: dict[str, str]
+) -> None:
+    assert conninfo_to_dict(conninfo) == {**expected, "load_balance_hosts": "random"}
+    assert make_conninfo(conninfo) == conninfo
+    again = make_conninfo(conninfo, application_name="me")
+    assert conninfo_to_dict(again)["load_balance_hosts"] == "random"
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    ["load_balance_hosts", "load_balance_hosts=random foo", "postgresql://h?load_balance_hosts"],
+)
+def test_load_balance_hosts_malformed(conninfo: str) -> None:
+    with pytest.raises(ProgrammingError):
+        conninfo_to_dict(conninfo)
 
 
 @pytest.mark.parametrize(
@@ -355,6 +402,51 @@ def test_timeout_absent(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_timeout_that_is_no_number(value: object) -> None:
     with pytest.raises(ProgrammingError, match="connect_timeout=.*expected a number of seconds"):
         timeout_from_conninfo({"connect_timeout": value})
+
+
+# -- what libpq would use ------------------------------------------------------------------
+
+
+def test_a_rehearsal_connects_nowhere() -> None:
+    """Nothing in libpq's manual promises it: this test does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        port = server.getsockname()[1]
+        for host in ("127.0.0.1", "localhost"):
+            pgconn = rehearse({"host": host, "port": port, "user": "me", "password": "p"})
+            assert pgconn.status == pq.ConnStatus.BAD
+            assert (pgconn.host.decode(), pgconn.port.decode()) == (host, str(port))
+            assert (pgconn.user, pgconn.password) == (b"me", b"p")
+            pgconn.finish()
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_a_rehearsal_refused() -> None:
+    with pytest.raises(OperationalError, match="sslmode") as caught:
+        rehearse({"user": "me", "sslmode": "nonsense", "password": "secret"})
+    assert "secret" not in str(caught.value)
+
+
+def test_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "services"
+    path.write_text("[mine]\nhost=a,b\nport=1\nuser=of the service\nconnect_timeout=7\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(path))
+    monkeypatch.setenv("PGPORT", "2")
+    monkeypatch.setenv("PGOPTIONS", "-c jit=off")
+    for name in ("PGSERVICE", "PGHOST", "PGUSER"):
+        monkeypatch.delenv(name, raising=False)
+    assert with_service({"user": "me"}) == {"user": "me"}
+    expected = {"host": "a,b", "port": "1", "connect_timeout": "7"}
+    given = {"service": "mine", "user": "me"}
+    assert with_service(given) == given | expected
+    assert with_service(with_service(given)) == given | expected
+    monkeypatch.setenv("PGSERVICE", "mine")
+    assert with_service({"port": 3}) == expected | {"port": 3}
+    assert rehearse({}).user == b"of the service"
+    monkeypatch.setenv("PGSERVICE", "other")
+    with pytest.raises(OperationalError, match='"other" not found'):
+        with_service({})
 
 
 def test_it_connects(dsn: str) -> None:

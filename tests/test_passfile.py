@@ -28,6 +28,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("PG"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    if pq.version() < 150000:  # which asks the system, not the variable, where the home is
+        monkeypatch.setenv("PGPASSFILE", str(tmp_path / ".pgpass"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = ROOT / "psycopg3" / "pq" / "libpq.h"
 CTYPES = ROOT / "psycopg3" / "pq" / "libpq_ctypes.py"
+CFFI = ROOT / "psycopg3" / "pq" / "libpq_cffi.py"
+CFFI_C = ROOT / "psycopg3" / "pq" / "libpq_cffi.c"
+# What else cffi's extension is made of: an extension made of other text is out of date.
+CFFI_BY_HAND = (HEADER, HEADER.with_name("memory_cffi.h"), HEADER.with_name("memory_cffi.c"))
 OLDEST = 14
 WIDTH = 100
 
@@ -35,6 +40,7 @@ class Function:
     name: str
     returns: str
     arguments: tuple[str, ...]
+    names: tuple[str, ...]
     since: int
     waits: bool
     hot: bool
@@ -42,7 +48,12 @@ class Function:
 
 @dataclass(frozen=True)
 class Header:
-    """What libpq.h says: opaque structs, structs with their fields, functions by heading."""
+    """What libpq.h says: opaque structs, structs with their fields, functions by heading.
+
+    `types` is the text of all types, as it stands there.
+    """
+
+    types: str
 
     opaque: tuple[str, ...]
     structs: dict[str, tuple[tuple[str, str], ...]]
@@ -57,7 +68,14 @@ class Header:
 def outputs() -> dict[Path, str]:
     """The text of each generated file."""
     header = parse(HEADER.read_text(encoding="utf-8"))
-    return {CTYPES: ctypes_module(header)}
+    source = cffi_source(header)
+    by_hand = [path.read_text(encoding="utf-8") for path in CFFI_BY_HAND]
+    number = zlib.crc32("\0".join([source, *by_hand]).encode()) >> 1
+    return {
+        CTYPES: ctypes_module(header),
+        CFFI: cffi_module(header).replace("NUMBER", str(number)),
+        CFFI_C: source.replace("NUMBER", str(number)),
+    }
 
 
 def parse(text: str) -> Header:
@@ -80,7 +98,10 @@ def parse(text: str) -> Header:
     calls = len(re.findall(r"^\w[^\n]*\b(?:PQ|pg_)\w+\(", text, re.MULTILINE))
     if found != calls:
         raise ValueError(f"{HEADER.name}: {calls} declarations, of which {found} were understood")
-    return Header(opaque, structs, sections)
+    start = next(_OPAQUE.finditer(text), None)
+    first = next((mark for mark in _HEADING.finditer(text)), None)
+    types = text[start.start() : first.start()] if start and first else ""
+    return Header(types.strip(), opaque, structs, sections)
 
 
 def _fields(body: str) -> Iterator[tuple[str, str]]:
@@ -107,12 +128,12 @@ def _function(match: re.Match[str]) -> Function:
     if unknown:
         raise ValueError(f"{match['name']}: a note may be a version, waits or hot: got {unknown}")
     arguments = match["arguments"].strip()
+    typed = [] if arguments == "void" else [_typed_name(a) for a in arguments.split(",")]
     return Function(
         name=match["name"],
         returns=_spelled(match["returns"]),
-        arguments=()
-        if arguments == "void"
-        else tuple(_typed_name(a)[1] for a in arguments.split(",")),
+        arguments=tuple(ctype for _, ctype in typed),
+        names=tuple(name for name, _ in typed),
         since=max((int(n) for n in notes if n.isdigit()), default=OLDEST),
         waits="waits" in notes,
         hot="hot" in notes,
@@ -256,6 +277,168 @@ def _assignment(target: str, function: str, arguments: list[str]) -> str:
             inner = "\n".join(f"{margin}    {argument}," for argument in arguments)
         lines = f"{margin}{function}(\n{inner}\n{margin})"
     return f"{target} = (\n{lines}\n)\n" if wraps else f"{target} = {lines}\n"
+
+
+# --- cffi --------------------------------------------------------------------------------------
+
+CFFI_SOURCE_PROLOGUE = '''\
+/* libpq for cffi: a table of its functions, filled when they have been found, and each of them under
+ * its own name, which calls what the table has. Nothing of libpq is needed to compile this.
+ *
+ * Generated from libpq.h by tools/libpq_bindings.py: edit those, not this.
+ */
+
+#include <stddef.h>
+#include <string.h>
+
+/* What it was made of; the number is in libpq_cffi.py too. */
+#define PSYCOPG3_BINDING NUMBER
+
+/* cffi lets other threads run during each call. Beside a busy one that costs 5 ms a call, CPython's
+ * switch interval, to read a value or a status; and it lets another thread free the object between
+ * our check and the call. So that is taken out of the code that cffi writes, and only what WAITING
+ * is put around lets other threads run. PyPy calls C its own way. */
+#ifdef PYPY_VERSION
+#define WAITING(...) do { __VA_ARGS__; } while (0)
+#else
+#undef Py_BEGIN_ALLOW_THREADS
+#undef Py_END_ALLOW_THREADS
+#define Py_BEGIN_ALLOW_THREADS {
+#define Py_END_ALLOW_THREADS }
+#define WAITING(...) \\
+    do { \\
+        PyThreadState *state = PyEval_SaveThread(); \\
+        __VA_ARGS__; \\
+        PyEval_RestoreThread(state); \\
+    } while (0)
+#endif
+'''
+
+CFFI_SOURCE_EPILOGUE = '''\
+
+/* Put the function of that name in the table; 0 if the library hasn't got it. */
+static int libpq_find(void *library, const char *name)
+{
+    void *function = library_function(library, name);
+    size_t i;
+    for (i = 0; i < sizeof libpq_names / sizeof *libpq_names; i++)
+        if (strcmp(libpq_names[i], name) == 0) {
+            memcpy((char *)&libpq + i * sizeof function, &function, sizeof function);
+            return function != NULL;
+        }
+    return 0;
+}
+'''
+
+CFFI_PROLOGUE = '''\
+"""libpq called through cffi: a callable for each function, under libpq's names.
+
+Generated from libpq.h by tools/libpq_bindings.py: edit those, not this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import fsencode
+from typing import Any, TypeAlias
+
+from . import library
+from ._libpq_cffi import ffi, lib
+from .abc import Pointer
+
+# A C string: given, it lasts for the call; returned, it is a copy; None is NULL.
+Text: TypeAlias = bytes | None
+
+if lib.PSYCOPG3_BINDING != NUMBER:
+    raise ImportError(f"{lib} was built from other sources than these: install psycopg3 again")
+
+
+def _opened(path: str) -> tuple[Any, int]:
+    handle = lib.library_open(fsencode(path))
+    if not handle:
+        raise OSError(ffi.string(lib.library_error()).decode("utf-8", "replace"))
+    if not lib.libpq_find(handle, b"PQlibVersion"):
+        raise OSError(f"{path} is no libpq")
+    return handle, lib.PQlibVersion()
+
+
+LIBRARY = library.load(_opened)
+
+
+def _function(name: str, since: int) -> Any:
+    if not lib.libpq_find(LIBRARY.handle, name.encode()):
+        return library.missing(name, since, LIBRARY)
+    return getattr(lib, name)
+
+
+def _text(name: str, since: int) -> Any:
+    function, string = _function(name, since), ffi.string
+
+    def text(*arguments: object) -> Text:
+        pointer = function(*arguments)
+        return string(pointer) if pointer else None
+
+    return text
+
+'''
+
+
+def cffi_source(header: Header) -> str:
+    """The text of libpq_cffi.c."""
+    functions = header.functions
+    types = header.types.replace("\n/* ", "\n\n/* ")
+    slots = [f"    {_declared(f, f'(*{f.name})')};\n" for f in functions]
+    names = [f'    "{function.name}",\n' for function in functions]
+    return "".join(
+        [
+            CFFI_SOURCE_PROLOGUE,
+            f"\n{types}\n",
+            f"\nstatic struct {{\n{''.join(slots)}}} libpq;\n",
+            "\n/* Their names, in the same order. */\n",
+            f"static const char *const libpq_names[] = {{\n{''.join(names)}}};\n",
+            *map(_cffi_wrapper, functions),
+        ]
+    )
+
+
+def _declared(function: Function, name: str) -> str:
+    pairs = zip(function.arguments, function.names, strict=True)
+    arguments = ", ".join(_joined(ctype, argument) for ctype, argument in pairs)
+    return f"{_joined(function.returns, name)}({arguments or 'void'})"
+
+
+def _joined(ctype: str, name: str) -> str:
+    return ctype.replace("* ", "*") + ("" if ctype.endswith("*") else " ") + name
+
+
+def _cffi_wrapper(function: Function) -> str:
+    call = f"libpq.{function.name}({', '.join(function.names)})"
+    value = function.returns != "void"
+    if not function.waits:
+        lines = [f"return {call};" if value else f"{call};"]
+    elif value:
+        declared = _joined(function.returns, "result")
+        lines = [f"{declared};", f"WAITING(result = {call});", "return result;"]
+    else:
+        lines = [f"WAITING({call});"]
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"\nstatic {_declared(function, function.name)}\n{{\n{body}}}\n"
+
+
+def cffi_module(header: Header) -> str:
+    """The text of libpq_cffi.py."""
+    python = {ctype: names[2] for ctype, names in SCALARS.items()}
+    for name in [*header.opaque, *header.structs]:
+        python[f"{name} *"] = python[f"const {name} *"] = "Pointer"
+    parts = [CFFI_PROLOGUE]
+    for heading, functions in header.sections.items():
+        parts.append(f"\n# {heading}\n")
+        for function in functions:
+            arguments = ", ".join(python[argument] for argument in function.arguments)
+            target = f"{function.name}: Callable[[{arguments}], {python[function.returns]}]"
+            kind = "_text" if function.returns == "const char *" else "_function"
+            parts.append(_assignment(target, kind, [f'"{function.name}"', str(function.since)]))
+    return "".join(parts)
 
 
 # --- the command -------------------------------------------------------------------------------

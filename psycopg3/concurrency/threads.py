@@ -101,7 +101,7 @@ class Within:
 
     __slots__ = ("_expired", "_lock", "_seconds")
 
-    def __init__(self, lock: Lock, seconds: float, expired: Callable[[], Exception]) -> None:
+    def __init__(self, lock: Any, seconds: float, expired: Callable[[], Exception]) -> None:
         self._lock, self._seconds, self._expired = lock, seconds, expired
 
     def __enter__(self) -> None:
@@ -117,7 +117,7 @@ class Within:
     # Looked up on the way in: the way out is then the lock's own, with no line of Python on it.
     @property
     def __exit__(self) -> Callable[..., None]:  # noqa: PYI036
-        return self._lock.__exit__
+        return self._lock.__exit__  # type: ignore[no-any-return]
 
 
 def shield(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
