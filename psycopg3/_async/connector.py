@@ -48,7 +48,7 @@ async def open_connection(
         ConnectionTimeout: the time has passed.
         OperationalError: no connection; the message says why.
     """
-    wait = wait or STOCK[running_library().name]
+    drive: AsyncWaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
         params = {**params, "password": await tasks.settled(password())}
@@ -57,7 +57,7 @@ async def open_connection(
         expired = partial(_expired, timeout)
         attempts = until_gen(attempts, deadline_after(timeout), expired)
     try:
-        return await wait(attempts, min(TICK, timeout or TICK))
+        return await drive(attempts, min(TICK, timeout or TICK))
     finally:
         # A waiter that is interrupted leaves everything where it is: sockets would stay open for
         # as long as the exception lives. One that runs it elsewhere may still be at it.

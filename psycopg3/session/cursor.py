@@ -155,14 +155,6 @@ class BaseCursor(Generic[Row]):
             raise IndexError(f"index {index} is out of range: there are {count} results")
         self._select(index % count)
 
-    def _take(self, pending: Pending, encoding: str) -> None:
-        """Take the results of an `execute()`, or raise the server's error."""
-        self._pending = pending
-        check_results(pending.results, encoding)
-        self._results = pending.results
-        if self._results:
-            self._select(0)
-
     def _rows(self) -> ResultSet[Row]:
         """The current result, if it has rows to fetch.
 
@@ -198,17 +190,21 @@ class BaseCursor(Generic[Row]):
         self._reset()
         self._query = bound = self._bind(query, params, binary)
         encoding = self._transformer.encoding
-        pending = yield from self._session.query_gen(bound)
-        yield from self._refuse_copy_gen(pending)
-        self._take(pending, encoding)
+        self._pending = pending = yield from self._session.query_gen(bound)
+        results = pending.results
+        if results and MEANING[results[-1].status] is not Meaning.ROWS:
+            yield from self._refuse_copy_gen(results)
+            check_results(results, encoding)
+        self._results = results
+        if results:
+            self._select(0)
 
     def _bind(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
         wanted = self.format if binary is None else int(bool(binary))
         return bind(query, params, self._transformer, result_format=wanted)
 
-    def _refuse_copy_gen(self, pending: Pending) -> WaitGen[None]:
-        results = pending.results
-        if results and MEANING[results[-1].status] is Meaning.COPY:
+    def _refuse_copy_gen(self, results: list[PGresult]) -> WaitGen[None]:
+        if MEANING[results[-1].status] is Meaning.COPY:
             yield from self._session.exchange.drain_gen()
             raise e.ProgrammingError(
                 "COPY from and to the client can't be run by execute(): it transfers data besides"

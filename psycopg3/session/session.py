@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _HAS_CANCEL_CONN = 170000
 
+_AT_REST = frozenset({TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR})
+
 
 class Session:
     """One server session: what `Connection` and `AsyncConnection` have in common."""
@@ -246,8 +248,11 @@ class Session:
 
     def query_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
         """Run a bound query, in a transaction unless in autocommit."""
-        self.check(Operation.EXECUTE, "execute()")
-        if self.must_begin:
+        # One question to libpq tells all that a query needs to know: it is UNKNOWN if the link is lost.
+        status = self.pgconn.transaction_status
+        if self._closed or status not in _AT_REST:
+            self.check(Operation.EXECUTE, "execute()")
+        elif status == TransactionStatus.IDLE and not self._autocommit:
             yield from self.begin_gen()
         return (yield from self.request_gen(bound))
 
