@@ -1,16 +1,53 @@
 """The extensions of psycopg3; everything else about the package is in pyproject.toml.
 
-There are none: libpq is called through ctypes, and the wheel is pure. PSYCOPG3_REQUIRE_C=1 asks for
-a compiled core, and so is an error.
+There is one: libpq called through cffi. It needs a compiler and nothing of libpq, which is found at
+run time. Where it can't be built, psycopg3 works without, through ctypes; PSYCOPG3_REQUIRE_C=1 makes
+that an error.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 from setuptools import setup
 
-if os.environ.get("PSYCOPG3_REQUIRE_C") == "1":
-    raise SystemExit("PSYCOPG3_REQUIRE_C=1: this version of psycopg3 has no compiled core")
+REQUIRED = os.environ.get("PSYCOPG3_REQUIRE_C") == "1"
+FOLDER = Path("psycopg3", "pq")
 
-setup(ext_modules=[])
+
+def libpq_cffi() -> Any:
+    """The builder of libpq called through cffi, for `cffi_modules`."""
+    from cffi import FFI
+
+    builder = FFI()
+    for name in ("libpq.h", "memory_cffi.h"):
+        builder.cdef((FOLDER / name).read_text(encoding="utf-8"))
+    builder.set_source(
+        "psycopg3.pq._libpq_cffi",
+        '#include "memory_cffi.c"\n',
+        include_dirs=[str(FOLDER)],
+        depends=[str(FOLDER / name) for name in ("libpq_cffi.c", "memory_cffi.c")],
+        optional=not REQUIRED,
+    )
+    return builder
+
+
+def options() -> dict[str, list[str]]:
+    """What to give to `setup()`: the extensions that can be tried here."""
+    if os.name != "posix":
+        return {}
+    try:
+        import cffi  # noqa: F401
+    except ImportError as ex:
+        if REQUIRED:
+            raise SystemExit(
+                f"PSYCOPG3_REQUIRE_C=1: cffi is needed to build psycopg3: {ex}"
+            ) from ex
+        return {}
+    return {"cffi_modules": ["setup.py:libpq_cffi"]}
+
+
+if __name__ == "__main__":
+    setup(**options())

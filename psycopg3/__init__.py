@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import pq
+from . import adapt, errors, pq, rows, types, waiting
 from ._async.connection import AsyncConnection
 from ._async.cursor import AsyncCursor
 from ._async.transaction import AsyncTransaction
@@ -90,12 +90,17 @@ __all__ = [
     "Transaction",
     "Warning",
     "__version__",
+    "adapt",
     "adapters",
     "apilevel",
     "capabilities",
     "connect",
     "connect_async",
+    "errors",
     "paramstyle",
     "pq",
+    "rows",
     "threadsafety",
+    "types",
+    "waiting",
 ]

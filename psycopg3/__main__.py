@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg3
 from psycopg3 import pq
-from psycopg3.pq.binding import lib
+from psycopg3.pq.binding import lib, memory
 from psycopg3.testing import Cluster
 
 QUERY = """\
@@ -42,7 +42,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def report() -> dict[str, Any]:
     """What runs here, by name; the values are fit for JSON."""
-    tls = lib.PQsslAttribute(None, b"library")
+    tls = lib.PQsslAttribute(memory.NULL, b"library")
     return {
         "psycopg3": psycopg3.__version__,
         "binding": pq.__impl__,

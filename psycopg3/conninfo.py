@@ -17,6 +17,17 @@ DEFAULT_CONNECT_TIMEOUT = 130
 MIN_CONNECT_TIMEOUT = 2
 """The fewest seconds for one attempt, as in libpq."""
 
+SCRAM_MAX_ITERATIONS = 1_000_000
+"""How often a server may have the password hashed, if nobody says otherwise: for 0.6 s or so."""
+
+KEEPALIVES = {"keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
+"""What TCP does on a silent connection, if nobody says otherwise: a dead server is noticed in 2 min.
+
+Systems begin after two hours, when what lies between, NAT or a balancer, has long forgotten the
+connection. Nothing like it for `tcp_user_timeout`: by it, Linux also cuts connections to servers
+that are well but for so long have no time to read.
+"""
+
 # Names that users of other drivers type.
 _ALIASES = {"database": "dbname"}
 
@@ -24,6 +35,7 @@ _ALIASES = {"database": "dbname"}
 # variable and built-in value.
 _EMULATED: dict[str, tuple[str | None, str | None]] = {
     "load_balance_hosts": ("PGLOADBALANCEHOSTS", "disable"),
+    "scram_max_iterations": (None, str(SCRAM_MAX_ITERATIONS)),
 }
 
 # libpq's messages about connection strings, around what they quote of them.
@@ -145,6 +157,24 @@ _DRIVERS = frozenset({
     *("host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts"),
     *("connect_timeout", "options"),
 })  # fmt: skip
+
+
+def scram_limit_from_conninfo(params: Mapping[str, Any]) -> int:
+    """How often a server may have the password hashed, by `scram_max_iterations` of `params`.
+
+    Raises:
+        ProgrammingError: it is not a whole number above 0.
+    """
+    value = get_param(params, "scram_max_iterations") or str(SCRAM_MAX_ITERATIONS)
+    if value.isascii() and value.isdigit() and int(value) > 0:
+        return int(value)
+    raise ProgrammingError(f"got scram_max_iterations={value!r}: expected a whole number above 0")
+
+
+def with_keepalives(params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params`, and `KEEPALIVES` where they say nothing of it."""
+    missing = {key: text for key, text in KEEPALIVES.items() if get_param(params, key) is None}
+    return {**params, **missing} if get_param(params, "keepalives") != "0" else dict(params)
 
 
 def with_service(params: Mapping[str, Any]) -> dict[str, Any]:

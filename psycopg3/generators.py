@@ -8,11 +8,14 @@ an interval passed in silence, which is when the clocks of `connect_gen` are loo
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from functools import partial
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from . import errors as e
-from .concurrency.threads import Errand
+from . import scram
+from .concurrency.threads import Errand, native
+from .conninfo import SCRAM_MAX_ITERATIONS
 from .pq import ConnStatus, ExecStatus, PGconn, PollingStatus
 from .pq.misc import redact
 from .waiting import Ready, Wait, WaitGen
@@ -28,6 +31,9 @@ T = TypeVar("T")
 
 _WANTS = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 
+# Between two looks at a message of which a part is missing. Few servers ever send one so.
+_PAUSE = 0.02
+
 # After these the server waits for us, or says nothing more of this command: asking libpq
 # for a further result would give the same one again (COPY) or the next command's (a sync).
 _LAST = frozenset({
@@ -38,12 +44,18 @@ _LAST = frozenset({
 })  # fmt: skip
 
 
-def connect_gen(conninfo: str | bytes, *, timeout: float = 0) -> WaitGen[PGconn]:
+def connect_gen(
+    conninfo: str | bytes,
+    *,
+    timeout: float = 0,
+    scram_max_iterations: int = SCRAM_MAX_ITERATIONS,
+) -> WaitGen[PGconn]:
     """Open a libpq connection without blocking (libpq itself resolves the host names).
 
     Args:
         conninfo: a connection string, as in the manual's section "Connection Strings".
         timeout: seconds for the whole attempt; 0 means no limit.
+        scram_max_iterations: how often a server may have the password hashed.
 
     Returns:
         A `pq.PGconn` in non-blocking mode, ready for commands.
@@ -53,11 +65,25 @@ def connect_gen(conninfo: str | bytes, *, timeout: float = 0) -> WaitGen[PGconn]
         OperationalError: the connection was refused; the message is libpq's, and the
             exception's `pgconn` tells whether a password was needed or used.
     """
-    deadline = monotonic() + timeout if timeout > 0 else None
     if isinstance(conninfo, str):
         conninfo = conninfo.encode()
+    gen = _connect_gen(conninfo, scram_max_iterations)
+    if timeout <= 0:
+        return (yield from gen)
+
+    def too_late() -> Exception:
+        return e.ConnectionTimeout(
+            f"no connection within {timeout:g} seconds: the server did not answer in"
+            " time; check host and port, or raise connect_timeout"
+        )
+
+    return (yield from until_gen(gen, monotonic() + timeout, too_late))
+
+
+def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
     pgconn = PGconn.connect_start(conninfo)
     try:
+        guard = scram.Guard(pgconn, scram_max_iterations)
         # The manual's section 34.1: until the first poll, act as if it had said WRITING.
         status = PollingStatus.WRITING
         if pgconn.status == ConnStatus.BAD:
@@ -66,12 +92,8 @@ def connect_gen(conninfo: str | bytes, *, timeout: float = 0) -> WaitGen[PGconn]
             if status == PollingStatus.FAILED:
                 raise _refused(pgconn, conninfo)
             while (yield pgconn.socket, _WANTS[status]) == Ready.NONE:
-                if deadline is not None and monotonic() >= deadline:
-                    raise e.ConnectionTimeout(
-                        f"no connection within {timeout:g} seconds: the server did not answer in"
-                        " time; check host and port, or raise connect_timeout"
-                    )
-            status = pgconn.connect_poll()
+                pass
+            status = yield from connect_poll_gen(pgconn, guard)
     except e.OperationalError as ex:
         if ex.pgconn is not pgconn:
             pgconn.finish()
@@ -81,6 +103,24 @@ def connect_gen(conninfo: str | bytes, *, timeout: float = 0) -> WaitGen[PGconn]
         raise
     pgconn.nonblocking = 1
     return pgconn
+
+
+def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatus]:
+    """Take the next step of connecting: PQconnectPoll, but nobody waits while libpq computes.
+
+    Raises:
+        OperationalError: the server asks libpq to compute for too long.
+    """
+    step = guard.next_step()
+    if step is scram.Step.POLL:
+        return pgconn.connect_poll()
+    if step is scram.Step.ASIDE:
+        # If the caller leaves, libpq's connection closes when the call returns: see `pq.handle`.
+        return (yield from errand_gen(native(pgconn.connect_poll)))
+    if step is scram.Step.PAUSE:
+        # The descriptor stays readable: waiting for it would be no waiting.
+        yield from errand_gen(partial(sleep, _PAUSE))
+    return PollingStatus.READING
 
 
 def _refused(pgconn: PGconn, conninfo: bytes) -> e.OperationalError:
@@ -111,13 +151,16 @@ def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
     """
     try:
         while True:
-            while pgconn.is_busy():
+            busy = pgconn.is_busy()
+            while busy:
                 if (yield pgconn.socket, Wait.R):
                     pgconn.consume_input()
+                    busy = pgconn.is_busy()
                     # A TLS record may be longer than libpq's read: what OpenSSL has already
                     # decrypted never makes the socket readable again.
-                    if pgconn.is_busy() and pgconn.ssl_in_use:
+                    if busy and pgconn.ssl_in_use:
                         pgconn.consume_input()
+                        busy = pgconn.is_busy()
             result = pgconn.get_result()
             if result is None:
                 return
@@ -228,8 +271,8 @@ def errand_gen(func: Callable[[], T]) -> WaitGen[T]:
     The caller may leave at any time: the thread owns what it works on and ends by itself.
     """
     with Errand(func) as errand:
-        while not (yield errand.fileno(), Wait.R):
-            pass
+        while not errand.done():
+            yield errand.fileno(), Wait.R
         return errand.result()
 
 

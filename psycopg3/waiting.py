@@ -203,27 +203,23 @@ async def listen_asyncio(
     """Wait once for what a generator asked, on an asyncio loop; return the `Ready` bits."""
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
     # same number, to which a standing registration is deaf.
-    fd, want = _pair(asked)
     heard = _Heard(loop.create_future())
     timer = None if interval is None else loop.call_later(interval, heard.wake, 0)
     try:
-        _watch_asyncio(loop, fd, want, heard.wake)
+        watch_asyncio(loop, asked, heard.wake)
         await heard.future
         return heard.bits
     finally:
         if timer is not None:
             timer.cancel()
-        # If the descriptor was closed, taking out one of two directions fails, and takes out both.
-        with suppress(OSError):
-            if want & 1:
-                loop.remove_reader(fd)
-            if want & 2:
-                loop.remove_writer(fd)
+        unwatch_asyncio(loop, asked)
 
 
-def _watch_asyncio(
-    loop: AbstractEventLoop, fd: int, want: Wait, wake: Callable[[int], None]
+def watch_asyncio(
+    loop: AbstractEventLoop, asked: tuple[int, Wait], wake: Callable[[int], None]
 ) -> None:
+    """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
+    fd, want = _pair(asked)
     try:
         if want & 1:
             loop.add_reader(fd, wake, 1)
@@ -236,6 +232,17 @@ def _watch_asyncio(
             f"the running event loop, {type(loop).__name__}, cannot watch file descriptors; on"
             " Windows run the program with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
         ) from ex
+
+
+def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, Wait]) -> None:
+    """End what `watch_asyncio` began: before the descriptor is closed, and its number used anew."""
+    fd, want = asked
+    # If the descriptor was closed, taking out one of two directions fails, and takes out both.
+    with suppress(OSError):
+        if want & 1:
+            loop.remove_reader(fd)
+        if want & 2:
+            loop.remove_writer(fd)
 
 
 class _Heard:

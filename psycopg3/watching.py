@@ -19,7 +19,15 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import errors
-from .waiting import Wait, WaitGen, listen_asyncio, wait_async, wait_select, wait_trio
+from .waiting import (
+    Wait,
+    WaitGen,
+    unwatch_asyncio,
+    wait_async,
+    wait_select,
+    wait_trio,
+    watch_asyncio,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -84,7 +92,7 @@ class AsyncioWatcher(Watcher):
         self._gen: WaitGen[Any] | None = None
         self._future: asyncio.Future[Any] | None = None
         self._wants = 0
-        self._elsewhere: asyncio.Task[None] | None = None
+        self._elsewhere: tuple[int, Wait] | None = None
         self._on_readable = _weakly(self, "_readable")
         # A number that was used before may still be known to the loop, which would then be deaf.
         self._loop.remove_reader(self._ear)
@@ -111,12 +119,12 @@ class AsyncioWatcher(Watcher):
         except StopIteration as stop:
             value: T = stop.value
             return value
-        future = self._loop.create_future()
-        self._gen, self._future = gen, future
         timer = None
-        if interval is not None:
-            timer = _Timer(self._loop, interval, self._tick)
         try:
+            future = self._future = self._loop.create_future()
+            self._gen = gen
+            if interval is not None:
+                timer = _Timer(self._loop, interval, self._tick)
             self._ask(asked)
             value = await future
             return value
@@ -132,23 +140,24 @@ class AsyncioWatcher(Watcher):
         gen, future = self._gen, self._future
         if gen is None or future is None or future.done():
             return
+        if self._elsewhere is not None:
+            # The generator may close that descriptor, and somebody get its number.
+            self._listen_there_no_more()
         try:
-            asked = gen.send(ready)
+            self._ask(gen.send(ready))
         except StopIteration as stop:
             future.set_result(stop.value)
         except BaseException as ex:
             future.set_exception(ex)
             if isinstance(ex, (KeyboardInterrupt, SystemExit)):
                 raise
-        else:
-            self._ask(asked)
 
     def _ask(self, asked: tuple[int, Wait]) -> None:
         fd, want = asked
-        if fd != self._fd:
-            self._wants = 0
-            self._listen_elsewhere(asked)
-            return
+        if fd != self._fd:  # that of a cancel request, of an errand in a thread
+            self._elsewhere = asked
+            watch_asyncio(self._loop, asked, self._step)
+            want = 0
         self._wants = want
         if want & _READ:
             self.resume()
@@ -171,28 +180,17 @@ class AsyncioWatcher(Watcher):
     def _tick(self) -> None:
         self._step(0)
 
-    def _listen_elsewhere(self, asked: tuple[int, Wait]) -> None:
-        """Wait for another descriptor: a cancel request, an errand in a thread."""
-
-        async def listen() -> None:
-            try:
-                ready = await listen_asyncio(self._loop, asked, None)
-            except errors.Error as ex:
-                if self._future is not None and not self._future.done():
-                    self._future.set_exception(ex)
-            else:
-                self._elsewhere = None
-                self._step(ready)
-
-        self._elsewhere = self._loop.create_task(listen())
+    def _listen_there_no_more(self) -> None:
+        asked, self._elsewhere = self._elsewhere, None
+        if asked is not None:
+            unwatch_asyncio(self._loop, asked)
 
     def _listen_no_more(self) -> None:
         if self._writing and self._ear >= 0:
             self._loop.remove_writer(self._ear)
             self._writing = False
         if self._elsewhere is not None:
-            self._elsewhere.cancel()
-            self._elsewhere = None
+            self._listen_there_no_more()
 
     def close(self) -> None:
         """Stop listening, in one step with closing the duplicate.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import psycopg3
 from psycopg3.testing import Cluster
 
 BACKENDS = [
@@ -33,6 +34,25 @@ def cluster() -> Iterator[Cluster]:
 def dsn(cluster: Cluster) -> str:
     """The connection string of `cluster`."""
     return cluster.dsn
+
+
+HBA = [
+    "hostnossl all clear 127.0.0.1/32 scram-sha-256",
+    "hostssl all crypted 127.0.0.1/32 scram-sha-256",
+    "host all clear,crypted 127.0.0.1/32 reject",
+]
+
+
+@pytest.fixture(scope="session")
+def secure(cluster: Cluster) -> Iterator[Cluster]:
+    """A server with TLS and passwords; `clear` may not sign in with TLS, `crypted` only with it."""
+    if not cluster.owned:
+        pytest.skip("needs a server of our own")
+    with Cluster(tls=True, auth="scram-sha-256", hba=HBA) as server:
+        with psycopg3.connect(server.dsn, autocommit=True) as conn:
+            for name in ("clear", "crypted"):
+                conn.execute(f"create user {name} password '{server.password}'")
+        yield server
 
 
 @pytest.fixture(params=BACKENDS, scope="module")

@@ -183,6 +183,16 @@ def terminate(dsn, pid):
     killer.finish()
 
 
+def asleep(dsn, pgconn):
+    """Wait until the server runs pg_sleep(): a cancel request that comes before it is lost."""
+    query = b"select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'"
+    watcher = wait_select(connect_gen(dsn))
+    pid = b"%d" % pgconn.backend_pid
+    while not wait_select(execute_gen(watcher, query, [pid]))[0].ntuples:
+        pass
+    watcher.finish()
+
+
 class TestNotifies:
     def test_arrival(self, pgconn, dsn):
         wait_select(execute_gen(pgconn, b"listen ears"))
@@ -214,18 +224,20 @@ class TestNotifies:
 
 class TestCancel:
     @pytest.mark.skipif(version() < 170000, reason="PQcancelCreate came with libpq 17")
-    def test_cancel_gen(self, pgconn):
+    def test_cancel_gen(self, pgconn, dsn):
         gen = execute_gen(pgconn, b"select pg_sleep(60)")
         next(gen)
+        asleep(dsn, pgconn)
         cancel_conn = pgconn.cancel_conn()
         wait_select(cancel_gen(cancel_conn, timeout=5))
         cancel_conn.finish()
         (result,) = wait_select(continued(gen, Ready.NONE))
         assert result.error_field(ord("C")) == b"57014"
 
-    def test_errand(self, pgconn):
+    def test_errand(self, pgconn, dsn):
         gen = execute_gen(pgconn, b"select pg_sleep(60)")
         next(gen)
+        asleep(dsn, pgconn)
         wait_select(errand_gen(pgconn.get_cancel().cancel))
         (result,) = wait_select(continued(gen, Ready.NONE))
         assert result.error_field(ord("C")) == b"57014"

@@ -22,23 +22,25 @@ gevent = pytest.importorskip("gevent")
 Body = Callable[[str], None]
 BODIES: dict[str, Body] = {}
 
-# How a process begins: patched before or after it imports psycopg3.
-FIRST = "from gevent import monkey; monkey.patch_all(); import psycopg3"
-LATE = "import psycopg3; from gevent import monkey; monkey.patch_all()"
-
+# How a process begins.
+STARTS = {
+    "patched_first": "from gevent import monkey; monkey.patch_all(); import psycopg3",
+    "imported_first": "import psycopg3; from gevent import monkey; monkey.patch_all()",
+    "not_patched": "import psycopg3",
+}
 RUN = "import sys, runpy; runpy.run_path(sys.argv[1])['BODIES'][sys.argv[2]](sys.argv[3])"
 
 
-def patched(*starts: str) -> Callable[[Body], Callable[[str, str], None]]:
-    """Make a test of a function: a patched process calls it with a connection string."""
+def in_process(*starts: str) -> Callable[[Body], Callable[[str, str], None]]:
+    """Make a test of a function: a process that began so calls it with a connection string."""
 
     def make(body: Body) -> Callable[[str, str], None]:
         BODIES[body.__name__] = body
 
-        @pytest.mark.parametrize("start", starts, ids=["first", "late"][: len(starts)])
+        @pytest.mark.parametrize("start", starts)
         def test(start: str, dsn: str) -> None:
             done = subprocess.run(
-                [sys.executable, "-c", f"{start}; {RUN}", __file__, body.__name__, dsn],
+                [sys.executable, "-c", f"{STARTS[start]}; {RUN}", __file__, body.__name__, dsn],
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
                 capture_output=True,
                 text=True,
@@ -118,7 +120,7 @@ def proxy(dsn: str, answers: int) -> Iterator[str]:
 # ---- waiting ----
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_connections_wait_in_parallel(dsn: str) -> None:
     def sleep() -> None:
         with connect(dsn) as conn:
@@ -129,40 +131,40 @@ def test_connections_wait_in_parallel(dsn: str) -> None:
     assert time.monotonic() - begin < 1.2
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_others_go_on_during_a_query(dsn: str) -> None:
-    with connect(dsn) as conn, others_go_on(10):
+    with connect(dsn) as conn, others_go_on(5):
         conn.execute("select pg_sleep(0.3)")
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_others_go_on_while_a_large_query_is_sent(dsn: str) -> None:
     with connect(dsn) as conn, others_go_on(1):
         text = "x" * 30_000_000
         assert conn.execute("select length(%s)", [text]).fetchone() == (len(text),)
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_others_go_on_while_notifications_are_awaited(dsn: str) -> None:
     def notify() -> None:
         with connect(dsn) as conn:
             conn.execute("notify gevent_news, 'here'")
 
-    with connect(dsn) as conn, others_go_on(10):
+    with connect(dsn) as conn, others_go_on(5):
         conn.execute("listen gevent_news")
         gevent.spawn_later(0.3, notify)
         assert [n.payload for n in conn.notifies(timeout=10, stop_after=1)] == ["here"]
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_others_go_on_while_the_server_is_silent(dsn: str) -> None:
-    with proxy(dsn, answers=0) as conninfo, others_go_on(10):
+    with proxy(dsn, answers=0) as conninfo, others_go_on(5):
         with gevent.Timeout(0.3, False):
             connect(conninfo)
             raise AssertionError
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_others_go_on_while_a_name_is_looked_up(dsn: str) -> None:
     import socket
 
@@ -174,14 +176,14 @@ def test_others_go_on_while_a_name_is_looked_up(dsn: str) -> None:
         return original("127.0.0.1", *args, **kwargs)
 
     original, socket.getaddrinfo = socket.getaddrinfo, getaddrinfo
-    with proxy(dsn, answers=9) as conninfo, others_go_on(10):
+    with proxy(dsn, answers=9) as conninfo, others_go_on(5):
         conninfo = conninfo.replace("host=127.0.0.1", "host=db.example.test")
         with connect(conninfo) as conn:
             assert conn.execute("select 1").fetchone() == (1,)
     assert looked_up == ["db.example.test"]
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_a_real_name_is_found(dsn: str) -> None:
     with proxy(dsn, answers=9) as conninfo:
         with connect(conninfo.replace("host=127.0.0.1", "host=localhost")) as conn:
@@ -191,7 +193,7 @@ def test_a_real_name_is_found(dsn: str) -> None:
 # ---- sharing ----
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_greenlets_share_a_connection(dsn: str) -> None:
     with connect(dsn) as conn:
         answers = []
@@ -208,7 +210,7 @@ def test_greenlets_share_a_connection(dsn: str) -> None:
         assert not conn.lock.locked()
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_the_lock_knows_its_greenlet(dsn: str) -> None:
     with connect(dsn) as conn:
         with conn.lock:
@@ -218,7 +220,7 @@ def test_the_lock_knows_its_greenlet(dsn: str) -> None:
         assert not conn.lock.locked()
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_use_from_its_own_handler_is_refused(dsn: str) -> None:
     import psycopg3
 
@@ -236,10 +238,51 @@ def test_use_from_its_own_handler_is_refused(dsn: str) -> None:
     assert len(refused) == 1 and "already in use" in refused[0]
 
 
+@in_process("patched_first", "imported_first")
+def test_deadlines(dsn: str) -> None:
+    """They hold in a query, and while another greenlet has the connection."""
+    from psycopg3 import errors
+
+    with connect(dsn) as conn, others_go_on(5):
+        first = gevent.spawn(lambda: conn.execute("select 7 from pg_sleep(0.3)").fetchone())
+        gevent.sleep(0.05)
+        for query in ("select 8", "select pg_sleep(30)"):
+            try:
+                conn.execute(query, timeout=0.15)
+            except errors.QueryTimeout:
+                pass
+            else:
+                raise AssertionError
+            assert first.dead == (query != "select 8")
+            gevent.joinall([first])
+        assert first.value == (7,)
+        assert conn.execute("select 9").fetchone() == (9,)
+
+
+@in_process("not_patched")
+def test_a_connection_made_before_the_patch_serves_one_greenlet_at_a_time(dsn: str) -> None:
+    import psycopg3
+
+    with connect(dsn) as conn:
+        from gevent import monkey
+
+        monkey.patch_all()
+        first = gevent.spawn(lambda: conn.execute("select 7 from pg_sleep(0.2)").fetchone())
+        gevent.sleep(0.1)
+        try:
+            conn.execute("select 8")
+        except psycopg3.ProgrammingError:
+            pass
+        else:
+            raise AssertionError
+        assert first.get() == (7,)
+        assert conn.execute("select 9").fetchone() == (9,)
+
+
 # ---- interruptions ----
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_timeout_in_a_query(dsn: str) -> None:
     with connect(dsn) as conn:
         begin = time.monotonic()
@@ -251,7 +294,7 @@ def test_timeout_in_a_query(dsn: str) -> None:
         assert conn.execute("select 1").fetchone() == (1,)
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_timeout_in_a_transaction(dsn: str) -> None:
     with connect(dsn) as conn:
         conn.execute("create temp table t (n int)")
@@ -263,7 +306,7 @@ def test_timeout_in_a_transaction(dsn: str) -> None:
         assert conn.execute("select count(*) from t").fetchone() == (0,)
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_killed_in_a_query(dsn: str) -> None:
     with connect(dsn) as conn:
         job = gevent.spawn(conn.execute, "select pg_sleep(30)")
@@ -278,7 +321,7 @@ def test_killed_in_a_query(dsn: str) -> None:
         assert conn.execute("select 1").fetchone() == (1,)
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_killed_while_waiting_for_its_turn(dsn: str) -> None:
     with connect(dsn) as conn:
         first = gevent.spawn(lambda: conn.execute("select 7 from pg_sleep(0.4)").fetchone())
@@ -293,7 +336,7 @@ def test_killed_while_waiting_for_its_turn(dsn: str) -> None:
         assert not conn.lock.locked()
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_killed_at_any_point(dsn: str) -> None:
     """Every query still gets its own answer, and the lock is free."""
     import random
@@ -306,7 +349,7 @@ def test_killed_at_any_point(dsn: str) -> None:
             row = conn.execute("select %s::int from pg_sleep(0.001)", [number]).fetchone()
             assert row == (number,), row
 
-        for number in range(150):
+        for number in range(100):
             jobs = [gevent.spawn(ask, 3 * number + i) for i in range(3)]
             gevent.sleep(rng.uniform(0, 0.004))
             victim = rng.choice(jobs)
@@ -316,10 +359,10 @@ def test_killed_at_any_point(dsn: str) -> None:
             assert not conn.lock.locked()
             assert not conn.closed
         assert conn.execute("select 1").fetchone() == (1,)
-    assert killed > 20, killed
+    assert killed > 10, killed
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_cancelled_by_another(dsn: str) -> None:
     from psycopg3 import errors
 
@@ -334,7 +377,7 @@ def test_cancelled_by_another(dsn: str) -> None:
         assert conn.execute("select 1").fetchone() == (1,)
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_closed_by_another(dsn: str) -> None:
     import psycopg3
 
@@ -351,13 +394,13 @@ def test_closed_by_another(dsn: str) -> None:
         assert conn.closed and not conn.broken
 
 
-@patched(FIRST)
+@in_process("patched_first")
 def test_others_go_on_while_nobody_hears_a_cancel(dsn: str) -> None:
     """libpq before 17 cancels by a call that blocks, here without end."""
     with proxy(dsn, answers=1) as conninfo, connect(conninfo) as conn:
         query = gevent.spawn(lambda: conn.execute("select 7 from pg_sleep(0.6)").fetchone())
         gevent.sleep(0.1)
-        with others_go_on(10):
+        with others_go_on(5):
             with gevent.Timeout(0.3, False):
                 conn.cancel()
                 raise AssertionError
@@ -365,11 +408,11 @@ def test_others_go_on_while_nobody_hears_a_cancel(dsn: str) -> None:
 
 
 @pytest.mark.slow
-@patched(FIRST)
+@in_process("patched_first")
 def test_a_query_that_cannot_be_cancelled_ends_its_connection(dsn: str) -> None:
     with proxy(dsn, answers=1) as conninfo, connect(conninfo) as conn:
         begin = time.monotonic()
-        with others_go_on(100), gevent.Timeout(0.2, False):
+        with others_go_on(20), gevent.Timeout(0.2, False):
             conn.execute("select pg_sleep(30)")
             raise AssertionError
         assert time.monotonic() - begin < 5
@@ -379,7 +422,7 @@ def test_a_query_that_cannot_be_cancelled_ends_its_connection(dsn: str) -> None:
 # ---- errands ----
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_errands_run_as_greenlets(dsn: str) -> None:
     from psycopg3.concurrency.threads import Errand
     from psycopg3.generators import errand_gen
@@ -388,7 +431,7 @@ def test_errands_run_as_greenlets(dsn: str) -> None:
     ran = []
 
     def errand(number: int) -> int:
-        gevent.sleep(0.02)
+        gevent.sleep(0.1)
         ran.append(number)
         return number
 
@@ -406,7 +449,7 @@ def test_errands_run_as_greenlets(dsn: str) -> None:
         done.leave()
 
 
-@patched(FIRST, LATE)
+@in_process("patched_first", "imported_first")
 def test_what_blocks_in_c_runs_in_a_native_thread(dsn: str) -> None:
     from gevent import monkey
 
@@ -416,7 +459,7 @@ def test_what_blocks_in_c_runs_in_a_native_thread(dsn: str) -> None:
 
     block = monkey.get_original("time", "sleep")
     threads = count_threads()
-    with others_go_on(10):
+    with others_go_on(5):
         wait_select(errand_gen(native(lambda: block(0.2))))
         assert native(lambda: 7)() == 7
         with gevent.Timeout(0.1, False):
@@ -438,7 +481,7 @@ def count_threads() -> int:
 
 
 @pytest.mark.slow
-@patched(FIRST)
+@in_process("patched_first")
 def test_the_end_of_the_program_does_not_wait_for_long(dsn: str) -> None:
     """If it did, the process would be killed."""
     from gevent import monkey

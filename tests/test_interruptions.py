@@ -230,6 +230,65 @@ async def test_storm(aconn):
 
 
 @anyio_mark
+async def test_storm_of_transactions(aconn):
+    """Cancelled at random moments, a block is done or undone: nothing is left open, nothing half."""
+    rng = random.Random(2)
+    await aconn.execute("create temp table t (n int)")
+    cancelled = 0
+    for number in range(150):
+        with anyio.move_on_after(rng.uniform(0, 0.006)) as scope:
+            async with aconn.transaction():
+                await aconn.execute("insert into t values (%s)", [number])
+                async with aconn.transaction():
+                    await aconn.execute("insert into t values (%s)", [number])
+        cancelled += scope.cancelled_caught
+        assert not aconn.closed
+        assert aconn.pgconn.transaction_status == TransactionStatus.IDLE
+        assert aconn.blocks == []
+    assert 0 < cancelled < 150
+    cur = await aconn.execute(
+        "select count(*) from (select n from t group by n having count(*) <> 2) x"
+    )
+    assert await cur.fetchone() == (0,)
+
+
+@anyio_mark
+async def test_a_block_whose_turn_to_end_never_comes(aconn):
+    """The block can't be undone while somebody else has the connection: it is given up."""
+    aconn.cancel_timeout = 0.2
+    async with anyio.create_task_group() as tasks:
+        with pytest.raises(psycopg3.Error):
+            with anyio.fail_after(5):
+                async with aconn.transaction():
+                    tasks.start_soon(_ignoring_errors, aconn.execute, "select pg_sleep(3)")
+                    await anyio.sleep(0.1)
+                    aconn.command_timeout = 0.1
+    assert aconn.closed
+
+
+async def _ignoring_errors(func, *args):
+    try:
+        await func(*args)
+    except psycopg3.Error:
+        pass
+
+
+@anyio_mark
+async def test_notifications_are_not_lost_by_cancelling(aconn, dsn):
+    seen = []
+    await aconn.execute("listen ears")
+    async with await psycopg3.connect_async(dsn, autocommit=True) as other:
+        for number in range(60):
+            await other.execute("select pg_notify('ears', %s)", [str(number)])
+            with anyio.move_on_after(0.0005 * (number % 4)):
+                async for notify in aconn.notifies(stop_after=1):
+                    seen.append(notify.payload)
+        async for notify in aconn.notifies(timeout=0.5):
+            seen.append(notify.payload)
+    assert seen == [str(number) for number in range(60)]
+
+
+@anyio_mark
 async def test_close_from_another_task(aconn):
     async def close():
         await anyio.sleep(0.2)

@@ -364,6 +364,7 @@ async def test_no_descriptor_left(dsn, monkeypatch):
     def dup(fd):
         raise OSError(24, "Too many open files")
 
+    gc.collect()  # what earlier tests have left must not go in the middle of this one
     before = descriptors()
     monkeypatch.setattr(watching.os, "dup", dup)
     with pytest.raises(psycopg3.OperationalError, match="ulimit"):

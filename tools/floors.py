@@ -22,14 +22,14 @@ PACKAGE = "psycopg3"
 FLOORS: dict[str, int] = {
     **dict.fromkeys(["_sqlstates", "_oids", "_impl", "concurrency"], 0),
     **dict.fromkeys(["errors", "dbapi20"], 1),
-    **dict.fromkeys(["pq", "waiting", "watching"], 2),
+    **dict.fromkeys(["pq", "waiting", "watching", "dialing"], 2),
     **dict.fromkeys(["abc", "conninfo", "passfile", "capabilities", "encodings"], 3),
     **dict.fromkeys(["generators", "adapt", "rows"], 4),
-    **dict.fromkeys(["types", "sql"], 5),
+    **dict.fromkeys(["types"], 5),
     **dict.fromkeys(["query", "postgres"], 6),
     **dict.fromkeys(["session"], 7),
     **dict.fromkeys(["_async", "_sync"], 8),
-    **dict.fromkeys(["__init__", "__main__", "testing"], 9),
+    **dict.fromkeys(["__init__", "__main__", "testing", "transaction"], 9),
 }
 NEVER = {
     ("_async", "_sync"),

@@ -30,6 +30,7 @@ _DECLARATION = re.compile(
 )
 _STRUCT = re.compile(r"^typedef struct \w+ \{(?P<fields>[^}]*)\} (?P<name>\w+);", re.MULTILINE)
 _OPAQUE = re.compile(r"^typedef struct \w+ (?P<name>\w+);", re.MULTILINE)
+_TYPES = re.compile(r"^typedef .*?(?=^/\*)", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^/\* (?P<text>[^\n]*) \*/$", re.MULTILINE)
 
 
@@ -98,10 +99,8 @@ def parse(text: str) -> Header:
     calls = len(re.findall(r"^\w[^\n]*\b(?:PQ|pg_)\w+\(", text, re.MULTILINE))
     if found != calls:
         raise ValueError(f"{HEADER.name}: {calls} declarations, of which {found} were understood")
-    start = next(_OPAQUE.finditer(text), None)
-    first = next((mark for mark in _HEADING.finditer(text)), None)
-    types = text[start.start() : first.start()] if start and first else ""
-    return Header(types.strip(), opaque, structs, sections)
+    types = _TYPES.search(text)
+    return Header(types[0].strip() if types else "", opaque, structs, sections)
 
 
 def _fields(body: str) -> Iterator[tuple[str, str]]:
@@ -281,54 +280,17 @@ def _assignment(target: str, function: str, arguments: list[str]) -> str:
 
 # --- cffi --------------------------------------------------------------------------------------
 
-CFFI_SOURCE_PROLOGUE = '''\
+CFFI_SOURCE_PROLOGUE = """\
 /* libpq for cffi: a table of its functions, filled when they have been found, and each of them under
  * its own name, which calls what the table has. Nothing of libpq is needed to compile this.
+ * memory_cffi.c, which includes it, says what WAITING does.
  *
  * Generated from libpq.h by tools/libpq_bindings.py: edit those, not this.
  */
 
-#include <stddef.h>
-#include <string.h>
-
-/* What it was made of; the number is in libpq_cffi.py too. */
+/* What the extension is made of, in a number that is in libpq_cffi.py too. */
 #define PSYCOPG3_BINDING NUMBER
-
-/* cffi lets other threads run during each call. Beside a busy one that costs 5 ms a call, CPython's
- * switch interval, to read a value or a status; and it lets another thread free the object between
- * our check and the call. So that is taken out of the code that cffi writes, and only what WAITING
- * is put around lets other threads run. PyPy calls C its own way. */
-#ifdef PYPY_VERSION
-#define WAITING(...) do { __VA_ARGS__; } while (0)
-#else
-#undef Py_BEGIN_ALLOW_THREADS
-#undef Py_END_ALLOW_THREADS
-#define Py_BEGIN_ALLOW_THREADS {
-#define Py_END_ALLOW_THREADS }
-#define WAITING(...) \\
-    do { \\
-        PyThreadState *state = PyEval_SaveThread(); \\
-        __VA_ARGS__; \\
-        PyEval_RestoreThread(state); \\
-    } while (0)
-#endif
-'''
-
-CFFI_SOURCE_EPILOGUE = '''\
-
-/* Put the function of that name in the table; 0 if the library hasn't got it. */
-static int libpq_find(void *library, const char *name)
-{
-    void *function = library_function(library, name);
-    size_t i;
-    for (i = 0; i < sizeof libpq_names / sizeof *libpq_names; i++)
-        if (strcmp(libpq_names[i], name) == 0) {
-            memcpy((char *)&libpq + i * sizeof function, &function, sizeof function);
-            return function != NULL;
-        }
-    return 0;
-}
-'''
+"""
 
 CFFI_PROLOGUE = '''\
 """libpq called through cffi: a callable for each function, under libpq's names.
@@ -349,15 +311,15 @@ from .abc import Pointer
 # A C string: given, it lasts for the call; returned, it is a copy; None is NULL.
 Text: TypeAlias = bytes | None
 
-if lib.PSYCOPG3_BINDING != NUMBER:
-    raise ImportError(f"{lib} was built from other sources than these: install psycopg3 again")
+if getattr(lib, "PSYCOPG3_BINDING", None) != NUMBER:
+    raise ImportError("the extension was built from other sources than these: build it again")
 
 
 def _opened(path: str) -> tuple[Any, int]:
     handle = lib.library_open(fsencode(path))
     if not handle:
         raise OSError(ffi.string(lib.library_error()).decode("utf-8", "replace"))
-    if not lib.libpq_find(handle, b"PQlibVersion"):
+    if not lib.library_find(handle, b"PQlibVersion"):
         raise OSError(f"{path} is no libpq")
     return handle, lib.PQlibVersion()
 
@@ -366,7 +328,7 @@ LIBRARY = library.load(_opened)
 
 
 def _function(name: str, since: int) -> Any:
-    if not lib.libpq_find(LIBRARY.handle, name.encode()):
+    if not lib.library_find(LIBRARY.handle, name.encode()):
         return library.missing(name, since, LIBRARY)
     return getattr(lib, name)
 
@@ -374,9 +336,24 @@ def _function(name: str, since: int) -> Any:
 def _text(name: str, since: int) -> Any:
     function, string = _function(name, since), ffi.string
 
-    def text(*arguments: object) -> Text:
+    def text(*arguments: object) -> Any:
         pointer = function(*arguments)
         return string(pointer) if pointer else None
+
+    return text
+
+
+def _copied_text(name: str, since: int) -> Any:
+    function, string, free = _function(name, since), ffi.string, lib.text_free
+
+    def text(*arguments: object) -> Any:
+        pointer = function(*arguments)
+        if not pointer:
+            return None
+        try:
+            return string(pointer)
+        finally:
+            free(pointer)
 
     return text
 
@@ -386,13 +363,12 @@ def _text(name: str, since: int) -> Any:
 def cffi_source(header: Header) -> str:
     """The text of libpq_cffi.c."""
     functions = header.functions
-    types = header.types.replace("\n/* ", "\n\n/* ")
     slots = [f"    {_declared(f, f'(*{f.name})')};\n" for f in functions]
     names = [f'    "{function.name}",\n' for function in functions]
     return "".join(
         [
             CFFI_SOURCE_PROLOGUE,
-            f"\n{types}\n",
+            f"\n{header.types}\n",
             f"\nstatic struct {{\n{''.join(slots)}}} libpq;\n",
             "\n/* Their names, in the same order. */\n",
             f"static const char *const libpq_names[] = {{\n{''.join(names)}}};\n",
@@ -414,7 +390,9 @@ def _joined(ctype: str, name: str) -> str:
 def _cffi_wrapper(function: Function) -> str:
     call = f"libpq.{function.name}({', '.join(function.names)})"
     value = function.returns != "void"
-    if not function.waits:
+    if _of_connection(function) and function.returns == "const char *":
+        lines = [f"return text_copy({call});"]
+    elif not function.waits:
         lines = [f"return {call};" if value else f"{call};"]
     elif value:
         declared = _joined(function.returns, "result")
@@ -423,6 +401,11 @@ def _cffi_wrapper(function: Function) -> str:
         lines = [f"WAITING({call});"]
     body = "".join(f"    {line}\n" for line in lines)
     return f"\nstatic {_declared(function, function.name)}\n{{\n{body}}}\n"
+
+
+def _of_connection(function: Function) -> bool:
+    """Whether it takes an object that another thread may free between the call and what follows."""
+    return "PGresult" not in "".join(function.arguments[:1])
 
 
 def cffi_module(header: Header) -> str:
@@ -436,7 +419,9 @@ def cffi_module(header: Header) -> str:
         for function in functions:
             arguments = ", ".join(python[argument] for argument in function.arguments)
             target = f"{function.name}: Callable[[{arguments}], {python[function.returns]}]"
-            kind = "_text" if function.returns == "const char *" else "_function"
+            kind = "_function"
+            if function.returns == "const char *":
+                kind = "_copied_text" if _of_connection(function) else "_text"
             parts.append(_assignment(target, kind, [f'"{function.name}"', str(function.since)]))
     return "".join(parts)
 

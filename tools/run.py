@@ -26,6 +26,9 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 EXTRAS = {"demo": "trio", "test": "dev", "docs": "docs"}
+# A process has one binding. The first that is there runs all tests, others the fast ones.
+BINDINGS = ("cffi", "ctypes")
+DOCS = ("sphinx", "-W", "-q", "docs", "docs/_build")
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
@@ -33,6 +36,7 @@ CHECKS: tuple[tuple[str, ...], ...] = (
     ("pyright",),
     ("tools/regenerate.py", "--check"),
     ("tools/floors.py",),
+    DOCS,
 )
 
 
@@ -49,7 +53,7 @@ def main(args: Sequence[str]) -> int:
     if command == "demo":
         return run("-m", "psycopg3", "demo", *rest)
     if command == "docs":
-        return run("-m", "sphinx", "-W", "-q", "docs", "docs/_build", *rest)
+        return run("-m", *DOCS, *rest)
     return run("-m", "pytest", *rest) if rest else check_everything()
 
 
@@ -102,7 +106,8 @@ def pip() -> list[str]:
 
 def fingerprint() -> str:
     """What an installation depends on: change it, and the next command installs again."""
-    texts = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "setup.py")]
+    sources = sorted((ROOT / "psycopg3" / "pq").glob("*.[ch]"))
+    texts = [file.read_bytes() for file in (ROOT / "pyproject.toml", ROOT / "setup.py", *sources)]
     return hashlib.sha256(b"\0".join([*texts, str(ROOT).encode()])).hexdigest()
 
 
@@ -116,16 +121,38 @@ def check_everything() -> int:
         if run(*argv):
             failed.append(" ".join(check))
         say(f"  {time.monotonic() - begin:.1f} s")
-    say("pytest")
-    if run("-m", "pytest"):
-        failed.append("pytest")
+    options: list[str] = []
+    for binding in bindings():
+        say(f"pytest on {binding}")
+        if run("-m", "pytest", *options, PSYCOPG3_IMPL=binding):
+            failed.append(f"pytest on {binding}")
+        options = ["-m", "not slow"]
     say(f"failed: {', '.join(failed)}" if failed else "all checks and tests passed")
     return bool(failed)
 
 
-def run(*args: str) -> int:
+def bindings() -> list[str]:
+    """The bindings to libpq that load here, or the one that PSYCOPG3_IMPL asks for."""
+    wanted = os.environ.get("PSYCOPG3_IMPL")
+    if wanted:
+        return [wanted]
+    found = [binding for binding in BINDINGS if loads(binding)]
+    for binding in {*BINDINGS} - {*found}:
+        say(f"{binding} does not load here: no tests on it")
+    return found
+
+
+def loads(binding: str) -> bool:
+    """True if the environment's Python can use that binding to libpq."""
+    env = {**os.environ, "PSYCOPG3_IMPL": binding}
+    argv = [str(PYTHON), "-c", "import psycopg3.pq"]
+    return not subprocess.call(argv, cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+
+
+def run(*args: str, **variables: str) -> int:
     """Run the environment's Python in the repository, printing at once; its exit status."""
-    return subprocess.call([str(PYTHON), "-u", *args], cwd=ROOT)
+    env = {**os.environ, **variables}
+    return subprocess.call([str(PYTHON), "-u", *args], cwd=ROOT, env=env)
 
 
 def say(text: str) -> None:

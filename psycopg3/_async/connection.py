@@ -6,22 +6,26 @@ import warnings
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..concurrency import tasks
+from ..dialing.records import dialer
 from ..pq import Format
-from ..rows import Row, TupleRow, tuple_row
+from ..rows import Row, tuple_row
 from ..session.characteristics import Characteristics
 from ..session.reset import reset_gen
 from ..session.states import Operation
 from .connector import connection_params, open_connection
 from .cursor import AsyncCursor
+from .dial import ended
 from .notifies import AsyncNotifies
 from .runner import CANCEL_TIMEOUT, AsyncRunner
 from .transaction import AsyncTransaction
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
     from ..abc import AdaptContext, Params, Query
+    from ..dialing.records import Connector
     from ..pq import PGconn
     from ..rows import RowFactory
     from ..session.characteristics import IsolationLevel
@@ -75,6 +79,9 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
         wait: AsyncWaitFunc | None = None,
+        connector_factory: Connector | None = None,
+        sock: Any = None,
+        ssl: SSLContext | None = None,
         **kwargs: Any,
     ) -> AsyncConnection[NewRow]: ...
     @overload
@@ -91,8 +98,11 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
         wait: AsyncWaitFunc | None = None,
+        connector_factory: Connector | None = None,
+        sock: Any = None,
+        ssl: SSLContext | None = None,
         **kwargs: Any,
-    ) -> AsyncConnection[TupleRow]: ...
+    ) -> Self: ...
     @classmethod
     async def connect(
         cls,
@@ -106,6 +116,9 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
         wait: AsyncWaitFunc | None = None,
+        connector_factory: Connector | None = None,
+        sock: Any = None,
+        ssl: SSLContext | None = None,
         **kwargs: Any,
     ) -> AsyncConnection[Any]:
         """Connect to a server.
@@ -122,25 +135,43 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             cancel_timeout: seconds in which an interrupted operation must come to rest, or the
                 connection is closed; 0 closes it at once.
             wait: a waiter of your own: `wait(gen, interval)`, see `psycopg3.waiting`.
+            connector_factory: makes the links to the server in place of libpq: a tunnel, a proxy.
+                Called as `connector(host, port, ssl=ssl)`, on asyncio
+                as `connector(proto_factory, host, port, loop=loop, ssl=ssl)` and awaited; it returns
+                a connected socket, what has its methods, a stream, or on asyncio what
+                `loop.create_connection()` returns. Whenever a link is needed it is called: for each
+                host, for each request to cancel.
+            sock: one link that is connected already, instead; the connection owns it from here on.
+            ssl: an `ssl.SSLContext` to have the connector do TLS; by default libpq does it over the
+                link, by `sslmode`.
             **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
                 may be lists. `password` may be a function that returns it, or a coroutine
                 function: it is called once for each connection. `server_settings` is a dict
                 of the server's settings for this session.
 
         Raises:
-            ProgrammingError: a parameter that libpq doesn't know, or that is malformed.
+            ProgrammingError: a parameter that libpq doesn't know, or that is malformed, or that
+                doesn't go with another.
+            InterfaceError: the connector returned something that is no link.
             ConnectionTimeout: no answer within `connect_timeout` seconds; it holds for each
                 address of each host, the look-up of the name included, and is 130 by default.
             OperationalError: no connection; the message says why, for each address that was tried.
         """
-        params = await cls._get_connection_params(conninfo, **kwargs)
-        pgconn = await open_connection(params, wait, timeout)
+        links = dialer(connector_factory, sock, ssl)
+        try:
+            params = await cls._get_connection_params(conninfo, **kwargs)
+            pgconn, route = await open_connection(params, wait, timeout, links)
+        except BaseException:
+            if links is not None:
+                links.discard()
+            raise
         try:
             conn: AsyncConnection[Any] = cls(pgconn, row_factory, wait=wait)
+            conn.route = route
+            conn.use_template(context)
         except BaseException:
             pgconn.finish()
             raise
-        conn.use_template(context)
         conn._autocommit = bool(autocommit)
         conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
         if cursor_factory is not None:
@@ -191,8 +222,11 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         if not self._closed:
             self._closed = True
-            await self._cancel_for_close()
-            self._close_now()
+            try:
+                await self._cancel_for_close()
+            finally:
+                self._close_now()
+            await ended(self)
 
     def terminate(self) -> None:
         """Cut the connection off, without a goodbye to the server; call it from any thread or task.

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from ..session.notices import Notify
 from ..session.states import Operation
-from .runner import NO_TIMEOUT
+from .runner import NO_TIMEOUT, TICK
 
 if TYPE_CHECKING:
     from typing import Self
 
     from .runner import AsyncRunner
-
-_TICK = 0.1
 
 
 class AsyncNotifies(AsyncIterator[Notify]):
@@ -30,22 +27,26 @@ class AsyncNotifies(AsyncIterator[Notify]):
 
     def __init__(self, connection: AsyncRunner, timeout: float | None, stop_after: int | None):
         self._session = connection
-        self._arrived: deque[Notify] = deque()
         self._timeout = timeout
         self._deadline: float | None = None
-        self._left = stop_after
-        self._over = stop_after is not None and stop_after <= 0
+        self._stop_after = stop_after
+        self._given = 0
+        self._over = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Notify:
-        if not self._arrived and not self._over:
+        backlog = self._session.notices.backlog
+        enough = self._stop_after is not None and self._given >= self._stop_after
+        if not (backlog or enough or self._over):
             await self._listen()
-        if not self._arrived:
+        # What came together with the last one that is wanted is given too.
+        if self._over or not backlog or (enough and not self._given):
             self._over = True
             raise StopAsyncIteration
-        return self._arrived.popleft()
+        self._given += 1
+        return backlog.popleft()
 
     async def _listen(self) -> None:
         """Wait for the next batch, until the time is over."""
@@ -54,14 +55,9 @@ class AsyncNotifies(AsyncIterator[Notify]):
         if self._timeout is not None and self._deadline is None:
             self._deadline = monotonic() + self._timeout
         timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
-        tick = None if not timeout else min(_TICK, timeout)
-        batch = await session.run(session.notifies_gen(timeout), NO_TIMEOUT, interval=tick)
-        self._arrived.extend(batch)
-        if self._left is not None:
-            self._left -= len(batch)
-            self._over = self._left <= 0
+        tick = None if not timeout else min(TICK, timeout)
+        await session.run(session.notifies_gen(timeout), NO_TIMEOUT, interval=tick)
 
     async def aclose(self) -> None:
         """Stop: there are no further notifications. What has come stays with the connection."""
         self._over = True
-        self._arrived.clear()

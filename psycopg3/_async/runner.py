@@ -11,15 +11,18 @@ from .. import errors as e
 from ..concurrency import tasks
 from ..generators import until_gen
 from ..session import forks
-from ..session.recovery import fate, recover_gen
+from ..session.cancelling import CancelRequest
+from ..session.recovery import Recovery, fate, needs_cancel
 from ..session.session import Session
-from ..session.transaction import OutOfOrderTransactionNesting
+from ..session.transaction import OutOfOrderTransactionNesting, Rollback
 from ..waiting import STOCK
 from ..watching import watcher
+from .dial import Limit, advance, cancel_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..dialing.records import Dialer
     from ..pq import PGconn
     from ..waiting import AsyncWaitFunc, WaitGen
 
@@ -114,13 +117,12 @@ class AsyncRunner(Session):
             interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no
                 clock.
         """
+        before = self.exchange.last
         try:
             return await self._watcher.wait(gen, interval)  # type: ignore[no-any-return]
-        except BaseException as ex:
-            if self.exchange.unsettled:
-                cancel = not isinstance(ex, e.Error) or isinstance(ex, e.QueryTimeout)
-                await self._library.shield(self._recover, cancel)
-            unknown = fate(self, ex)
+        except BaseException as first:
+            ex = await self._rest_after(first) if self.exchange.unsettled else first
+            unknown = fate(self, ex, before)
             if self.broken:
                 self.notices.remember(ex)
                 self.lost()
@@ -128,7 +130,23 @@ class AsyncRunner(Session):
                 raise unknown from ex
             if self._closed and ex.__class__ is e.QueryCanceled:
                 raise self.explain(ex) from None
+            if ex is not first:
+                raise ex
             raise
+
+    async def _rest_after(self, ex: BaseException) -> BaseException:
+        """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""
+        # A coroutine that is being closed can't wait; and for who had his time, none is left.
+        if isinstance(ex, (GeneratorExit, e.CancellationTimeout)):
+            self.give_up()
+            return ex
+        try:
+            await self._library.shield(self._recover, needs_cancel(ex))
+        except BaseException as another:
+            if self.exchange.unsettled:
+                self.give_up()
+            return another
+        return ex
 
     def _here(self) -> object:
         """The event loop that runs this."""
@@ -151,6 +169,12 @@ class AsyncRunner(Session):
                 " connection in each loop"
             )
         self._watcher.close()
+        if self.route is not None and self.route.relay and self.route.relay.deserted():
+            self.give_up()
+            raise e.OperationalError(
+                "the connection was relayed by the event loop that it was made in, which has ended:"
+                " open another connection"
+            )
         self._settle_in(self._here())
         if self.exchange.unsettled:
             await self._recover(True)
@@ -179,11 +203,16 @@ class AsyncRunner(Session):
     async def _recover(self, cancel: bool) -> None:
         """Bring the session back to rest within its budget, or give it up; raises no driver's error."""
         seconds = self.cancel_timeout
-        gen = recover_gen(self, seconds, cancel=cancel)
+        if not seconds:
+            self.give_up()
+            return
+        limit = Limit(monotonic() + seconds, partial(_restless, seconds))
         try:
-            bounded = until_gen(gen, monotonic() + seconds, e.CancellationTimeout)
-            await self._watcher.wait(bounded, min(TICK, seconds) or TICK)
+            await advance(
+                Recovery(self, seconds, cancel=cancel), self._watcher.wait, self._dialer, limit
+            )
         except BaseException as ex:
+            self.log("%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex))
             self.give_up()
             if not isinstance(ex, e.Error):
                 raise
@@ -197,11 +226,16 @@ class AsyncRunner(Session):
         try:
             if isinstance(exc, Exception):
                 return await self.run(gen)
-            undone: T = await self._library.shield(self.run, gen, self.cancel_timeout or TICK)
+            seconds = self.cancel_timeout or TICK
+            # The first to lose patience: after it, there is no second budget for a recovery.
+            gen = until_gen(gen, monotonic() + seconds, partial(_restless, seconds))
+            undone: T = await self._library.shield(self.run, gen, seconds + TICK)
             return undone
         except OutOfOrderTransactionNesting:
             raise
         except e.Error as ex:
+            if isinstance(exc, Rollback):  # which the block swallows: nobody else would tell
+                raise
             self.log("error ignored in the rollback of %r: %s", self, ex)
             return None
 
@@ -216,19 +250,44 @@ class AsyncRunner(Session):
         Raises:
             CancellationTimeout: the server didn't take the request in time.
             OperationalError: the request could not be delivered.
+            NotSupportedError: the connection is over `sock=`, and there is no second link.
         """
         if not self.closed:
             await self._request_cancel(timeout)
 
     async def _request_cancel(self, timeout: float) -> None:
-        gen = until_gen(self.cancel_request_gen(), deadline_after(timeout), _not_cancelled)
+        limit = Limit(deadline_after(timeout), _not_cancelled)
         # Not by the watcher: it is waiting for the operation that is to be cancelled.
-        await (self._own_wait or STOCK[self._library.name])(gen, min(TICK, timeout))
+        wait = self._own_wait or STOCK[self._library.name]
+        await advance(CancelRequest(self, limit.deadline), wait, self._dialer, limit)
+
+    def cancel(self) -> None:
+        """Ask the server to cancel the command under way; call it from any thread or task.
+
+        It opens a connection of its own and blocks until the server has taken the request, but
+        for 30 seconds at most if it is a connector that makes the link. The cancelled operation
+        raises `errors.QueryCanceled`. On a closed connection, or if nothing is under way,
+        nothing happens.
+
+        Raises:
+            OperationalError: the request could not be delivered.
+            NotSupportedError: a connector makes the links and must be awaited, or there is none
+                for a second link: use `cancel_safe()`, or not `sock=`.
+        """
+        if self.route is None:
+            super().cancel()
+        else:
+            cancel_at_once(self, self.cancel_safe)
+
+    @property
+    def _dialer(self) -> Dialer | None:
+        return None if self.route is None else self.route.dialer
 
     async def _cancel_for_close(self) -> None:
         """Stop the server's work for somebody else's operation before its link is cut."""
         if self.lock.locked() and not self.lock.owned() and self.cancel_timeout:
-            with suppress(e.Error):  # nothing is lost but the server's time
+            # Nothing is lost but the server's time. A connector may raise anything.
+            with suppress(Exception):
                 await self._library.shield(self._request_cancel, self.cancel_timeout)
 
     def _close_now(self) -> None:
@@ -246,11 +305,17 @@ class AsyncRunner(Session):
         self.pgconn.finish()
         self.tell_closed()
 
+    def abandon(self) -> None:
+        """Give the connection up although somebody else may be using it: he finds it lost."""
+        if self.lock.locked() and not self.lock.owned():
+            self.shutdown()
+        else:
+            self.give_up()
+
     def give_up(self) -> None:
         """Close the socket now, whatever is under way; the connection counts as broken."""
-        self._watcher.close()
         super().give_up()
-        self.tell_closed()
+        self.lost()
 
     def disown(self) -> None:
         """In a forked child: let go of the parent's connection, and of his event loop's reader."""
@@ -260,7 +325,7 @@ class AsyncRunner(Session):
     def lost(self) -> None:
         """Stop listening to a connection that the server has left."""
         self._watcher.close()
-        self.tell_closed()
+        super().lost()
 
 
 def running_library() -> tasks.Library:
@@ -290,6 +355,10 @@ def deadline_after(timeout: float) -> float:
 
 def _expired(timeout: float) -> e.QueryTimeout:
     return e.QueryTimeout(f"the operation was cancelled: it took longer than {timeout:g} seconds")
+
+
+def _restless(seconds: float) -> e.CancellationTimeout:
+    return e.CancellationTimeout(f"the server did not end the operation within {seconds:g} seconds")
 
 
 def _not_cancelled() -> e.CancellationTimeout:

@@ -26,7 +26,11 @@ class AsyncTransaction(BaseTransaction):
         return self._session
 
     async def __aenter__(self) -> Self:
-        await self._session.run(self._enter_gen())
+        try:
+            await self._session.run(self._enter_gen())
+        except BaseException as ex:
+            await self._undo(ex)
+            raise
         return self
 
     async def __aexit__(
@@ -35,6 +39,20 @@ class AsyncTransaction(BaseTransaction):
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> bool:
-        if exc is None:
-            return await self._session.run(self._exit_gen(None))
-        return bool(await self._session.undo(self._exit_gen(exc), exc))
+        try:
+            if exc is None:
+                return await self._session.run(self._exit_gen(None))
+            return bool(await self._session.undo(self._exit_gen(exc), exc))
+        except BaseException as ex:
+            await self._undo(ex)
+            raise
+        finally:
+            if self._is_open:  # not even its rollback got through in time
+                self._session.abandon()
+
+    async def _undo(self, ex: BaseException) -> None:
+        """Undo a block whose begin or end was interrupted by `ex`."""
+        if self._is_open:
+            await self._session.undo(self._exit_gen(ex), ex)
+        if self._is_open:
+            self._session.abandon()

@@ -7,22 +7,26 @@ import warnings
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..concurrency import threads
+from ..dialing.records import dialer
 from ..pq import Format
-from ..rows import Row, TupleRow, tuple_row
+from ..rows import Row, tuple_row
 from ..session.characteristics import Characteristics
 from ..session.reset import reset_gen
 from ..session.states import Operation
 from .connector import connection_params, open_connection
 from .cursor import Cursor
+from .dial import ended
 from .notifies import Notifies
 from .runner import CANCEL_TIMEOUT, Runner
 from .transaction import Transaction
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
     from ..abc import AdaptContext, Params, Query
+    from ..dialing.records import Connector
     from ..pq import PGconn
     from ..rows import RowFactory
     from ..session.characteristics import IsolationLevel
@@ -76,6 +80,9 @@ class Connection(Runner, Generic[Row]):
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
         wait: WaitFunc | None = None,
+        connector_factory: Connector | None = None,
+        sock: Any = None,
+        ssl: SSLContext | None = None,
         **kwargs: Any,
     ) -> Connection[NewRow]: ...
     @overload
@@ -92,8 +99,11 @@ class Connection(Runner, Generic[Row]):
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
         wait: WaitFunc | None = None,
+        connector_factory: Connector | None = None,
+        sock: Any = None,
+        ssl: SSLContext | None = None,
         **kwargs: Any,
-    ) -> Connection[TupleRow]: ...
+    ) -> Self: ...
     @classmethod
     def connect(
         cls,
@@ -107,6 +117,9 @@ class Connection(Runner, Generic[Row]):
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
         wait: WaitFunc | None = None,
+        connector_factory: Connector | None = None,
+        sock: Any = None,
+        ssl: SSLContext | None = None,
         **kwargs: Any,
     ) -> Connection[Any]:
         """Connect to a server.
@@ -123,25 +136,43 @@ class Connection(Runner, Generic[Row]):
             cancel_timeout: seconds in which an interrupted operation must come to rest, or the
                 connection is closed; 0 closes it at once.
             wait: a waiter of your own: `wait(gen, interval)`, see `psycopg3.waiting`.
+            connector_factory: makes the links to the server in place of libpq: a tunnel, a proxy.
+                Called as `connector(host, port, ssl=ssl)`, on asyncio
+                as `connector(proto_factory, host, port, loop=loop, ssl=ssl)` and awaited; it returns
+                a connected socket, what has its methods, a stream, or on asyncio what
+                `loop.create_connection()` returns. Whenever a link is needed it is called: for each
+                host, for each request to cancel.
+            sock: one link that is connected already, instead; the connection owns it from here on.
+            ssl: an `ssl.SSLContext` to have the connector do TLS; by default libpq does it over the
+                link, by `sslmode`.
             **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
                 may be lists. `password` may be a function that returns it, or a coroutine
                 function: it is called once for each connection. `server_settings` is a dict
                 of the server's settings for this session.
 
         Raises:
-            ProgrammingError: a parameter that libpq doesn't know, or that is malformed.
+            ProgrammingError: a parameter that libpq doesn't know, or that is malformed, or that
+                doesn't go with another.
+            InterfaceError: the connector returned something that is no link.
             ConnectionTimeout: no answer within `connect_timeout` seconds; it holds for each
                 address of each host, the look-up of the name included, and is 130 by default.
             OperationalError: no connection; the message says why, for each address that was tried.
         """
-        params = cls._get_connection_params(conninfo, **kwargs)
-        pgconn = open_connection(params, wait, timeout)
+        links = dialer(connector_factory, sock, ssl)
+        try:
+            params = cls._get_connection_params(conninfo, **kwargs)
+            pgconn, route = open_connection(params, wait, timeout, links)
+        except BaseException:
+            if links is not None:
+                links.discard()
+            raise
         try:
             conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
+            conn.route = route
+            conn.use_template(context)
         except BaseException:
             pgconn.finish()
             raise
-        conn.use_template(context)
         conn._autocommit = bool(autocommit)
         conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
         if cursor_factory is not None:
@@ -192,8 +223,11 @@ class Connection(Runner, Generic[Row]):
         """
         if not self._closed:
             self._closed = True
-            self._cancel_for_close()
-            self._close_now()
+            try:
+                self._cancel_for_close()
+            finally:
+                self._close_now()
+            ended(self)
 
     def terminate(self) -> None:
         """Cut the connection off, without a goodbye to the server; call it from any thread or task.

@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..concurrency import threads
 from ..conninfo import conninfo_to_dict
 from ..errors import ConnectionTimeout
-from ..generators import until_gen
 from ..session.attempts import Attempts
 from ..waiting import STOCK
-from .runner import TICK, deadline_after, running_library
+from .dial import Limit, advance
+from .runner import deadline_after, running_library
 
 if TYPE_CHECKING:
+    from ..dialing.records import Dialer
     from ..pq import PGconn
+    from ..session.dialled import Route
     from ..waiting import WaitFunc
 
 
@@ -35,8 +36,11 @@ def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
 
 
 def open_connection(
-    params: dict[str, Any], wait: WaitFunc | None, timeout: float | None = None
-) -> PGconn:
+    params: dict[str, Any],
+    wait: WaitFunc | None,
+    timeout: float | None = None,
+    dialer: Dialer | None = None,
+) -> tuple[PGconn, Route | None]:
     """Connect by libpq with these parameters, waiting as the running library waits.
 
     Args:
@@ -44,6 +48,10 @@ def open_connection(
             first attempt; what it raises passes as it is.
         wait: a waiter of the user's own.
         timeout: seconds for everything, None for no limit but that of each attempt.
+        dialer: who makes the links, if libpq is not to.
+
+    Returns:
+        libpq's connection, and how it goes if a dialer made its link.
 
     Raises:
         ConnectionTimeout: the time has passed.
@@ -53,17 +61,14 @@ def open_connection(
     password = params.get("password")
     if callable(password):
         params = {**params, "password": threads.settled(password())}
-    attempts = Attempts(params).advance_gen()
+    limit = None
     if timeout is not None:
-        expired = partial(_expired, timeout)
-        attempts = until_gen(attempts, deadline_after(timeout), expired)
+        limit = Limit(deadline_after(timeout), partial(_expired, timeout))
+    attempts = Attempts(params, dialer)
     try:
-        return drive(attempts, min(TICK, timeout or TICK))
+        return advance(attempts, drive, dialer, limit), attempts.route
     finally:
-        # A waiter that is interrupted leaves everything where it is: sockets would stay open for
-        # as long as the exception lives. One that runs it elsewhere may still be at it.
-        with suppress(ValueError):
-            attempts.close()
+        attempts.close()
 
 
 def _expired(timeout: float) -> ConnectionTimeout:

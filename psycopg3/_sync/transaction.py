@@ -27,7 +27,11 @@ class Transaction(BaseTransaction):
         return self._session
 
     def __enter__(self) -> Self:
-        self._session.run(self._enter_gen())
+        try:
+            self._session.run(self._enter_gen())
+        except BaseException as ex:
+            self._undo(ex)
+            raise
         return self
 
     def __exit__(
@@ -36,6 +40,20 @@ class Transaction(BaseTransaction):
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> bool:
-        if exc is None:
-            return self._session.run(self._exit_gen(None))
-        return bool(self._session.undo(self._exit_gen(exc), exc))
+        try:
+            if exc is None:
+                return self._session.run(self._exit_gen(None))
+            return bool(self._session.undo(self._exit_gen(exc), exc))
+        except BaseException as ex:
+            self._undo(ex)
+            raise
+        finally:
+            if self._is_open:  # not even its rollback got through in time
+                self._session.abandon()
+
+    def _undo(self, ex: BaseException) -> None:
+        """Undo a block whose begin or end was interrupted by `ex`."""
+        if self._is_open:
+            self._session.undo(self._exit_gen(ex), ex)
+        if self._is_open:
+            self._session.abandon()

@@ -341,17 +341,16 @@ class Transformer:
             raise InterfaceError(
                 f"got the rows {row0} to {row1} to load: the result has {count}, counted from 0"
             )
-        rows = range(row0, row1)
-        get_value = result.get_value
         columns: list[list[Any]] = []
+        column: list[bytes | None] = []
         try:
             # By columns: what a column needs is looked up once, not once a value.
             for col, load in enumerate(self._row_loaders):
-                column = [get_value(row, col) for row in rows]
+                column = result.get_column(col, row0, row1)
                 columns.append([load(data) if data is not None else None for data in column])
         except _BROKEN as ex:
-            self._explain(ex, len(columns), [(row, get_value(row, len(columns))) for row in rows])
-        records = zip(*columns, strict=True) if columns else [()] * len(rows)
+            self._explain(ex, len(columns), list(enumerate(column, row0)))
+        records = zip(*columns, strict=True) if columns else [()] * (row1 - row0)
         if make_row is tuple:
             return list(records)  # type: ignore[arg-type]
         return [make_row(record) for record in records]

@@ -379,6 +379,8 @@ def _trio() -> Library:
 
     # Ctrl-C may come between any two lines of trio's main task; between these it would leave a
     # connection locked for ever.
-    for name in ("acquire", "release", "__aenter__", "__aexit__"):
-        setattr(_TrioLock, name, enable_ki_protection(getattr(Lock, name)))
+    for name in ("acquire", "release", "__aenter__", "__aexit__", "acquire_within"):
+        setattr(_TrioLock, name, enable_ki_protection(getattr(_TrioLock, name)))
+    for name in ("__aenter__", "__aexit__"):
+        setattr(Within, name, enable_ki_protection(getattr(Within, name)))
     return Library("trio", _TrioLock, _shield_trio, current_trio_token, _trio_deserted, _trio_spawn)

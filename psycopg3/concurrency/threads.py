@@ -106,7 +106,7 @@ class Within:
 
     def __enter__(self) -> None:
         try:
-            if not self._lock.acquire(timeout=self._seconds):
+            if not self._lock.acquire(timeout=min(self._seconds, threading.TIMEOUT_MAX)):
                 raise self._expired()
         except BaseException:
             # A signal's handler raised after the lock was taken.

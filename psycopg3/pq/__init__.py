@@ -27,10 +27,10 @@ from .pgresult import PGresult
 from .records import ConninfoOption, PGnotify, PGresAttDesc
 
 __impl__ = IMPL
-"""The binding in use: "ctypes"."""
+"""The binding in use: "cffi" or "ctypes"."""
 
 __build_version__: int = lib.LIBRARY.version
-"""The version of libpq that the binding was built for; with ctypes, of the one loaded."""
+"""The version of libpq that the binding was built for: of the one loaded, since none is linked."""
 
 if TYPE_CHECKING:
     _classes: tuple[

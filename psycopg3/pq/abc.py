@@ -101,6 +101,10 @@ class PGresult(Protocol):
         """A value, None for SQL's NULL."""
         ...
 
+    def get_column(self, column_number: int, row0: int, row1: int) -> list[bytes | None]:
+        """The values of a column from `row0` to before `row1`, None for SQL's NULL."""
+        ...
+
     @property
     def nparams(self) -> int:
         """The number of parameters."""
@@ -618,8 +622,16 @@ class Memory(Protocol):
         """The address as a number, None for NULL."""
         ...
 
+    def owned(self, result: Pointer) -> Pointer:
+        """The result as a pointer that frees it with its last reference, by C alone."""
+        ...
+
     def value(self, result: Pointer, row: int, column: int) -> bytes | None:
         """A copy of one value of a result, None for SQL's NULL."""
+        ...
+
+    def column(self, result: Pointer, column: int, row0: int, row1: int) -> list[bytes | None]:
+        """Copies of the values of one column, from `row0` to before `row1`."""
         ...
 
     def oids(self, types: Sequence[int] | None) -> Pointer:

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 from .. import _impl
 
 
+def _load_cffi() -> tuple[ModuleType, ModuleType]:
+    from . import libpq_cffi, memory_cffi
+
+    return libpq_cffi, memory_cffi
+
+
 def _load_ctypes() -> tuple[ModuleType, ModuleType]:
     from . import libpq_ctypes, memory_ctypes
 
@@ -23,6 +29,6 @@ if TYPE_CHECKING:
     IMPL: str
     _memory: Memory = memory
 else:
-    IMPL, (lib, memory) = _impl.choose({"ctypes": _load_ctypes})
+    IMPL, (lib, memory) = _impl.choose({"cffi": _load_cffi, "ctypes": _load_ctypes})
 
 __all__ = ["IMPL", "lib", "memory"]

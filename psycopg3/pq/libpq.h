@@ -159,6 +159,7 @@ int PQgetisnull(const PGresult *res, int row, int column); /* hot */
 int PQgetlength(const PGresult *res, int row, int column); /* hot */
 int PQnparams(const PGresult *res);
 Oid PQparamtype(const PGresult *res, int number);
+size_t PQresultMemorySize(const PGresult *res);
 const char *PQcmdStatus(PGresult *res);
 const char *PQcmdTuples(PGresult *res);
 Oid PQoidValue(const PGresult *res);

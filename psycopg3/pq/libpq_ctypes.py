@@ -335,6 +335,9 @@ PQnparams: Callable[[Pointer], int] = _function(_quick, "PQnparams", 14, c_int, 
 PQparamtype: Callable[[Pointer, int], int] = _function(
     _quick, "PQparamtype", 14, c_uint, [PGresultPointer, c_int]
 )
+PQresultMemorySize: Callable[[Pointer], int] = _function(
+    _quick, "PQresultMemorySize", 14, c_size_t, [PGresultPointer]
+)
 PQcmdStatus: Callable[[Pointer], Text] = _function(
     _quick, "PQcmdStatus", 14, c_char_p, [PGresultPointer]
 )

@@ -15,17 +15,22 @@ def error_message(obj: PGconn | PGresult | PGcancelConn, encoding: str = "utf-8"
     return obj.get_error_message(encoding)
 
 
-def connection_summary(pgconn: PGconn) -> str:
+def connection_summary(pgconn: PGconn, place: tuple[bytes, bytes] | None = None) -> str:
     """The state of a connection and where it goes, as its `repr` shows it; never the password.
 
     "[INTRANS] (host=db.example user=alice database=app)", or "[BAD]".
+
+    Args:
+        pgconn: the connection.
+        place: host and port, if libpq was told others.
     """
     if pgconn.status != ConnStatus.OK:
         return f"[{ConnStatus(pgconn.status).name}]"
     state = TransactionStatus(pgconn.transaction_status).name
     if pgconn.pipeline_status != PipelineStatus.OFF:
         state = f"{state}, pipeline={PipelineStatus(pgconn.pipeline_status).name}"
-    parts = [("host", pgconn.host), ("port", pgconn.port), ("user", pgconn.user)]
+    host, port = place or (pgconn.host, pgconn.port)
+    parts = [("host", host), ("port", port), ("user", pgconn.user)]
     defaults = {"host": b"", "port": get_compiled_port().encode(), "user": pgconn.db}
     shown = [(name, value) for name, value in parts if value and value != defaults[name]]
     shown.append(("database", pgconn.db))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from ..errors import OperationalError
 from .abc import Pointer
@@ -14,6 +13,12 @@ from .messages import severity_stripped
 from .records import PGresAttDesc
 
 _STATUSES = Members(ExecStatus)
+_NULL = memory.NULL
+
+# To read a column costs as much as four values one by one, before the first.
+_FEW = 4
+# Signals wait for a call of C to end: so many values are a few thousandths of a second.
+_AT_ONCE = 10_000
 
 
 class PGresult:
@@ -21,13 +26,12 @@ class PGresult:
 
     Values are copies: they stay good when the result is cleared. A cleared result has no rows, no
     columns and no error.
+
+    The pointer owns libpq's result. Whoever reads holds the pointer, so that nothing is freed that
+    is being read, whichever thread clears or drops this.
     """
 
-    __slots__ = ("_owned", "_ptr")
-
-    # Held by the class, since a module may be empty when the interpreter exits.
-    _release = staticmethod(lib.PQclear)
-    _null: ClassVar[Pointer] = memory.NULL
+    __slots__ = ("_ptr",)
 
     def __init__(self, pointer: Pointer, *, owned: bool = True) -> None:
         """Wrap a result of libpq's.
@@ -35,23 +39,18 @@ class PGresult:
         Args:
             owned: whether it is ours to clear. One handed to a notice handler isn't.
         """
-        self._owned = owned
-        self._ptr = pointer
+        self._ptr: Pointer = memory.owned(pointer) if owned else pointer
 
     def __repr__(self) -> str:
         state = self.status.name if self._ptr else "cleared"
         return f"<psycopg3.pq.PGresult [{state}] at 0x{id(self):x}>"
 
-    def __del__(self) -> None:
-        # When __init__ didn't run there is nothing to clear.
-        if hasattr(self, "_ptr"):
-            self.clear()
-
     def clear(self) -> None:
-        """Free the memory of the result. A second time does nothing."""
-        pointer, self._ptr = self._ptr, self._null
-        if pointer and self._owned:
-            self._release(pointer)
+        """Free the memory of the result. A second time does nothing.
+
+        Where Python counts no references (PyPy) it is freed a little later.
+        """
+        self._ptr = _NULL
 
     @property
     def pgresult_ptr(self) -> int | None:
@@ -122,6 +121,19 @@ class PGresult:
     def get_value(self, row_number: int, column_number: int) -> bytes | None:
         """A value, as a copy; None for SQL's NULL, and for a row or column that isn't there."""
         return memory.value(self._ptr, row_number, column_number)
+
+    def get_column(self, column_number: int, row0: int, row1: int) -> list[bytes | None]:
+        """The values of a column from `row0` to before `row1`, each as `get_value` gives it.
+
+        Where there are many, one costs a tenth (cffi) to a half (ctypes) of what it costs alone.
+        """
+        pointer = self._ptr
+        if row1 - row0 <= _FEW:
+            return [memory.value(pointer, row, column_number) for row in range(row0, row1)]
+        values: list[bytes | None] = []
+        for row in range(row0, row1, _AT_ONCE):
+            values += memory.column(pointer, column_number, row, min(row + _AT_ONCE, row1))
+        return values
 
     @property
     def nparams(self) -> int:

@@ -24,11 +24,15 @@ from ..conninfo import (
     get_param,
     libpq_params,
     make_conninfo,
+    scram_limit_from_conninfo,
     timeout_from_conninfo,
+    with_keepalives,
     with_server_settings,
     with_service,
 )
+from ..dialing.records import Dial, Dialer, Link
 from ..generators import connect_gen, errand_gen, until_gen
+from .dialled import DialledAttempt, Route, check_params
 
 if TYPE_CHECKING:
     from ..pq import PGconn
@@ -75,13 +79,18 @@ class Attempts:
 
     Args:
         params: connection parameters, by libpq's keywords; and perhaps `server_settings`, a dict.
+        dialer: who makes the links, if libpq is not to. Names are then looked up by him alone.
 
     Raises:
-        ProgrammingError: a parameter is malformed, or lists don't match each other.
+        ProgrammingError: a parameter is malformed, or doesn't go with a dialer; or lists don't match
+            each other.
         OperationalError: a parameter's value is unknown, or there is no such service.
     """
 
-    def __init__(self, params: Mapping[str, Any]):
+    route: Route | None = None
+    """How the connection that was made goes, if a dialer made its link."""
+
+    def __init__(self, params: Mapping[str, Any], dialer: Dialer | None = None):
         given = dict(params)
         settings = given.pop("server_settings", None)
         given = with_service(given)
@@ -94,27 +103,40 @@ class Attempts:
             self._second_pass, target = deque(), "standby"
         self._target = target
         self._is_random = _choice(given, "load_balance_hosts", ORDERS) == "random"
-        self._params = libpq_params(given)
+        self._scram_limit = scram_limit_from_conninfo(given)
+        self._params = with_keepalives(libpq_params(given))
         places = places_of(given)
         self._left = deque(self._ordered(places))
         self._several = len(places) > 1
         self._failures: dict[Place, str] = {}
         self._last: e.OperationalError | None = None
+        self._dialer = dialer
+        self._dialled: tuple[Place, DialledAttempt] | None = None
+        if dialer is not None:
+            check_params(self._params, dialer)
 
-    def advance_gen(self) -> WaitGen[PGconn]:
-        """Make the attempts that are left, until one succeeds.
+    def advance_gen(self, answer: Link | Exception | None = None) -> WaitGen[Dial | PGconn]:
+        """Make the attempts that are left, until one succeeds or needs a link.
+
+        Args:
+            answer: what came of the Dial that it returned before: the link, or why there is none.
 
         Returns:
-            A connection in non-blocking mode, ready for commands.
+            A connection in non-blocking mode, ready for commands; or, if there is a dialer, the Dial
+            to have done before this is called again.
 
         Raises:
             OperationalError: none succeeded. A single one's message is libpq's own; that of several
                 lists them. Class and `pgconn` are those of the last attempt: ConnectionTimeout
                 if it was the time that ended it.
         """
+        if answer is not None and (step := (yield from self._go_on_gen(answer))) is not None:
+            return step
         while (place := self._next()) is not None:
             deadline = monotonic() + self._timeout
             try:
+                if self._dialer is not None:
+                    return self._dial(place, self._dialer, deadline)
                 if place.unresolved:
                     place = yield from self._resolve_gen(place, deadline)
                 self._tell("DEBUG", "connecting to %s", place)
@@ -122,6 +144,34 @@ class Attempts:
             except e.OperationalError as ex:
                 self._note(place, ex)
         raise self._refusal()
+
+    def close(self) -> None:
+        """Give up the attempt that waits for a link."""
+        dialled, self._dialled = self._dialled, None
+        if dialled is not None:
+            dialled[1].close()
+
+    def _dial(self, place: Place, dialer: Dialer, deadline: float) -> Dial:
+        """Begin an attempt that needs a link."""
+        attempt = DialledAttempt(self._params_for(place), dialer, deadline)
+        self._dialled = place, attempt
+        self._tell("DEBUG", "dialling %s", place)
+        return attempt.dial
+
+    def _go_on_gen(self, answer: Link | Exception) -> WaitGen[Dial | PGconn | None]:
+        """Go on with the attempt that needed a link; None if it has failed."""
+        assert self._dialled is not None
+        place, attempt = self._dialled
+        try:
+            pgconn = yield from attempt.advance_gen(answer)
+        except e.OperationalError as ex:
+            self.close()
+            self._note(place, ex)
+            return None
+        if pgconn is None:
+            return attempt.dial
+        self._dialled, self.route = None, attempt.route
+        return pgconn
 
     def _next(self) -> Place | None:
         """Take the place to try next, if there is any."""
@@ -164,7 +214,8 @@ class Attempts:
 
         conninfo = make_conninfo("", **self._params_for(place))
         try:
-            return (yield from until_gen(connect_gen(conninfo), deadline, too_late))
+            gen = connect_gen(conninfo, scram_max_iterations=self._scram_limit)
+            return (yield from until_gen(gen, deadline, too_late))
         except e.OperationalError as ex:
             ex.args = tuple(place.named_in(arg) for arg in ex.args)
             raise
@@ -211,7 +262,9 @@ class Attempts:
             return last
         attempts = [f"- {place}: {reason}" for place, reason in self._failures.items()]
         message = "\n".join([f"no connection after {len(attempts)} attempts:", *attempts])
-        return type(last)(message, pgconn=last.pgconn)
+        refusal = type(last)(message, pgconn=last.pgconn)
+        refusal.__cause__ = last.__cause__
+        return refusal
 
 
 def places_of(params: Mapping[str, Any]) -> list[Place]:

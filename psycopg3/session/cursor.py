@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # executemany: how many commands are sent before the oldest of them must have its results.
 # They bound the memory that results take; more than 100 in flight gain nothing measurable.
 _IN_FLIGHT = 256
+
+_COPY = re.compile(rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*copy\b", re.IGNORECASE | re.DOTALL)
 
 
 class BaseCursor(Generic[Row]):
@@ -49,6 +52,7 @@ class BaseCursor(Generic[Row]):
         self._index = 0
         self._set: ResultSet[Row] | None = None
         self._total = -1
+        self._tag: bytes | None = None
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
@@ -110,8 +114,8 @@ class BaseCursor(Generic[Row]):
     @property
     def statusmessage(self) -> str | None:
         """The tag of the current result, such as "INSERT 0 1"; None without a result."""
-        tag = self._result.command_status if self._result is not None else None
-        return tag.decode() if tag is not None else None
+        tag = self._result.command_status if self._result is not None else self._tag
+        return tag.decode() if tag else None
 
     @property
     def row_factory(self) -> RowFactory[Row]:
@@ -144,6 +148,7 @@ class BaseCursor(Generic[Row]):
         self._index = index
         result = self._results[index]
         self._transformer.set_pgresult(result)
+        self._generation = self.adapters.generation
         self._set = None
         current: ResultSet[Row] = ResultSet(result, self._transformer, _unmade)
         self._set = current
@@ -165,6 +170,10 @@ class BaseCursor(Generic[Row]):
         current = self._set
         shut = self._closed or self._session._closed
         if current is not None and current.has_rows and not shut:
+            if self._generation != self.adapters.generation:  # a loader was registered since
+                self._generation = self.adapters.generation
+                self._transformer.reset()
+                self._transformer.set_pgresult(current.result)
             return current
         self._check_open()
         if current is None:
@@ -189,15 +198,22 @@ class BaseCursor(Generic[Row]):
         self._check_open()
         self._reset()
         self._query = bound = self._bind(query, params, binary)
-        encoding = self._transformer.encoding
         self._pending = pending = yield from self._session.query_gen(bound)
         results = pending.results
         if results and MEANING[results[-1].status] is not Meaning.ROWS:
             yield from self._refuse_copy_gen(results)
-            check_results(results, encoding)
+            check_results(results, self._error_encoding)
         self._results = results
         if results:
             self._select(0)
+
+    @property
+    def _error_encoding(self) -> str:
+        """The codec to read errors by: that of the query, even if its failure has changed it since."""
+        try:
+            return self._transformer.encoding
+        except e.NotSupportedError:
+            return "utf-8"
 
     def _bind(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
         wanted = self.format if binary is None else int(bool(binary))
@@ -206,10 +222,7 @@ class BaseCursor(Generic[Row]):
     def _refuse_copy_gen(self, results: list[PGresult]) -> WaitGen[None]:
         if MEANING[results[-1].status] is Meaning.COPY:
             yield from self._session.exchange.drain_gen()
-            raise e.ProgrammingError(
-                "COPY from and to the client can't be run by execute(): it transfers data besides"
-                " its result"
-            )
+            raise _copy_refused("execute()")
 
     def _executemany_gen(
         self, query: Query, params_seq: Iterable[Params], returning: bool
@@ -229,6 +242,8 @@ class BaseCursor(Generic[Row]):
             bound = self._query = self._bind(query, params, None)
             if not opened:
                 opened = True
+                if _COPY.match(bound.query):  # a pipeline can't be brought back from it
+                    raise _copy_refused("executemany()")
                 if session.must_begin:
                     yield from session.begin_gen()
                 exchange.enter()
@@ -259,9 +274,10 @@ class BaseCursor(Generic[Row]):
         if sent:
             yield from self._session.exchange.settle_gen(sent[-1])
         for pending in sent:
-            check_results(pending.results, self._transformer.encoding)
+            check_results(pending.results, self._error_encoding)
             for result in pending.results:
                 total += result.command_tuples or 0
+                self._tag = result.command_status
             if returning:
                 kept += pending.results
         return total
@@ -270,6 +286,12 @@ class BaseCursor(Generic[Row]):
         """Close the cursor; it does no I/O."""
         self._closed = True
         self._reset()
+
+
+def _copy_refused(method: str) -> e.ProgrammingError:
+    return e.ProgrammingError(
+        f"COPY from and to the client can't be run by {method}: it transfers data besides its result"
+    )
 
 
 def _iterable(params_seq: Iterable[Params]) -> Iterable[Params]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..capabilities import capabilities
-from ..conninfo import DEFAULT_CONNECT_TIMEOUT, make_conninfo
+from ..conninfo import DEFAULT_CONNECT_TIMEOUT, KEEPALIVES, make_conninfo
 from ..encodings import conn_encoding
 from ..errors import NotSupportedError
 from ..pq import ConninfoOption, ConnStatus, PGconn, PipelineStatus, TransactionStatus
 from ..pq.misc import connection_summary, get_compiled_port
 from ..types.timezone import session_timezone
+
+if TYPE_CHECKING:
+    from .dialled import Route
 
 # What servers of version 18 report, by the manual's section "Asynchronous Operations" of the
 # protocol; older ones report less.
@@ -35,6 +38,8 @@ _REPORTED = (
     "TimeZone",
 )
 
+_PLACE = ("host", "hostaddr", "port")
+
 # Secrets that libpq doesn't mark as such.
 _SECRETS = frozenset({b"oauth_client_secret", b"scram_client_key", b"scram_server_key"})
 
@@ -48,18 +53,21 @@ class ConnectionInfo:
 
     Args:
         pgconn: libpq's connection.
+        route: how it goes, if a connector made its link: libpq knows no more of that than a
+            reserved address.
     """
 
     __module__ = "psycopg3"
-    __slots__ = ("pgconn",)
+    __slots__ = ("_route", "pgconn")
 
-    def __init__(self, pgconn: PGconn):
+    def __init__(self, pgconn: PGconn, route: Route | None = None):
+        self._route = route
         self.pgconn = pgconn
         """The libpq connection asked."""
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return f"<{name} {connection_summary(self.pgconn)} at 0x{id(self):x}>"
+        return f"<{name} {summary(self.pgconn, self._route)} at 0x{id(self):x}>"
 
     # -- where it goes ---------------------------------------------------------------------
 
@@ -71,17 +79,24 @@ class ConnectionInfo:
     @property
     def host(self) -> str:
         """The name of the host connected to, or the directory of its Unix socket (`PQhost`)."""
-        return _text(self.pgconn.host)
+        host = _text(self.pgconn.host)
+        return host if self._route is None else self._route.host
 
     @property
     def hostaddr(self) -> str:
-        """The IP address connected to, "" for a Unix socket (`PQhostaddr`, libpq 12)."""
-        return _text(self.pgconn.hostaddr)
+        """The IP address connected to, "" for a Unix socket (`PQhostaddr`, libpq 12).
+
+        Of a connection over a connector's link it is that of the link's other side, be it a proxy's;
+        "" if that isn't known.
+        """
+        hostaddr = _text(self.pgconn.hostaddr)
+        return hostaddr if self._route is None else self._route.hostaddr
 
     @property
     def port(self) -> int:
         """The port connected to (`PQport`)."""
-        return int(self.pgconn.port or get_compiled_port())
+        port = int(self.pgconn.port or get_compiled_port())
+        return port if self._route is None else self._route.port
 
     @property
     def dbname(self) -> str:
@@ -108,11 +123,15 @@ class ConnectionInfo:
 
         They may come from `connect()`, from the environment or from a service file.
         """
-        return {
+        params = {
             option.keyword.decode(): _text(option.val)
             for option in self.pgconn.info
             if option.val is not None and not _is_default(option) and not _is_secret(option)
         }
+        if self._route is not None:
+            params = {key: text for key, text in params.items() if key not in _PLACE}
+            params |= self._route.given
+        return params
 
     @property
     def dsn(self) -> str:
@@ -229,6 +248,13 @@ class ServerSettings(Mapping[str, str]):
         return f"<{type(self).__module__}.{type(self).__qualname__} {content}>"
 
 
+def summary(pgconn: PGconn, route: Route | None) -> str:
+    """The state of a connection and where it goes, as its `repr` shows it."""
+    if route is None:
+        return connection_summary(pgconn)
+    return connection_summary(pgconn, (route.host.encode(), str(route.port).encode()))
+
+
 def _text(value: bytes | None) -> str:
     # They are what we gave to libpq, in UTF-8, or come from an environment of another encoding.
     return (value or b"").decode("utf-8", "surrogateescape")
@@ -251,6 +277,8 @@ def _unlisted_default(keyword: bytes) -> str | None:
     """A default that libpq fills in and its list of options doesn't tell, or one of ours."""
     if keyword == b"connect_timeout":
         return str(DEFAULT_CONNECT_TIMEOUT)
+    if (text := KEEPALIVES.get(keyword.decode())) is not None:
+        return text
     if keyword == b"sslcertmode":
         return "allow"
     if keyword == b"passfile":

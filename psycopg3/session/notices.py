@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,6 +55,8 @@ class Notices:
     """
 
     def __init__(self) -> None:
+        self.backlog: deque[Notify] = deque()
+        """Notifications that `notifies()` has still to give."""
         self._last_words: Callable[[], e.Error] | None = None
         self._handlers: list[NoticeHandler] = []
         self._notify_handlers: list[NotifyHandler] = []

@@ -16,21 +16,29 @@ from .. import errors as e
 from ..generators import until_gen
 from ..pq import TransactionStatus
 from ..waiting import WaitGen
+from .cancelling import CancelRequest
 from .states import MEANING, Meaning
 
 if TYPE_CHECKING:
+    from ..dialing.records import Dial, Link
     from .exchange import Pending
     from .session import Session
 
-# What ends a transaction, as the first word of a query, and after a semicolon where no quote can
-# make a text of it. Looked for after an interruption only: no query pays for it.
-_BLANK = rb"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _FLAGS = re.IGNORECASE | re.DOTALL
-_ENDS = re.compile(
-    _BLANK + rb"(?:commit|end|rollback|abort|discard|prepare\s+transaction)\b", _FLAGS
+# What is no command in a query: texts, quoted names, comments, and bodies of functions, which have
+# ENDs of their own. Looked for after an interruption only: no query pays for it.
+_OPAQUE = re.compile(
+    rb"""\be'(?:[^'\\]|\\.|'')*'
+      | '[^']*' | "[^"]*"
+      | (?<![\w$\x80-\xff])\$((?:[a-z_\x80-\xff][\w\x80-\xff]*)?)\$ .*? \$\1\$
+      | --[^\n]* | /\*.*?\*/
+      | \bbegin\s+atomic\b .*? ;\s*end\b
+    """,
+    _FLAGS | re.VERBOSE,
 )
-_ENDS_LATER = re.compile(rb";" + _BLANK + rb"(?:commit|rollback|prepare\s+transaction)\b", _FLAGS)
-_QUOTES = re.compile(rb"['\"$]")
+_COMMITS = rb"commit|end|prepare\s+transaction|rollback\s+prepared"
+_MAY_COMMIT = re.compile(rb"(?:^|;)\s*(?:" + _COMMITS + rb")\b", _FLAGS)
+_ENDS = re.compile(rb"(?:^|;)\s*(?:" + _COMMITS + rb"|rollback|abort|discard)\b", _FLAGS)
 
 _COMMITTED = frozenset({b"COMMIT", b"COMMIT PREPARED", b"PREPARE TRANSACTION"})
 _UNDONE = frozenset({b"ROLLBACK", b"ROLLBACK PREPARED"})
@@ -46,60 +54,99 @@ class _Overdue(Exception):
 
 def ends_transaction(query: bytes) -> bool:
     """Whether a query must come to its end, since it ends a transaction."""
-    if _ENDS.match(query):
-        return True
-    return not _QUOTES.search(query) and bool(_ENDS_LATER.search(query))
+    return bool(_ENDS.search(_OPAQUE.sub(b" ", query)))
 
 
-def recover_gen(session: Session, seconds: float, *, cancel: bool) -> WaitGen[None]:
-    """Bring an interrupted session back to rest.
+def may_commit(query: bytes) -> bool:
+    """Whether something may be committed or not, if the answer to the query is lost."""
+    return bool(_MAY_COMMIT.search(_OPAQUE.sub(b" ", query)))
+
+
+def needs_cancel(ex: BaseException) -> bool:
+    """Whether the server may still be at work after this exception: it isn't an error of its own."""
+    return not isinstance(ex, e.Error) or ex.sqlstate is None or isinstance(ex, e.QueryTimeout)
+
+
+class Recovery:
+    """Brings an interrupted session back to rest.
+
+    A cancel request that was sent is waited for, to the end of all time there is: one whose end
+    isn't heard of may strike any query to come, so that there must be none.
 
     Args:
-        seconds: what the whole may take: half of it at most goes into cancel requests, for a
-            query may end by itself where no second connection is to be had.
+        session: what was interrupted.
+        seconds: what the whole may take: half of it at most goes into links for cancel requests,
+            for a query may end by itself where no second one is to be had.
         cancel: whether to stop the server's work first.
-
-    Raises:
-        OperationalError: the connection was lost.
     """
-    exchange = session.exchange
-    last = exchange.last
-    if last is not None and last in exchange.owed and ends_transaction(last.query):
-        cancel = False
-    enough = monotonic() + seconds / 2
-    patience = _FIRST_PATIENCE
-    while cancel and session.pgconn.transaction_status == TransactionStatus.ACTIVE:
+
+    def __init__(self, session: Session, seconds: float, *, cancel: bool):
+        self._session, self._cancel = session, cancel
+        self._enough = monotonic() + seconds / 2
+        self._patience = _FIRST_PATIENCE
+        self._request: CancelRequest | None = None
+        exchange = session.exchange
+        last = exchange.last
+        if last is not None and last in exchange.owed and ends_transaction(last.query):
+            self._cancel = False
+
+    def advance_gen(self, answer: Link | Exception | None = None) -> WaitGen[Dial | None]:
+        """Go on, with what came of the Dial that it returned before.
+
+        Returns:
+            A Dial if a cancel request needs a link; None when the session is at rest.
+
+        Raises:
+            NotSupportedError: the server's work can't be cancelled.
+            OperationalError: the connection was lost.
+        """
+        session = self._session
+        while self._cancel and session.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            request = self._request or CancelRequest(session, self._enough)
+            self._request = None
+            try:
+                dial = yield from request.advance_gen(answer)
+            except e.NotSupportedError:
+                raise
+            except Exception as ex:  # a connector may raise anything
+                session.log("the cancel request for %r failed: %s", session, str(ex) or repr(ex))
+                break
+            answer = None
+            if dial is not None:
+                self._request = request
+                return dial
+            yield from self._drain_patiently_gen()
+        yield from session.exchange.drain_gen()
+        return None
+
+    def _drain_patiently_gen(self) -> WaitGen[None]:
+        until = monotonic() + self._patience
         try:
-            yield from until_gen(session.cancel_request_gen(), enough, _Overdue)
-        except (e.Error, _Overdue) as ex:
-            session.log("the cancel request for %r failed: %s", session, ex or "no answer in time")
-            break
-        try:
-            yield from until_gen(exchange.drain_gen(), monotonic() + patience, _Overdue)
+            yield from until_gen(self._session.exchange.drain_gen(), until, _Overdue)
         except _Overdue:
-            patience *= 2
-    yield from exchange.drain_gen()
+            self._patience *= 2
 
 
-def fate(session: Session, ex: BaseException) -> e.Error | None:
+def fate(session: Session, ex: BaseException, before: Pending | None) -> e.Error | None:
     """Tell what became of a transaction whose end was interrupted, or the link lost.
 
     If it is known, `ex` gets a note that says so.
 
+    Args:
+        before: the last command of the operation before: what this one has sent came after it.
+
     Returns:
         The error to raise instead of `ex`, if it isn't known.
     """
-    exchange = session.exchange
-    pending = exchange.last
-    if pending is None or not ends_transaction(pending.query):
+    pending = session.exchange.last
+    if pending is None or pending is before or not ends_transaction(pending.query):
         return None
-    if not session.closed and not isinstance(ex, e.Error):
-        for note in _told(pending):
+    told = _told(pending)
+    if needs_cancel(ex):
+        for note in told:
             ex.add_note(note)
+    if not session.closed or told or not may_commit(pending.query):
         return None
-    if not session.closed or _told(pending):
-        return None
-    exchange.last = None
     return e.TransactionOutcomeUnknown(
         "the connection was lost before the server answered the end of the transaction: it may have"
         " been committed or not; look at the data before you repeat it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from .. import errors as e
@@ -39,7 +40,7 @@ def check_results(results: list[PGresult], encoding: str) -> None:
 class ResultSet(Generic[Row]):
     """One statement's result as a cursor sees it, and the position in its rows."""
 
-    __slots__ = ("_transformer", "count", "make_row", "position", "result")
+    __slots__ = ("_columns", "_transformer", "count", "make_row", "position", "result")
 
     def __init__(self, result: PGresult, transformer: Transformer, make_row: RowMaker[Row]):
         self.result = result
@@ -47,6 +48,7 @@ class ResultSet(Generic[Row]):
         self.position = 0
         self._transformer = transformer
         self.make_row = make_row
+        self._columns: list[Column] | None = None
 
     @property
     def has_rows(self) -> bool:
@@ -57,7 +59,9 @@ class ResultSet(Generic[Row]):
     def rowcount(self) -> int:
         """Rows returned or affected; -1 if the statement has no such number."""
         affected = self.result.command_tuples
-        return -1 if affected is None else affected
+        if affected is None:  # SHOW and EXPLAIN have no number in their tags
+            return self.count if self.has_rows else -1
+        return affected
 
     def one(self) -> Row | None:
         """The next row, None at the end."""
@@ -68,30 +72,33 @@ class ResultSet(Generic[Row]):
 
     def many(self, size: int) -> list[Row]:
         """The next `size` rows, fewer at the end."""
-        start = self.position
-        self.position = min(start + size, self.count)
-        return self._transformer.load_rows(start, self.position, self.make_row)
+        if size < 0:
+            raise e.ProgrammingError(f"got {size} rows to fetch: expected 0 or more")
+        # The position stays where it is if a value can't be loaded.
+        end = min(self.position + size, self.count)
+        rows = self._transformer.load_rows(self.position, end, self.make_row)
+        self.position = end
+        return rows
 
     def all(self) -> list[Row]:
         """The rows that are left."""
-        start, self.position = self.position, self.count
-        return self._transformer.load_rows(start, self.count, self.make_row)
+        rows = self._transformer.load_rows(self.position, self.count, self.make_row)
+        self.position = self.count
+        return rows
 
     def scroll(self, value: int, mode: str) -> None:
         """Move within the rows.
 
         Raises:
-            ProgrammingError: a mode other than "relative" and "absolute".
+            ValueError: a mode other than "relative" and "absolute".
             IndexError: the place is outside the rows; the position stays.
         """
         if mode == "relative":
-            position = self.position + value
+            position = self.position + index(value)
         elif mode == "absolute":
-            position = value
+            position = index(value)
         else:
-            raise e.ProgrammingError(
-                f"got the scroll mode {mode!r}: expected 'relative' or 'absolute'"
-            )
+            raise ValueError(f"got the scroll mode {mode!r}: expected 'relative' or 'absolute'")
         if not 0 <= position < self.count:
             raise IndexError(
                 f"position {position} is outside the result: it has {self.count} rows, counted from 0"
@@ -100,11 +107,11 @@ class ResultSet(Generic[Row]):
 
     def columns(self) -> list[Column]:
         """What the result's columns are, one record each."""
-        transformer = self._transformer
-        return [
-            Column.of(self.result, i, transformer.encoding, transformer.adapters.types)
-            for i in range(self.result.nfields)
-        ]
+        if self._columns is None:
+            encoding, types = self._transformer.encoding, self._transformer.adapters.types
+            count = self.result.nfields
+            self._columns = [Column.of(self.result, i, encoding, types) for i in range(count)]
+        return self._columns.copy()
 
 
 class Column(Sequence[Any]):

@@ -8,6 +8,7 @@ is a generator, `x_gen`, that yields `(fd, Wait)`.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 import weakref
 from contextlib import suppress
@@ -17,14 +18,13 @@ from .. import errors as e
 from ..adapt import AdaptersMap
 from ..concurrency.threads import native
 from ..encodings import conn_encoding
-from ..generators import arrived_notifies, cancel_gen, errand_gen, notifies_gen
-from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus, version
-from ..pq.misc import connection_summary
+from ..generators import arrived_notifies, notifies_gen
+from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus
 from ..waiting import WaitGen
 from . import states
 from .characteristics import Characteristics
 from .exchange import Exchange, Pending
-from .info import ConnectionInfo
+from .info import ConnectionInfo, summary
 from .notices import Notices, Notify, call_handler, decoded
 from .results import check_results
 from .states import Operation, Phase
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from ..pq import PGresult
     from ..query import BoundQuery
     from ..rows import RowFactory
+    from .dialled import Route
     from .notices import NoticeHandler, NotifyHandler
 
-_HAS_CANCEL_CONN = 170000
 
 _AT_REST = frozenset({TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
@@ -61,29 +61,32 @@ class Session:
 
     row_factory: RowFactory[Any]
     """What makes the rows of cursors that aren't told otherwise."""
+    route: Route | None = None
+    """How the connection goes, if a connector made its link."""
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
         """The libpq connection; use it for what this class doesn't offer."""
         self.exchange = Exchange(pgconn)
-        self.blocks: list[object] = []
-        """The transaction() blocks that are open, the innermost last."""
+        self._blocks: list[weakref.ref[Any]] = []
         self._autocommit = False
         self.characteristics = Characteristics()
         """What BEGIN asks of the transactions to come."""
         self._adapters: AdaptersMap | None = None
         self._template: AdaptersMapLike | None = None
         self._closed = False
+        self._lost = False
         self.notices = Notices()
         self._pid = os.getpid()
         self._close_handlers: list[Callable[[Self], object]] = []
         pgconn.notice_handler = _notice_receiver(weakref.ref(self.notices), weakref.ref(pgconn))
 
-    def __del__(self) -> None:
-        # A half-built object, or one inherited by fork, has nothing to warn of.
-        if getattr(self, "_closed", True) or self.pgconn.status == ConnStatus.BAD:
+    def __del__(self, _finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # At the end of the program libpq may be gone already. A half-built object, or one inherited
+        # by fork, has nothing to warn of.
+        if _finalizing() or getattr(self, "_closed", True) or self._pid != os.getpid():
             return
-        if self._pid != os.getpid():
+        if getattr(self.pgconn, "status", ConnStatus.BAD) == ConnStatus.BAD:
             return
         warnings.warn(
             f"{self!r} was deleted while still open: call close(), or use it in a 'with' block",
@@ -94,7 +97,7 @@ class Session:
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return f"<{name} {connection_summary(self.pgconn)} at 0x{id(self):x}>"
+        return f"<{name} {summary(self.pgconn, self.route)} at 0x{id(self):x}>"
 
     # -- what it is ------------------------------------------------------------------------
 
@@ -106,7 +109,7 @@ class Session:
     @property
     def broken(self) -> bool:
         """Whether the connection ended without `close()` being called."""
-        return not self._closed and self.pgconn.status == ConnStatus.BAD
+        return self._lost or (not self._closed and self.pgconn.status == ConnStatus.BAD)
 
     @property
     def in_transaction(self) -> bool:
@@ -117,7 +120,7 @@ class Session:
     @property
     def info(self) -> ConnectionInfo:
         """What the server and libpq tell about the connection."""
-        return ConnectionInfo(self.pgconn)
+        return ConnectionInfo(self.pgconn, self.route)
 
     @property
     def adapters(self) -> AdaptersMap:
@@ -135,8 +138,14 @@ class Session:
 
     def use_template(self, context: AdaptContext | None) -> None:
         """Start from another context's adapters instead of the global ones."""
-        if context is not None:
-            self._template = context.adapters
+        if context is None:
+            return
+        self._template = getattr(context, "adapters", None)
+        if self._template is None:
+            raise e.ProgrammingError(
+                f"the context is of type {type(context).__name__}: expected something with adapters,"
+                " such as a connection or an AdaptersMap"
+            )
 
     def fileno(self) -> int:
         """The descriptor of the connection's socket, to wait on it.
@@ -153,14 +162,39 @@ class Session:
         return conn_encoding(self.pgconn)
 
     @property
+    def error_encoding(self) -> str:
+        """The codec to read the server's errors by: an encoding that Python lacks is no obstacle."""
+        try:
+            return conn_encoding(self.pgconn)
+        except e.NotSupportedError:
+            return "utf-8"
+
+    @property
     def phase(self) -> Phase:
         """Where the session stands: what may be done now is in `states.ALLOWED`."""
         if self._closed:
             return Phase.CLOSED if self._pid == os.getpid() else Phase.INHERITED
         phase = states.phase_of(self.pgconn)
-        if self.blocks and phase in (Phase.IDLE, Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION):
+        between = phase in (Phase.IDLE, Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION)
+        if self._blocks and between and self.blocks:
             return Phase.BLOCK
         return phase
+
+    @property
+    def blocks(self) -> list[Any]:
+        """The transaction() blocks that are open, the innermost last.
+
+        One that was dropped without being left is open no more: nobody could end it.
+        """
+        return [block for known in self._blocks if (block := known()) is not None]
+
+    def open_block(self, block: object) -> None:
+        """Take note that a block was entered."""
+        self._blocks.append(weakref.ref(block))
+
+    def close_block(self, block: object) -> None:
+        """Take note that a block is open no more."""
+        self._blocks = [known for known in self._blocks if known() not in (None, block)]
 
     def check(self, operation: Operation, what: str) -> None:
         """Refuse an operation that the session's phase doesn't allow.
@@ -242,6 +276,7 @@ class Session:
 
     def lost(self) -> None:
         """Take note that the server has left."""
+        self._lost = True
         self.tell_closed()
 
     # -- commands --------------------------------------------------------------------------
@@ -260,7 +295,8 @@ class Session:
         """Send a bound query as it is; its results come now, or are owed in a pipeline."""
 
         def send(pgconn: PGconn) -> None:
-            if bound.values is None and not bound.result_format and not self.exchange.pipelined:
+            # Without parameters by the simple protocol, which takes several statements at once.
+            if not (bound.values or bound.result_format or self.exchange.pipelined):
                 pgconn.send_query(bound.query)
             else:
                 pgconn.send_query_params(
@@ -279,7 +315,7 @@ class Session:
 
     def command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
         """Run a command of the driver's own and return its results, or raise the server's error."""
-        encoding = self.encoding
+        encoding = self.error_encoding
         try:
             pending = yield from self.exchange.request_gen(
                 lambda pgconn: pgconn.send_query(command), command
@@ -354,15 +390,16 @@ class Session:
         self.characteristics = self.characteristics.changed(name, value)
         yield from ()
 
-    def notifies_gen(self, timeout: float | None) -> WaitGen[list[Notify]]:
-        """Wait for notifications; the handlers get them too."""
+    def notifies_gen(self, timeout: float | None) -> WaitGen[None]:
+        """Wait for notifications: they are in the backlog then, and the handlers get them too."""
         try:
             raw = yield from notifies_gen(self.pgconn, timeout=timeout)
         except e.OperationalError as ex:
             raise self.explain(ex) from ex.__cause__
         notifies = decoded(raw, self.encoding)
+        # Not returned: whoever waits for them may be cancelled at this very moment.
+        self.notices.backlog.extend(notifies)
         self.notices.deliver(notifies)
-        return notifies
 
     def listen_gen(
         self, channel: str, callback: NotifyHandler, call: Callable[[Notify], object]
@@ -384,18 +421,6 @@ class Session:
             yield from self.command_gen(b"UNLISTEN " + self.quote_identifier(channel))
 
     # -- the end ---------------------------------------------------------------------------
-
-    def cancel_request_gen(self, *, timeout: float = 0) -> WaitGen[None]:
-        """Have the server cancel the command under way, and wait until it has heard."""
-        if version() >= _HAS_CANCEL_CONN:
-            cancel_conn = self.pgconn.cancel_conn()
-            try:
-                yield from cancel_gen(cancel_conn, timeout=timeout)
-            finally:
-                cancel_conn.finish()
-        else:
-            # libpq before 17 has only a call that blocks.
-            yield from errand_gen(native(self.pgconn.get_cancel().cancel))
 
     def cancel(self) -> None:
         """Ask the server to cancel the command under way; call it from any thread or task.

@@ -36,6 +36,8 @@ class Rollback(Exception):
 class OutOfOrderTransactionNesting(e.ProgrammingError):
     """Blocks were left in another order than the reverse of how they were entered."""
 
+    __module__ = "psycopg3.transaction"
+
 
 class BaseTransaction:
     """The half of a transaction() block that never waits."""
@@ -57,6 +59,10 @@ class BaseTransaction:
         force_rollback: bool = False,
         characteristics: Characteristics | None = None,
     ):
+        if not isinstance(savepoint_name, str | None):
+            raise e.ProgrammingError(
+                f"the savepoint's name is of type {type(savepoint_name).__name__}: expected str"
+            )
         self._session = session
         self._savepoint = savepoint_name
         self._characteristics = characteristics or Characteristics()
@@ -96,37 +102,62 @@ class BaseTransaction:
             self._savepoint = f"_pg3_{len(session.blocks) + 1}"
         if self._savepoint:
             commands.append(b"SAVEPOINT " + session.quote_identifier(self._savepoint))
-        yield from session.command_gen(b"; ".join(commands))
-        session.blocks.append(self)
+        # Before the server is asked: if this is interrupted, it is known that there is something to
+        # undo, whether or not the answer has come.
+        session.open_block(self)
         self._status = self.Status.ACTIVE
+        yield from self._end_gen(b"; ".join(commands), None)
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the block has still to be ended at the server."""
+        return self._status is self.Status.ACTIVE and not self._session.closed
 
     def _exit_gen(self, exc: BaseException | None) -> WaitGen[bool]:
-        """End the block; True if `exc` is a Rollback meant for it."""
+        """End the block; True if `exc` is a Rollback meant for it.
+
+        Interrupted, it leaves the block open, and can be run again with what interrupted it.
+        """
         if self._session.closed:
             return self._fail_with_session(exc)
+        self._check_order(exc)
         if exc is None and not self.force_rollback:
             yield from self._commit_gen()
             return False
         yield from self._rollback_gen(exc)
+        return self._is_meant(exc)
+
+    def _is_meant(self, exc: BaseException | None) -> bool:
         return isinstance(exc, Rollback) and exc.transaction in (None, self)
 
+    def _close(self, status: Status) -> None:
+        self._session.close_block(self)
+        self._status = status
+
     def _fail_with_session(self, exc: BaseException | None) -> bool:
-        self._status = self.Status.FAILED
-        if self in self._session.blocks:
-            self._session.blocks.remove(self)
-        if exc is None:
+        self._close(self.Status.FAILED)
+        if exc is None or self._is_meant(exc):
+            # Nobody else tells that what was done in the block is lost.
             self._session.check(Operation.EXECUTE, "the end of the transaction() block")
         return False
 
-    def _leave(self) -> None:
-        """Take the block off the pile; a block below the top is an error of the program."""
+    def _check_order(self, exc: BaseException | None) -> None:
+        """Refuse to leave a block while blocks entered after it are open.
+
+        If it is left by an exception, they were abandoned: their end was skipped, or was itself
+        interrupted. They are undone with it, and the exception is what the user must see.
+        """
+        if self._status is self.Status.NOT_STARTED:
+            raise e.ProgrammingError("the transaction() block was never entered: use it by 'with'")
         blocks = self._session.blocks
-        if blocks and blocks[-1] is self:
-            blocks.pop()
+        inner = blocks[blocks.index(self) + 1 :] if self in blocks else None
+        if inner == []:
             return
-        self._status = self.Status.FAILED
-        if self in blocks:
-            blocks.remove(self)
+        if inner is not None and exc is not None:
+            for block in inner:
+                block._close(self.Status.FAILED)
+            return
+        self._close(self.Status.FAILED)
         raise OutOfOrderTransactionNesting(
             f"{self!r} is being left while blocks entered after it are still open: leave blocks in"
             " the reverse order of entering them, and don't share a connection between tasks or"
@@ -134,26 +165,37 @@ class BaseTransaction:
         )
 
     def _commit_gen(self) -> WaitGen[None]:
-        self._leave()
-        self._status = self.Status.FAILED
         if self._outermost:
-            yield from self._session.commit_gen()
+            try:
+                yield from self._session.commit_gen()
+            except e.Error:
+                self._close(self.Status.FAILED)
+                raise
+            self._close(self.Status.COMMITTED)
         else:
             name = self._session.quote_identifier(self._savepoint or "")
-            yield from self._session.command_gen(b"RELEASE " + name)
-        self._status = self.Status.COMMITTED
+            yield from self._end_gen(b"RELEASE " + name, self.Status.COMMITTED)
 
     def _rollback_gen(self, exc: BaseException | None) -> WaitGen[None]:
-        self._leave()
-        commands = []
-        if self._outermost:
-            commands.append(b"ROLLBACK")
-        elif self._savepoint:
-            name = self._session.quote_identifier(self._savepoint)
-            commands += [b"ROLLBACK TO " + name, b"RELEASE " + name]
-        self._status = self.Status.FAILED
-        yield from self._session.command_gen(b"; ".join(commands))
         by_choice = exc is None or isinstance(exc, Rollback)
-        self._status = (
+        status = (
             self.Status.ROLLED_BACK_EXPLICITLY if by_choice else self.Status.ROLLED_BACK_WITH_ERROR
         )
+        if self._session.pgconn.transaction_status == TransactionStatus.IDLE:
+            # Its end was interrupted after the server had done it, or its beginning before.
+            self._close(status)
+        elif self._outermost:
+            yield from self._end_gen(b"ROLLBACK", status)
+        else:
+            name = self._session.quote_identifier(self._savepoint or "")
+            yield from self._end_gen(b"ROLLBACK TO " + name + b"; RELEASE " + name, status)
+
+    def _end_gen(self, command: bytes, status: Status | None) -> WaitGen[None]:
+        """Run a command that begins or ends the block; if the server refuses, the block has failed."""
+        try:
+            yield from self._session.command_gen(command)
+        except e.Error:
+            self._close(self.Status.FAILED)
+            raise
+        if status is not None:
+            self._close(status)

@@ -29,6 +29,7 @@ subjectKeyIdentifier = hash
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
+authorityKeyIdentifier = keyid
 subjectAltName = {", ".join([f"DNS:{n}" for n in NAMES] + [f"IP:{a}" for a in ADDRESSES])}
 """
 
@@ -95,13 +96,14 @@ def _by_cryptography(files: Certificates) -> None:
 
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = "psycopg3 test authority"
-    of_ca = [x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())]
+    ca_id = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
     addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]
     of_server = [
+        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id),
         x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
         x509.SubjectAlternativeName([*map(x509.DNSName, NAMES), *addresses]),
     ]
-    ca = _unsigned(1, authority, authority, ca_key.public_key(), of_ca)
+    ca = _unsigned(1, authority, authority, ca_key.public_key(), [ca_id])
     server = _unsigned(2, NAME, authority, key.public_key(), of_server)
     files.ca_file.write_bytes(_signed(ca, ca_key, is_ca=True))
     files.certificate.write_bytes(_signed(server, ca_key, is_ca=False))

@@ -98,6 +98,13 @@ class TestExecute:
         with pytest.raises(errors.UndefinedColumn, match="ñ"):
             await conn.execute("select ñ")
 
+    async def test_an_encoding_that_python_lacks(self, conn):
+        await conn.execute("set client_encoding to euc_tw")
+        with pytest.raises(psycopg3.NotSupportedError, match="EUC_TW"):
+            await conn.execute("select 1")
+        await conn.execute(b"set client_encoding to utf8")
+        assert await (await conn.execute("select 1")).fetchone() == (1,)
+
     async def test_error(self, conn):
         cur = conn.cursor()
         with pytest.raises(errors.UndefinedTable) as ex:
@@ -174,6 +181,11 @@ class TestSeveralResults:
         with pytest.raises(psycopg3.ProgrammingError, match="no result"):
             await cur.fetchone()
 
+    @pytest.mark.parametrize("params", [None, (), [], {}])
+    async def test_without_parameters_there_may_be_several(self, conn, params):
+        cur = await conn.execute("select 1; select 2", params)
+        assert cur.nextset() and await cur.fetchone() == (2,)
+
     async def test_with_parameters_it_is_one(self, conn):
         with pytest.raises(errors.SyntaxError):
             await conn.execute("select %s; select 2", [1])
@@ -225,6 +237,26 @@ class TestFetch:
         with pytest.raises(psycopg3.ProgrammingError, match="execute a query"):
             await conn.cursor().fetchone()
 
+    async def test_a_value_that_cannot_be_loaded_moves_nothing(self, conn):
+        cur = await conn.execute("select n from unnest(array['2026-11-21', 'infinity']::date[]) n")
+        for fetch in (cur.fetchall, lambda: cur.fetchmany(2)):
+            with pytest.raises(psycopg3.DataError):
+                await fetch()
+            assert cur.rownumber == 0
+        assert await cur.fetchone() == (dt.date(2026, 11, 21),)
+
+    async def test_a_negative_size(self, conn):
+        cur = await conn.execute("select generate_series(1, 2)")
+        with pytest.raises(psycopg3.ProgrammingError, match="-1"):
+            await cur.fetchmany(-1)
+        assert await cur.fetchall() == [(1,), (2,)]
+
+    async def test_a_loader_for_a_live_result(self, conn):
+        cur = await conn.execute("select generate_series(1, 2)")
+        assert await cur.fetchone() == (1,)
+        cur.adapters.register_loader("int4", psycopg3.types.string.TextLoader)
+        assert await cur.fetchone() == ("2",)
+
     async def test_no_columns(self, conn):
         cur = await conn.execute("select")
         assert await cur.fetchall() == [()]
@@ -240,8 +272,10 @@ class TestFetch:
         for value, mode in ((1, "relative"), (-11, "relative"), (10, "absolute"), (-1, "absolute")):
             with pytest.raises(IndexError, match="10 rows"):
                 await cur.scroll(value, mode)
-        with pytest.raises(psycopg3.ProgrammingError, match="'wrong'"):
+        with pytest.raises(ValueError, match="'wrong'"):
             await cur.scroll(1, "wrong")
+        with pytest.raises(TypeError):
+            await cur.scroll(0.0)
 
     async def test_row_factory_of_a_cursor(self, conn):
         cur = conn.cursor(row_factory=rows.dict_row)
@@ -301,13 +335,17 @@ class TestDescription:
         assert (cur.rowcount, cur.statusmessage) == (2, "SELECT 2")
         await cur.execute("update t set n = 3 where n = 4")
         assert cur.rowcount == 0
+        await cur.execute("show work_mem")
+        assert (cur.rowcount, cur.statusmessage) == (1, "SHOW")
+        await cur.execute("")
+        assert (cur.rowcount, cur.statusmessage) == (-1, None)
 
 
 class TestExecutemany:
     async def test_total(self, conn):
         cur = await conn.execute("create temp table t (n int, s text)")
         await cur.executemany("insert into t values (%s, %s)", ((i, str(i)) for i in range(1000)))
-        assert cur.rowcount == 1000
+        assert (cur.rowcount, cur.statusmessage) == (1000, "INSERT 0 1")
         assert cur.pgresult is None
         await cur.execute("select count(*), sum(n), sum(s::int) from t")
         assert await cur.fetchone() == (1000, 499500, 499500)
@@ -370,6 +408,11 @@ class TestExecutemany:
     async def test_no_iterable(self, conn):
         with pytest.raises(psycopg3.ProgrammingError, match="int"):
             await conn.cursor().executemany("select %s", 5)
+
+    async def test_copy_is_refused(self, conn):
+        with pytest.raises(psycopg3.ProgrammingError, match="COPY"):
+            await conn.cursor().executemany("/* x */ copy pg_class to stdout", [()])
+        assert await (await conn.execute("select 1")).fetchone() == (1,)
 
     async def test_bad_parameters(self, conn):
         cur = conn.cursor()

@@ -215,6 +215,34 @@ async def test_lost_inside(conn, other):
     assert conn.broken
 
 
+async def test_rollback_cannot_hide_a_loss(conn, other):
+    with pytest.raises(psycopg3.OperationalError) as ex:
+        async with conn.transaction():
+            await other.execute("select pg_terminate_backend(%s, 5000)", [conn.pgconn.backend_pid])
+            with pytest.raises(errors.AdminShutdown):
+                await conn.execute("select 1")
+            raise Rollback
+    assert ex.value.sqlstate == "57P01"
+
+
+async def test_left_without_being_entered(t):
+    with pytest.raises(psycopg3.ProgrammingError, match="never entered"):
+        await t.transaction().__aexit__(None, None, None)
+
+
+async def test_dropped_without_being_left(t):
+    tx = t.transaction()
+    await tx.__aenter__()
+    del tx
+    await t.rollback()
+    assert status(t) == TransactionStatus.IDLE
+
+
+async def test_bad_name(t):
+    with pytest.raises(psycopg3.ProgrammingError, match="int"):
+        t.transaction(1)
+
+
 async def test_commit_that_fails(t):
     with pytest.raises(errors.UniqueViolation):
         async with t.transaction() as tx:

@@ -99,6 +99,13 @@ class TestExecute:
         with pytest.raises(errors.UndefinedColumn, match="ñ"):
             conn.execute("select ñ")
 
+    def test_an_encoding_that_python_lacks(self, conn):
+        conn.execute("set client_encoding to euc_tw")
+        with pytest.raises(psycopg3.NotSupportedError, match="EUC_TW"):
+            conn.execute("select 1")
+        conn.execute(b"set client_encoding to utf8")
+        assert conn.execute("select 1").fetchone() == (1,)
+
     def test_error(self, conn):
         cur = conn.cursor()
         with pytest.raises(errors.UndefinedTable) as ex:
@@ -175,6 +182,11 @@ class TestSeveralResults:
         with pytest.raises(psycopg3.ProgrammingError, match="no result"):
             cur.fetchone()
 
+    @pytest.mark.parametrize("params", [None, (), [], {}])
+    def test_without_parameters_there_may_be_several(self, conn, params):
+        cur = conn.execute("select 1; select 2", params)
+        assert cur.nextset() and cur.fetchone() == (2,)
+
     def test_with_parameters_it_is_one(self, conn):
         with pytest.raises(errors.SyntaxError):
             conn.execute("select %s; select 2", [1])
@@ -226,6 +238,26 @@ class TestFetch:
         with pytest.raises(psycopg3.ProgrammingError, match="execute a query"):
             conn.cursor().fetchone()
 
+    def test_a_value_that_cannot_be_loaded_moves_nothing(self, conn):
+        cur = conn.execute("select n from unnest(array['2026-11-21', 'infinity']::date[]) n")
+        for fetch in (cur.fetchall, lambda: cur.fetchmany(2)):
+            with pytest.raises(psycopg3.DataError):
+                fetch()
+            assert cur.rownumber == 0
+        assert cur.fetchone() == (dt.date(2026, 11, 21),)
+
+    def test_a_negative_size(self, conn):
+        cur = conn.execute("select generate_series(1, 2)")
+        with pytest.raises(psycopg3.ProgrammingError, match="-1"):
+            cur.fetchmany(-1)
+        assert cur.fetchall() == [(1,), (2,)]
+
+    def test_a_loader_for_a_live_result(self, conn):
+        cur = conn.execute("select generate_series(1, 2)")
+        assert cur.fetchone() == (1,)
+        cur.adapters.register_loader("int4", psycopg3.types.string.TextLoader)
+        assert cur.fetchone() == ("2",)
+
     def test_no_columns(self, conn):
         cur = conn.execute("select")
         assert cur.fetchall() == [()]
@@ -241,8 +273,10 @@ class TestFetch:
         for value, mode in ((1, "relative"), (-11, "relative"), (10, "absolute"), (-1, "absolute")):
             with pytest.raises(IndexError, match="10 rows"):
                 cur.scroll(value, mode)
-        with pytest.raises(psycopg3.ProgrammingError, match="'wrong'"):
+        with pytest.raises(ValueError, match="'wrong'"):
             cur.scroll(1, "wrong")
+        with pytest.raises(TypeError):
+            cur.scroll(0.0)
 
     def test_row_factory_of_a_cursor(self, conn):
         cur = conn.cursor(row_factory=rows.dict_row)
@@ -302,13 +336,17 @@ class TestDescription:
         assert (cur.rowcount, cur.statusmessage) == (2, "SELECT 2")
         cur.execute("update t set n = 3 where n = 4")
         assert cur.rowcount == 0
+        cur.execute("show work_mem")
+        assert (cur.rowcount, cur.statusmessage) == (1, "SHOW")
+        cur.execute("")
+        assert (cur.rowcount, cur.statusmessage) == (-1, None)
 
 
 class TestExecutemany:
     def test_total(self, conn):
         cur = conn.execute("create temp table t (n int, s text)")
         cur.executemany("insert into t values (%s, %s)", ((i, str(i)) for i in range(1000)))
-        assert cur.rowcount == 1000
+        assert (cur.rowcount, cur.statusmessage) == (1000, "INSERT 0 1")
         assert cur.pgresult is None
         cur.execute("select count(*), sum(n), sum(s::int) from t")
         assert cur.fetchone() == (1000, 499500, 499500)
@@ -371,6 +409,11 @@ class TestExecutemany:
     def test_no_iterable(self, conn):
         with pytest.raises(psycopg3.ProgrammingError, match="int"):
             conn.cursor().executemany("select %s", 5)
+
+    def test_copy_is_refused(self, conn):
+        with pytest.raises(psycopg3.ProgrammingError, match="COPY"):
+            conn.cursor().executemany("/* x */ copy pg_class to stdout", [()])
+        assert conn.execute("select 1").fetchone() == (1,)
 
     def test_bad_parameters(self, conn):
         cur = conn.cursor()

@@ -216,6 +216,34 @@ def test_lost_inside(conn, other):
     assert conn.broken
 
 
+def test_rollback_cannot_hide_a_loss(conn, other):
+    with pytest.raises(psycopg3.OperationalError) as ex:
+        with conn.transaction():
+            other.execute("select pg_terminate_backend(%s, 5000)", [conn.pgconn.backend_pid])
+            with pytest.raises(errors.AdminShutdown):
+                conn.execute("select 1")
+            raise Rollback
+    assert ex.value.sqlstate == "57P01"
+
+
+def test_left_without_being_entered(t):
+    with pytest.raises(psycopg3.ProgrammingError, match="never entered"):
+        t.transaction().__exit__(None, None, None)
+
+
+def test_dropped_without_being_left(t):
+    tx = t.transaction()
+    tx.__enter__()
+    del tx
+    t.rollback()
+    assert status(t) == TransactionStatus.IDLE
+
+
+def test_bad_name(t):
+    with pytest.raises(psycopg3.ProgrammingError, match="int"):
+        t.transaction(1)
+
+
 def test_commit_that_fails(t):
     with pytest.raises(errors.UniqueViolation):
         with t.transaction() as tx:

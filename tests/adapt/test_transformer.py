@@ -39,6 +39,9 @@ class Result:
     def get_value(self, row: int, column: int) -> bytes | None:
         return self._rows[row][column]
 
+    def get_column(self, column: int, row0: int, row1: int) -> list[bytes | None]:
+        return [row[column] for row in self._rows[row0:row1]]
+
 
 def reading(
     oids: Sequence[int], rows: Sequence[Sequence[bytes | None]], format: int = 0

@@ -51,6 +51,8 @@ def test_the_default_has_none() -> None:
 def test_as_the_server_says(dsn: str, declared: str) -> None:
     pgconn = pq.PGconn.connect(dsn.encode())
     try:
+        if "-" in declared and pgconn.server_version < 150000:
+            pytest.skip("a negative scale came with PostgreSQL 15")
         column = pgconn.exec_(f"select null::{declared}".encode())
         oid, fmod = column.ftype(0), column.fmod(0)
         formatted = pgconn.exec_(f"select format_type({oid}, {fmod})".encode()).get_value(0, 0)

@@ -71,6 +71,11 @@ def test_current() -> None:
     assert library.shield is threads.shield
 
 
+def test_threads_are_native_where_nobody_patched_them() -> None:
+    """tests/test_gevent.py has the other case."""
+    assert threads.native(time.sleep) is time.sleep
+
+
 def test_shield_calls() -> None:
     assert threads.shield(int, "11", base=2) == 3
     with pytest.raises(ZeroDivisionError):

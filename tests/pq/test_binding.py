@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +84,52 @@ def test_null_is_harmless() -> None:
     assert memory.notify(memory.NULL) is None
     assert memory.options(memory.NULL) == []
     assert memory.value(memory.NULL, 0, 0) is None
+    assert memory.column(memory.NULL, 0, 0, 2) == [None, None]
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's GIL")
+def test_quick_calls_let_no_other_thread_run(pgconn: pq.PGconn) -> None:
+    """It could free the object between our check and the call."""
+    turns = 0
+    stop = threading.Event()
+
+    def take_turns() -> None:
+        nonlocal turns
+        while not stop.is_set():
+            turns += 1
+            time.sleep(0)
+
+    result = pgconn.exec_(b"select 1")
+    thread = threading.Thread(target=take_turns)
+    interval = sys.getswitchinterval()
+    thread.start()
+    sys.setswitchinterval(60)
+    try:
+        time.sleep(0.01)
+        before = turns
+        for _ in range(20_000):
+            assert result.ntuples == 1
+            assert pgconn.status == pq.ConnStatus.OK
+        assert turns == before
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        thread.join()
+
+
+def test_calls_that_wait_let_other_threads_run(pgconn: pq.PGconn) -> None:
+    times: list[float] = []
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.wait(0.01):
+            times.append(time.perf_counter())
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    begin = time.perf_counter()
+    pgconn.exec_(b"select pg_sleep(0.3)")
+    end = time.perf_counter()
+    done.set()
+    thread.join()
+    assert len([t for t in times if begin < t < end]) > 5

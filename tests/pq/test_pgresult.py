@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
+import threading
+import types
 
 import pytest
 from hypothesis import given
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from psycopg3 import pq
 from psycopg3.errors import DataError, OperationalError
-from psycopg3.pq import ExecStatus, PGresAttDesc
+from psycopg3.pq import ExecStatus, PGresAttDesc, pgresult
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -163,6 +166,93 @@ def test_values_come_back_as_they_went(
     if result_format == pq.Format.TEXT:
         found = [None if v is None else pq.Escaping().unescape_bytea(v) for v in found]
     assert found == given
+
+
+@given(
+    st.lists(st.none() | st.binary(max_size=100) | st.just(b""), max_size=20),
+    st.integers(0, 1),
+    st.integers(0, 22),
+    st.integers(0, 22),
+)
+def test_a_column_is_its_values(
+    shared: pq.PGconn, given: list[bytes | None], result_format: int, row0: int, row1: int
+) -> None:
+    values = b",".join(b"($%d::bytea)" % (i + 1) for i in range(len(given))) or b"(null::bytea)"
+    sent = [17] * len(given), [1] * len(given)
+    result = shared.exec_params(b"values " + values, given, *sent, result_format)
+    expected = [result.get_value(row, 0) for row in range(row0, row1)]
+    assert result.get_column(0, row0, row1) == expected
+
+
+def test_a_column_of_many_rows(pgconn: pq.PGconn) -> None:
+    """It is read in pieces."""
+    count = pgresult._AT_ONCE * 2 + 3
+    query = b"select i, nullif(i % 7, 3)::text from generate_series(1, $1::int) i"
+    for result_format in (0, 1):
+        result = pgconn.exec_params(query, [b"%d" % count], None, None, result_format)
+        for column in (0, 1):
+            found = result.get_column(column, 0, count)
+            assert found == [result.get_value(row, column) for row in range(count)]
+        assert result.get_column(0, 5, 5) == result.get_column(0, 9, 5) == []
+
+
+def test_a_column_of_a_cleared_result(pgconn: pq.PGconn) -> None:
+    result = pgconn.exec_(b"select generate_series(1, 9)")
+    assert result.get_column(1, 0, 9) == [None] * 9
+    result.clear()
+    assert result.get_column(0, 0, 9) == [None] * 9
+
+
+def test_a_result_is_freed_when_it_is_dropped_or_cleared(dsn: str, pgconn: pq.PGconn) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    kept = []
+    for _ in range(100):
+        result = pgconn.exec_(b"select repeat('x', 4000000)")
+        assert result.ntuples == 1
+        result = pgconn.exec_(b"select repeat('x', 4000000)")
+        result.clear()
+        kept.append(result)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 100_000 * (1024 if sys.platform == "darwin" else 1)
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's references")
+def test_freeing_runs_no_code_of_python(pgconn: pq.PGconn) -> None:
+    """Code that Python runs to free something can't raise: a signal's exception would be lost."""
+    run: list[str] = []
+
+    def note(frame: types.FrameType, event: str, _: object) -> None:
+        run.append(f"{event} {frame.f_code.co_qualname}")
+
+    result = pgconn.exec_(b"select 1")
+    sys.setprofile(note)
+    try:
+        del result
+    finally:
+        sys.setprofile(None)
+    assert [event for event in run if not event.startswith("c_")] == []
+
+
+def test_one_thread_clears_what_another_reads(pgconn: pq.PGconn) -> None:
+    query = b"select i::text || repeat('x', 90), i from generate_series(1, 500) i"
+
+    def read(result: pq.PGresult, started: threading.Event, seen: set[bytes]) -> None:
+        while (last := result.get_column(1, 0, 500)[-1]) is not None:
+            seen.add(last)
+            started.set()
+
+    for result_format in (0, 1) * 10:
+        result = pgconn.exec_params(query, None, None, None, result_format)
+        expected = result.get_value(499, 1)
+        started = threading.Event()
+        seen: set[bytes] = set()
+        thread = threading.Thread(target=read, args=(result, started, seen))
+        thread.start()
+        started.wait()
+        result.clear()
+        thread.join()
+        assert seen == {expected}
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))

@@ -228,14 +228,15 @@ if not child:
 os.waitpid(child, 0)
 print(os.path.exists(cluster.socket_dir), flush=True)
 child = os.fork()
-print(child, flush=True)
+if child:
+    print(child, flush=True)
 time.sleep(60)
 """
     user, folder, pids = run_user(then)
     with user:
         assert user.stdout is not None
         assert user.stdout.readline() == "True\n"
-        child = next(int(line) for line in user.stdout if line != "0\n")
+        child = int(user.stdout.readline())
         user.kill()
         try:
             assert gone(folder, pids=pids)

@@ -510,7 +510,7 @@ def test_intervals_of_mixed_signs(
     session.command("set intervalstyle to 'postgres'")
     query = (
         f"select '{years} years {months} months {days} days'::interval"
-        f" + '{microseconds} microseconds'::interval"
+        f" + {microseconds} * '1 microsecond'::interval"  # as a field PostgreSQL 14 takes 32 bits
     )
     text, binary = (session.row(query, result=result)[0] for result in Format)
     total = years * 12 + months

@@ -1,0 +1,94 @@
+# Generated from psycopg3/_async/dial.py by `python tools/unasync.py`: edit that file, not this one.
+"""Runs what may need a link of the user's connector: goes on with each until it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+
+from ..dialing import threads
+from ..dialing.records import Dial
+from ..generators import until_gen
+
+if TYPE_CHECKING:
+    from ..dialing.records import Dialer, Link
+    from ..session.session import Session
+    from ..waiting import WaitFunc, WaitGen
+
+T_co = TypeVar("T_co", covariant=True)
+
+TICK = 0.1
+
+
+class Steps(Protocol[T_co]):
+    """What is done step by step, with links in between: attempts, cancel requests, recoveries."""
+
+    def advance_gen(self, answer: Link | Exception | None) -> WaitGen[Dial | T_co]:
+        """Go on until a link is needed, or to the end."""
+
+
+class Limit(NamedTuple):
+    """When all is to be over, by `time.monotonic()`, and the error if it isn't."""
+
+    deadline: float
+    expired: Callable[[], Exception]
+
+
+def advance(
+    steps: Steps[T_co], wait: WaitFunc, dialer: Dialer | None, limit: Limit | None = None
+) -> T_co:
+    """Run steps to their end, having the links dialled that they ask for.
+
+    Args:
+        steps: what is to be done.
+        wait: a waiter.
+        dialer: who makes the links; None if none will be needed.
+        limit: the time for all steps together.
+    """
+    answer: Link | Exception | None = None
+    interval = TICK if limit is None else min(TICK, max(limit.deadline - monotonic(), 0.001))
+    while True:
+        gen = steps.advance_gen(answer)
+        if limit is not None:
+            gen = until_gen(gen, *limit)
+        try:
+            step = wait(gen, interval)
+        finally:
+            # A waiter that is interrupted leaves everything where it is: sockets would stay open
+            # for as long as the exception lives. One that runs it elsewhere may still be at it.
+            with suppress(ValueError):
+                gen.close()
+        if not isinstance(step, Dial):
+            return step
+        assert dialer is not None
+        answer = _dialled(dialer, step, wait, limit)
+
+
+def _dialled(dialer: Dialer, wish: Dial, wait: WaitFunc, limit: Limit | None) -> Link | Exception:
+    if limit is not None:
+        wish = wish._replace(deadline=min(wish.deadline, limit.deadline))
+        if monotonic() >= limit.deadline:
+            raise limit.expired()
+    try:
+        answer = threads.dial(dialer, wish, wait)
+    except Exception as ex:
+        if wish.purpose != "cancel":
+            raise
+        return ex  # whoever recovers has another exception to raise
+    if isinstance(answer, Exception) and limit is not None and monotonic() >= limit.deadline:
+        raise limit.expired()
+    return answer
+
+
+def cancel_at_once(session: Session, cancel: Callable[[], Any]) -> None:
+    """Call `cancel`, which needs the connector, where that can be waited for without awaiting."""
+    if not session.closed:
+        threads.at_once(cancel)
+
+
+def ended(session: Session) -> None:
+    """Wait, for a bounded time, until the last bytes of a connection are through its relay."""
+    if session.route is not None:
+        threads.rest(cast("Any", session.route.relay))

@@ -1,0 +1,177 @@
+"""What passes between a connection that needs a link and those who make one: Dialer, Dial, Link."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from .. import errors as e
+
+if TYPE_CHECKING:
+    import socket
+    from ssl import SSLContext
+
+Connector: TypeAlias = Callable[..., Any]
+"""What `connector_factory` takes: see the guide's page on connectors for its three signatures."""
+
+LINGER = 1.0
+"""Seconds that the last bytes of a connection that was closed may take through a relay."""
+
+
+class Dial(NamedTuple):
+    """A wish for a link: what a connector is asked for."""
+
+    host: str
+    """A name, an address, or the directory of a Unix socket: as it was given to `connect()`."""
+    port: int
+    purpose: str
+    """`connect`, or `cancel` for a request to cancel."""
+    deadline: float
+    """When, by `time.monotonic()`, the link must be there."""
+
+    def overdue(self) -> e.ConnectionTimeout:
+        """The error for a connector that took too long."""
+        return e.ConnectionTimeout(
+            f"the connector gave no link to {self.host!r}, port {self.port}, in time: check what it"
+            " connects to, or raise connect_timeout"
+        )
+
+
+class Relay(Protocol):
+    """What carries bytes between libpq and a link that is no plain socket, until either ends."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether both its ends are closed."""
+
+    def abort(self) -> None:
+        """Close both ends now."""
+
+    def deserted(self) -> bool:
+        """Whether the event loop that it lives in has gone."""
+
+
+class Link:
+    """A link as libpq takes it: a socket, be it the connector's own or one end of a relay."""
+
+    __slots__ = ("encrypted", "hostaddr", "relay", "socket", "tcp")
+
+    def __init__(
+        self,
+        socket: socket.socket,
+        *,
+        hostaddr: str = "",
+        tcp: Any = None,
+        encrypted: bool = False,
+        relay: Relay | None = None,
+    ):
+        self.socket = socket
+        self.hostaddr = hostaddr
+        """The address of the other side; "" if that is no IP address or isn't known."""
+        self.tcp = tcp
+        """What has `setsockopt()` for the TCP connection below, if there is one."""
+        self.encrypted = encrypted
+        """Whether TLS is done beneath it, so that libpq must not do it too."""
+        self.relay = relay
+
+    def close(self) -> None:
+        """Close it, unless libpq has taken it over; a relay ends when its socket is closed."""
+        self.socket.close()
+
+
+class Dialer:
+    """How a connection gets its links.
+
+    Args:
+        connector: makes a link whenever one is needed.
+        sock: the one link that there is, instead.
+        ssl: what the connector is to make its TLS with; None if libpq does it.
+
+    Raises:
+        ProgrammingError: they don't go together, or are none.
+        NotSupportedError: the system is Windows.
+    """
+
+    __slots__ = ("_sock", "connector", "one_shot", "ssl")
+
+    def __init__(self, connector: Connector | None, sock: Any, ssl: SSLContext | None):
+        if connector is not None and sock is not None:
+            raise e.ProgrammingError(
+                "got both connector_factory and sock: give one of them; a connector may return a"
+                " socket that is connected already"
+            )
+        if connector is not None and not callable(connector):
+            raise e.ProgrammingError(
+                f"got connector_factory of type {type(connector).__name__}: expected a function of"
+                " host and port"
+            )
+        _check_context(ssl)
+        if os.name == "nt":
+            raise e.NotSupportedError(
+                "connector_factory and sock don't work on Windows: libpq can't be given a socket"
+                " there; listen on 127.0.0.1 in your program, relay, and connect there"
+            )
+        self.connector = connector
+        self.one_shot = sock is not None
+        self.ssl = ssl
+        self._sock = sock
+
+    def take(self, dial: Dial) -> Any:
+        """The one link, the first time.
+
+        Raises:
+            OperationalError: it is in use already.
+        """
+        sock, self._sock = self._sock, None
+        if sock is None:
+            raise e.OperationalError(
+                f"a second link to {dial.host!r}, port {dial.port}, is needed, and sock= is for one"
+                " only: give connector_factory; or one host, and a sslmode that the server accepts"
+            )
+        return sock
+
+    def discard(self) -> None:
+        """Close the one link if it was never taken: it was given away to `connect()`."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            discard(sock)
+
+
+def dialer(connector: Connector | None, sock: Any, ssl: SSLContext | None) -> Dialer | None:
+    """The Dialer for what `connect()` was given; None if libpq is to make its links itself.
+
+    Raises:
+        ProgrammingError: the arguments don't go together.
+    """
+    if connector is None and sock is None:
+        if ssl is not None:
+            raise e.ProgrammingError(
+                "got ssl without connector_factory or sock: libpq makes the TLS of its own"
+                " connections; say how by sslmode, sslrootcert and so on"
+            )
+        return None
+    return Dialer(connector, sock, ssl)
+
+
+def _check_context(ssl: object) -> None:
+    if ssl is None:
+        return
+    from ssl import SSLContext  # whoever has a context has imported it
+
+    if not isinstance(ssl, SSLContext):
+        raise e.ProgrammingError(
+            f"got ssl={ssl!r}: expected an ssl.SSLContext, or None to let libpq do TLS by sslmode"
+        )
+
+
+def discard(link: Any) -> None:
+    """Close whatever a connector returned, if nobody wants it."""
+    for name in ("abort", "close"):
+        if callable(close := getattr(link, name, None)):
+            with suppress(Exception):
+                # What is to be awaited is left to its collector.
+                if hasattr(ended := close(), "close"):
+                    ended.close()
+            return

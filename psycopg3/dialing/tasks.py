@@ -1,0 +1,117 @@
+"""Dials in the asynchronous worlds; `threads` has the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, NoReturn
+
+from .. import errors as e
+from ..concurrency.tasks import Library, current
+from ..waiting import AsyncWaitFunc
+from . import sockets, streams
+from .records import LINGER, Dial, Dialer, Link, Relay, discard
+
+__all__ = ["at_once", "dial", "rest"]
+
+
+async def dial(dialer: Dialer, wish: Dial, wait: AsyncWaitFunc) -> Link | Exception:
+    """Have the connector make a link, and wait for it no longer than the wish allows.
+
+    The connector is awaited in the task that calls this: who cancels the task cancels it.
+
+    Returns:
+        The link; or why there is none: the connector's OSError, or ConnectionTimeout.
+
+    Raises:
+        InterfaceError: it returned something that is no link.
+        Exception: whatever else the connector raised.
+    """
+    library = current()
+    if dialer.connector is None:
+        try:
+            made = dialer.take(wish)
+        except e.OperationalError as ex:
+            return ex
+        make = _secured(made, dialer, library)
+    else:
+        make = dialer.connector
+    if library.name == "trio":
+        return await _dial_trio(make, wish, dialer, library)
+    from . import protocols  # its classes are asyncio's
+
+    return await protocols.dial(make, wish, dialer, library)
+
+
+async def _dial_trio(
+    connector: Callable[..., Any], wish: Dial, dialer: Dialer, library: Library
+) -> Link | Exception:
+    import trio
+
+    try:
+        with trio.move_on_after(max(0.0, wish.deadline - monotonic())):
+            made = await streams.awaitable(connector(wish.host, wish.port, ssl=dialer.ssl))
+            return await streams.link_of(made, dialer.ssl is not None, library)
+        return wish.overdue()
+    except OSError as ex:
+        return ex
+
+
+def _secured(sock: Any, dialer: Dialer, library: Library) -> Callable[..., Any]:
+    """A connector that returns the one link that there is, with TLS if that was asked for."""
+
+    async def plain(*args: Any, **kwargs: Any) -> Any:
+        return sock
+
+    async def by_asyncio(factory: Any, host: str, port: int, *, loop: Any, ssl: Any) -> Any:
+        try:
+            return await loop.create_connection(factory, sock=sock, ssl=ssl, server_hostname=host)
+        except BaseException:
+            discard(sock)
+            raise
+
+    async def by_trio(host: str, port: int, *, ssl: Any) -> Any:
+        import trio
+
+        stream = sock
+        if hasattr(sock, "recv"):
+            stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+        secure: Any = trio.SSLStream(stream, ssl, server_hostname=host)
+        try:
+            await secure.do_handshake()
+        except BaseException as ex:
+            await trio.aclose_forcefully(stream)
+            if isinstance(ex, trio.BrokenResourceError):
+                raise ConnectionError(f"the TLS handshake failed: {ex.__cause__ or ex}") from ex
+            raise
+        return secure
+
+    if dialer.ssl is None:
+        return plain
+    return by_trio if library.name == "trio" else by_asyncio
+
+
+async def rest(relay: Relay | None, seconds: float = LINGER) -> None:
+    """Wait until a relay has passed on its last bytes, but not for longer than so many seconds."""
+    if relay is None:
+        return
+    deadline = monotonic() + seconds
+    pause = 0.0
+    try:
+        while not relay.finished and monotonic() < deadline:
+            await streams.sleep(pause)
+            pause = min(pause + 0.001, 0.02)
+    finally:
+        if not relay.finished:
+            relay.abort()
+
+
+def at_once(func: Callable[[], Awaitable[object]]) -> NoReturn:
+    """Refuse to dial where nothing can be awaited.
+
+    Raises:
+        NotSupportedError: always; it names the method to await.
+    """
+    raise e.NotSupportedError(
+        "cancel() can't await this connection's connector: use 'await conn.cancel_safe()'"
+    )

@@ -1,0 +1,241 @@
+"""What libpq's pointers point to, as Python values, through cffi.
+
+The same functions exist for every binding (`abc.Memory` says what each does): what `pgconn.py` and
+`pgresult.py` need besides a plain call. What would take many calls from Python is done in one, in
+memory_cffi.c.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import libpq_cffi as lib
+from ._libpq_cffi import ffi
+from ._libpq_cffi import lib as extension
+from .abc import Pointer
+from .records import ConninfoOption, PGnotify, PGresAttDesc
+
+NULL: Pointer = ffi.NULL
+
+# Giving the address: values with zero bytes don't survive as C strings.
+_value_address: Callable[[Pointer, int, int], Pointer] = lib._function("PQgetvalue", 14)
+_value_length = extension.value_length
+
+_from_buffer, _gc, _new = ffi.from_buffer, ffi.gc, ffi.new
+_string, _unpack = ffi.string, ffi.unpack
+_new_unset = ffi.new_allocator(should_clear_after_alloc=False)
+
+# CPython frees a result when its last reference goes. PyPy waits until there is much to collect, so
+# it has to know how much a result holds.
+_counts_references = sys.implementation.name == "cpython"
+
+
+def address(pointer: Pointer) -> int | None:
+    """The address as a number, None for NULL."""
+    return int(ffi.cast("uintptr_t", pointer)) if pointer else None
+
+
+def owned(result: Pointer) -> Pointer:
+    """The result as a pointer that frees it with its last reference, by C alone."""
+    if _counts_references:
+        return _gc(result, lib.PQclear)
+    return _gc(result, lib.PQclear, lib.PQresultMemorySize(result))
+
+
+def value(result: Pointer, row: int, column: int) -> bytes | None:
+    """A copy of one value of a result, None for SQL's NULL."""
+    length = _value_length(result, row, column)
+    if length < 0:
+        return None
+    data: bytes = _unpack(_value_address(result, row, column), length) if length else b""
+    return data
+
+
+def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | None]:
+    """Copies of the values of one column, from `row0` to before `row1`."""
+    count = row1 - row0
+    size = extension.column_size(result, column, row0, row1)
+    block = _new_unset("char[]", size)
+    values: list[bytes | None]
+    if lib.PQfformat(result, column):
+        ends = _new_unset("size_t[]", count)
+        empty = extension.column_bytes(result, column, row0, row1, block, ends)
+        data, stops = _unpack(block, size), _unpack(ends, count)
+        starts = [0, *stops]
+        values = [data[start:stop] for start, stop in zip(starts, stops)]  # noqa: B905
+    else:
+        empty = extension.column_texts(result, column, row0, row1, block)
+        # Text has no zero bytes. A third of what slices cost.
+        values = _unpack(block, size).split(b"\0")
+        values.pop()
+        if len(values) != count:
+            return [value(result, row, column) for row in range(row0, row1)]
+    if empty:
+        is_null = lib.PQgetisnull
+        for i, data in enumerate(values):
+            if not data and is_null(result, row0 + i, column):
+                values[i] = None
+    return values
+
+
+def oids(types: Sequence[int] | None) -> Pointer:
+    """An array of oids; NULL for none."""
+    # cffi makes an array of a list for the time of the call.
+    return list(types) if types else NULL
+
+
+def parameters(
+    values: Sequence[bytes | None], lengths: Sequence[int] | None, formats: Sequence[int] | None
+) -> tuple[Any, ...]:
+    """The C arguments `values, lengths, formats` of the functions that send parameters."""
+    if not values:
+        return (NULL, NULL, NULL)
+    pointers = [NULL if value is None else _from_buffer(value) for value in values]
+    if lengths is None or formats is None:
+        return (pointers, NULL, NULL)
+    return (pointers, lengths, list(formats))
+
+
+def take(pointer: Pointer) -> bytes:
+    """A copy of a C string that is ours; the string is freed."""
+    try:
+        text: bytes = _string(pointer)
+        return text
+    finally:
+        lib.PQfreemem(pointer)
+
+
+def copy_data(conn: Pointer, asynchronous: int) -> tuple[int, bytes]:
+    """PQgetCopyData: its result, and a copy of the row, which is freed."""
+    buffer = _new("char **")
+    length = lib.PQgetCopyData(conn, buffer, asynchronous)
+    data = buffer[0]
+    if not data:
+        return length, b""
+    try:
+        return length, _unpack(data, max(length, 0))
+    finally:
+        lib.PQfreemem(data)
+
+
+def notify(pointer: Pointer) -> PGnotify | None:
+    """A copy of a notification, which is freed; None for NULL."""
+    if not pointer:
+        return None
+    try:
+        return PGnotify(_string(pointer.relname), pointer.be_pid, _string(pointer.extra))
+    finally:
+        lib.PQfreemem(pointer)
+
+
+def options(pointer: Pointer) -> list[ConninfoOption]:
+    """A copy of an array of options of connection strings, which is freed; empty for NULL."""
+    found: list[ConninfoOption] = []
+    if not pointer:
+        return found
+    *texts, size = ConninfoOption._fields
+    try:
+        while (record := pointer[len(found)]).keyword:
+            copies = (_string(text) if (text := getattr(record, name)) else None for name in texts)
+            found.append(ConninfoOption._make([*copies, getattr(record, size)]))
+        return found
+    finally:
+        lib.PQconninfoFree(pointer)
+
+
+def parse_conninfo(conninfo: bytes) -> tuple[Pointer, bytes | None]:
+    """PQconninfoParse: the options, or NULL and libpq's message (None when memory ran out)."""
+    message = _new("char **")
+    pointer = lib.PQconninfoParse(conninfo, message)
+    return pointer, take(message[0]) if message[0] else None
+
+
+def cancel(pointer: Pointer) -> bytes | None:
+    """PQcancel: None when the request went out, else libpq's message."""
+    # libpq's manual recommends 256 bytes.
+    error = _new("char[256]")
+    return None if lib.PQcancel(pointer, error, len(error)) else _string(error)
+
+
+def set_attributes(result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int:
+    """PQsetResultAttrs: 0 when it failed."""
+    # libpq copies the names; until then the list holds them.
+    names = [_new("char[]", description.name) for description in descriptions]
+    records = _new(
+        "PGresAttDesc[]",
+        [(name, *rest) for name, (_, *rest) in zip(names, descriptions, strict=True)],
+    )
+    return lib.PQsetResultAttrs(result, len(descriptions), records)
+
+
+def escape_string(conn: Pointer, data: bytes) -> tuple[bytes, bool]:
+    """PQescapeStringConn, or PQescapeString when `conn` is NULL.
+
+    Returns:
+        The text, and whether it is faulty.
+    """
+    buffer = _new("char[]", 2 * len(data) + 1)
+    if not conn:
+        length = lib.PQescapeString(buffer, data, len(data))
+        return _unpack(buffer, length), False
+    error = _new("int *")
+    length = lib.PQescapeStringConn(conn, buffer, data, len(data), error)
+    return _unpack(buffer, length), bool(error[0])
+
+
+def escape_bytea(conn: Pointer, data: bytes) -> bytes | None:
+    """PQescapeByteaConn, or PQescapeBytea when `conn` is NULL; None when it failed."""
+    length = _new("size_t *")
+    if conn:
+        escaped = lib.PQescapeByteaConn(conn, data, len(data), length)
+    else:
+        escaped = lib.PQescapeBytea(data, len(data), length)
+    return take(escaped) if escaped else None
+
+
+def unescape_bytea(data: bytes) -> bytes | None:
+    """PQunescapeBytea; None when it failed."""
+    length = _new("size_t *")
+    plain = lib.PQunescapeBytea(data, length)
+    if not plain:
+        return None
+    try:
+        unescaped: bytes = _unpack(plain, length[0])
+        return unescaped
+    finally:
+        lib.PQfreemem(plain)
+
+
+def notice_receiver(receive: Callable[[int, Pointer], None]) -> Pointer:
+    """A C function that calls `receive(key, result)`, which may not raise. Keep it for ever."""
+
+    def receive_notice(argument: Pointer, result: Pointer) -> None:
+        receive(int(ffi.cast("uintptr_t", argument)), result)
+
+    ffi.def_extern()(receive_notice)
+    return extension.receive_notice
+
+
+def notice_key(key: int) -> Pointer:
+    """The `arg` of PQsetNoticeReceiver that comes back as `key`."""
+    return ffi.cast("void *", key)
+
+
+def open_stream(fileno: int) -> Pointer:
+    """A C stream that writes to a duplicate of the descriptor: closing it leaves yours open."""
+    import os
+
+    duplicate = os.dup(fileno)
+    stream = extension.stream_open(duplicate)
+    if not stream:
+        number = ffi.errno
+        os.close(duplicate)
+        raise OSError(number, f"fdopen({fileno}) failed")
+    return stream
+
+
+def close_stream(stream: Pointer) -> None:
+    """Flush and close a stream of `open_stream`."""
+    extension.stream_close(stream)

@@ -1,0 +1,168 @@
+"""What a connection has received and libpq not yet read: looked at, and left where it is."""
+
+from __future__ import annotations
+
+import select
+import socket
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import OperationalError
+from .binding import lib
+from .pgconn import PGconn
+
+if TYPE_CHECKING:
+    import ctypes
+
+# More than libpq reads at once, and than it takes for a message while it connects.
+_SIZE = 32768
+
+
+class View(Protocol):
+    """The receiving end of a connection, below libpq."""
+
+    exact: bool
+    """Whether libpq's next read takes what was seen, and no more."""
+
+    def peek(self) -> bytes | None:
+        """What is there to read.
+
+        Returns:
+            None when there is nothing yet; b"" when there is an end or an error, which libpq finds
+            out when it reads.
+
+        Raises:
+            OperationalError: it failed, in a way that libpq could not find out any more.
+        """
+        ...
+
+    def ended(self) -> bool:
+        """Whether nothing more will come. False where the system doesn't tell."""
+        ...
+
+
+def view_of(pgconn: PGconn) -> View | None:
+    """The link of a connection; None where nobody can look into it.
+
+    That is so where GSSAPI encrypts it, or another TLS library than OpenSSL, or one that is not to
+    be found by way of libpq.
+    """
+    if pgconn.gss_encrypted:
+        return None
+    if not pgconn.ssl_in_use:
+        return PlainView(pgconn)
+    openssl = _openssl()
+    pointer = openssl.PQsslStruct(pgconn.pgconn_ptr, b"OpenSSL") if openssl else None
+    return TlsView(openssl, pointer) if pointer else None
+
+
+class PlainView:
+    """A socket that nothing encrypts. More may come between our look and libpq's read."""
+
+    exact = False
+
+    def __init__(self, pgconn: PGconn) -> None:
+        self._pgconn = pgconn
+
+    def peek(self) -> bytes | None:
+        """What is there to read, None for nothing yet, b"" for an end or an error."""
+        # By a duplicate: a signal's handler that raises here leaves libpq its own. 3 µs.
+        # The family is of no matter.
+        with socket.fromfd(self._pgconn.socket, socket.AF_INET, socket.SOCK_STREAM) as sock:
+            sock.settimeout(0)
+            try:
+                return sock.recv(_SIZE, socket.MSG_PEEK)
+            except BlockingIOError:
+                return None
+            except OSError:
+                return b""
+
+    def ended(self) -> bool:
+        """Whether nothing more will come: Linux and macOS tell."""
+        if not hasattr(select, "poll"):
+            return False
+        poller = select.poll()
+        poller.register(self._pgconn.socket, getattr(select, "POLLRDHUP", 0))
+        return bool(poller.poll(0))
+
+
+class TlsView:
+    """A link that libpq's OpenSSL encrypts. What it has decrypted is what libpq reads next."""
+
+    exact = True
+
+    def __init__(self, openssl: Any, pointer: int) -> None:
+        self._openssl = openssl
+        self._pointer = pointer
+
+    def peek(self) -> bytes | None:
+        """What is there to read: the next record. None for nothing yet, b"" for an end.
+
+        Raises:
+            OperationalError: it can't be decrypted, or it is an alert. OpenSSL tells that once.
+        """
+        openssl, buffer = self._openssl, bytearray(_SIZE)
+        openssl.ERR_clear_error()
+        try:
+            array = (openssl.char * _SIZE).from_buffer(buffer)
+            length = openssl.SSL_peek(self._pointer, array, _SIZE)
+            if length > 0:
+                return bytes(buffer[:length])
+            error = openssl.SSL_get_error(self._pointer, length)
+            if error in (_WANT_READ, _WANT_WRITE):
+                return None
+            if error == _FAILED and (code := openssl.ERR_get_error()):
+                reason = openssl.ERR_reason_error_string(code) or b"code %d" % code
+                raise OperationalError(f"SSL error: {reason.decode()}")
+            return b""
+        finally:
+            # Whoever uses OpenSSL next in this thread would take our errors for his.
+            openssl.ERR_clear_error()
+
+    def ended(self) -> bool:
+        """Not known."""
+        return False
+
+
+# From openssl/ssl.h.
+_FAILED, _WANT_READ, _WANT_WRITE = 1, 2, 3
+
+
+@cache
+def _openssl() -> Any:
+    """The functions of the OpenSSL that libpq uses; None where they can't be found.
+
+    They are looked up in libpq's handle, where the system finds also those of the libraries that
+    libpq is linked with: never in another OpenSSL, such as the one of Python's `ssl`.
+    """
+    try:
+        import ctypes
+
+        # Held by CPython's lock they cost less, and none of them waits.
+        library = getattr(ctypes, "PyDLL", ctypes.CDLL)(lib.LIBRARY.path)
+        return _OpenSSL(library)
+    except (ImportError, OSError, AttributeError):
+        return None
+
+
+class _OpenSSL:
+    """The few functions of it that we call."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        from ctypes import c_char, c_char_p, c_int, c_ulong, c_void_p
+
+        self.char = c_char
+        self.PQsslStruct = _function(library, "PQsslStruct", c_void_p, c_void_p, c_char_p)
+        self.SSL_peek = _function(library, "SSL_peek", c_int, c_void_p, c_void_p, c_int)
+        self.SSL_get_error = _function(library, "SSL_get_error", c_int, c_void_p, c_int)
+        self.ERR_get_error = _function(library, "ERR_get_error", c_ulong)
+        self.ERR_clear_error = _function(library, "ERR_clear_error", None)
+        self.ERR_reason_error_string = _function(
+            library, "ERR_reason_error_string", c_char_p, c_ulong
+        )
+
+
+def _function(library: ctypes.CDLL, name: str, returns: Any, *arguments: Any) -> Any:
+    function = library[name]
+    function.restype, function.argtypes = returns, arguments
+    return function

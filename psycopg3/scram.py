@@ -1,0 +1,227 @@
+"""SCRAM's work is bounded: what a server asks for, before a connection is made, is looked at first.
+
+To sign in by SCRAM, libpq hashes the password as often as the server says, inside one call of
+PQconnectPoll, which nothing can interrupt: some ms for PostgreSQL's 4,096 iterations, half an hour
+for the 2,147,483,647 of a server that means ill. So every message that may ask for it is looked at
+before libpq gets it. A count above the limit ends the attempt; below it the call may still take
+longer than an event loop should stand still, and is to be made aside, in a thread.
+
+All rests on libpq knowing no more than was looked at. Under TLS it never does. On a plain link more
+may come between our look and libpq's read. So there libpq gets nothing before the message has come
+as a whole; and once it has got one, what makes no sense is refused, not handed on.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from .conninfo import SCRAM_MAX_ITERATIONS
+from .errors import OperationalError
+from .pq import ConnStatus, PGconn
+
+if TYPE_CHECKING:
+    from .pq.views import View
+
+# What libpq accepts, before a connection is made, as messages: by kind the longest.
+_LONGEST = {b"R": 2000, b"v": 2000, b"E": 30000}
+# So much at least libpq reads at once: up to it, what was looked at is what it has afterwards.
+_READ_AT_ONCE = 8192
+
+# What an AuthenticationRequest asks for: the manual's section "Message Formats".
+_OK, _GSS, _SASL, _SASL_CONTINUE, _LAST = 0, (7, 8, 9), 10, 11, 12
+
+# RFC 5802, the server's first message. libpq, too, takes its parts in this order only.
+_SERVER_FIRST = re.compile(rb"r=[^,]*,s=[^,]*,i=([^,]*)", re.DOTALL)
+
+
+class Step(Enum):
+    """What is to be done next."""
+
+    POLL = "call PQconnectPoll: it returns at once"
+    ASIDE = "call PQconnectPoll in a thread: it may work for long"
+    WAIT = "wait until there is something to read"
+    PAUSE = "wait a moment: there is a part of a message to read"
+
+
+class _Stage(Enum):
+    FIRST = "libpq has got no message yet, and so has nothing to work on"
+    SCRAM = "libpq has got one message, which asks for SCRAM"
+    OTHER = "libpq has got other messages"
+    PAST = "libpq has nothing more to work on"
+
+
+class _Finding(NamedTuple):
+    """What looking at messages came to."""
+
+    step: Step
+    stage: _Stage
+    rest: bytes  # of a message that has not come as a whole
+
+
+class _Message(NamedTuple):
+    kind: bytes
+    body: bytes
+
+    @property
+    def code(self) -> int:
+        """What an AuthenticationRequest asks for, -1 for other messages."""
+        return int.from_bytes(self.body[:4]) if self.kind == b"R" else -1
+
+
+class _NonsenseError(Exception):
+    """What the server sent is no message that belongs here."""
+
+
+class Guard:
+    """Says what is to be done before each call of PQconnectPoll.
+
+    Args:
+        pgconn: a connection that is being made.
+        max_iterations: the most iterations of SCRAM that the server may ask for.
+    """
+
+    def __init__(self, pgconn: PGconn, max_iterations: int = SCRAM_MAX_ITERATIONS) -> None:
+        self._pgconn = pgconn
+        self._max_iterations = max_iterations
+        self._start()
+
+    def _start(self) -> None:
+        self._stage = _Stage.FIRST
+        self._view: View | None = None
+        self._held = b""  # what libpq has already of a message, from an exact link
+        self._ended = False
+
+    def next_step(self) -> Step:
+        """Say what is to be done now that the descriptor is ready.
+
+        Raises:
+            OperationalError: the server asks for more than the limit, or sends nonsense; or the
+                link failed in a way that libpq won't find out any more.
+        """
+        status = self._pgconn.status
+        if status != ConnStatus.AWAITING_RESPONSE:
+            if status == ConnStatus.MADE:
+                # libpq passes here on each link, before it sends the startup message.
+                self._start()
+            return Step.POLL
+        if self._stage is _Stage.PAST:
+            return Step.POLL
+        if self._view is None:
+            from .pq.views import view_of
+
+            self._view = view_of(self._pgconn)
+        try:
+            return self._look(self._view) if self._view else self._blind()
+        except OperationalError as ex:
+            raise OperationalError(f"{_place(self._pgconn)} failed: {ex}") from None
+
+    def _blind(self) -> Step:
+        """Where one can't look, only the first message is harmless whatever it is."""
+        if self._stage is not _Stage.FIRST:
+            return Step.ASIDE
+        self._stage = _Stage.OTHER
+        return Step.POLL
+
+    def _look(self, view: View) -> Step:
+        """Look at what libpq would read."""
+        seen = view.peek()
+        if seen is None:
+            return Step.WAIT
+        if not seen:
+            return Step.POLL  # to find the end, or the error
+        try:
+            found = self._judge(self._held + seen)
+            if found.rest and not view.exact:
+                return self._incomplete(view)
+            if found.rest and len(seen) > _READ_AT_ONCE:
+                raise _NonsenseError
+        except _NonsenseError:
+            raise OperationalError(
+                "the server sent something that makes no sense while a user signs in: expected a"
+                " request for authentication or an error; is it PostgreSQL?"
+            ) from None
+        self._stage, self._held = found.stage, found.rest
+        return found.step
+
+    def _incomplete(self, view: View) -> Step:
+        """Wait for the rest of a message, as long as it can come."""
+        if self._ended:
+            return Step.POLL
+        # What came before the end may be the rest: there is another look before libpq gets it.
+        self._ended = view.ended()
+        return Step.PAUSE
+
+    def _judge(self, data: bytes) -> _Finding:
+        """Look at the messages in `data`.
+
+        Raises:
+            OperationalError: one asks for more iterations than the limit.
+        """
+        step, stage = Step.POLL, self._stage
+        while data:
+            if stage is _Stage.FIRST and data[:1] not in (b"R", b"v"):
+                # An error, or no PostgreSQL: libpq says so, and goes no further.
+                return _Finding(step, _Stage.PAST, b"")
+            message, rest = _split(data)
+            if message is None:
+                break
+            data = rest
+            if message.code == _OK:
+                stage = _Stage.PAST if stage is _Stage.FIRST else stage
+                return _Finding(step, stage, b"")
+            if stage is not _Stage.FIRST or message.code in _GSS:
+                step = Step.ASIDE
+            stage = self._stage_after(message, stage)
+            if message.kind == b"E" and data:
+                raise _NonsenseError
+        return _Finding(step, stage, data)
+
+    def _stage_after(self, message: _Message, stage: _Stage) -> _Stage:
+        """How far libpq has come when it has got a message; looks at the count of iterations."""
+        if message.code == _SASL_CONTINUE:
+            self._check_iterations(message.body[4:])
+            return _Stage.PAST if stage is _Stage.SCRAM else _Stage.OTHER
+        if stage is _Stage.FIRST:
+            return _Stage.SCRAM if message.code == _SASL else _Stage.OTHER
+        if message.code > _LAST:
+            raise _NonsenseError
+        return stage
+
+    def _check_iterations(self, challenge: bytes) -> None:
+        if not (match := _SERVER_FIRST.match(challenge)):
+            return  # another mechanism's, or one that libpq doesn't take for SCRAM's
+        if not re.fullmatch(rb"\d{1,10}", match[1]):
+            raise _NonsenseError
+        if int(match[1]) > self._max_iterations:
+            raise OperationalError(
+                f"the server asks for {int(match[1])} iterations of SCRAM, more than the"
+                f" {self._max_iterations} that scram_max_iterations allows: make sure that it is"
+                " the right server, and allow it more if it is"
+            )
+
+
+def _split(data: bytes) -> tuple[_Message | None, bytes]:
+    """The first message in `data`, None if a part of it is missing, and what is left."""
+    kind, length = data[:1], int.from_bytes(data[1:5])
+    if kind not in _LONGEST:
+        raise _NonsenseError
+    if len(data) < 5:
+        return None, data
+    if not 8 <= length <= _LONGEST[kind]:
+        raise _NonsenseError
+    if len(data) <= length:
+        return None, data
+    return _Message(kind, data[5 : length + 1]), data[length + 1 :]
+
+
+def _place(pgconn: PGconn) -> str:
+    """The connection's server, in the words that libpq's own messages begin with."""
+    by_address = any(option.keyword == b"hostaddr" and option.val for option in pgconn.info)
+    host = (pgconn.hostaddr if by_address else pgconn.host).decode("utf-8", "replace")
+    address, port = pgconn.hostaddr.decode(), pgconn.port.decode()
+    if host[:1] in ("/", "@"):
+        return f'connection to server on socket "{host}/.s.PGSQL.{port}"'
+    at = f'"{host}"' if address in ("", host) else f'"{host}" ({address})'
+    return f"connection to server at {at}, port {port}"

@@ -1,0 +1,89 @@
+"""Connectors for synchronous connections."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+Open = Callable[[str, int], socket.socket]
+
+PLAIN, RELAYED = ["socket"], ["subclass", "object"]
+
+
+class Subclass(socket.socket):
+    """A socket that is no plain one: what is done to its bytes can't be known."""
+
+
+class Object:
+    """What is no socket, and has only what a connector's link must have."""
+
+    def __init__(self, sock: socket.socket):
+        self._sock = sock
+
+    def recv(self, size: int) -> bytes:
+        return self._sock.recv(size)
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.sendall(data)
+
+    def close(self) -> None:
+        # As an SSH channel does: who waits in recv() is woken.
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._sock.close()
+
+
+def connector(open: Open, kind: str = "socket") -> Any:
+    """A connector that opens a socket and returns it as this kind of link."""
+
+    def connect(host: str, port: int, *, ssl: Any) -> Any:
+        sock = open(host, port)
+        if ssl is not None:
+            return ssl.wrap_socket(sock, server_hostname=host)
+        if kind == "subclass":
+            return Subclass(fileno=sock.detach())
+        return Object(sock) if kind == "object" else sock
+
+    return connect
+
+
+def raising(exception: BaseException) -> Any:
+    """A connector that raises."""
+
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        raise exception
+
+    return connect
+
+
+def returning(value: Any) -> Any:
+    """A connector that returns this."""
+
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        return value
+
+    return connect
+
+
+def hanging(seconds: float, then: Any = None) -> Any:
+    """A connector that takes its time."""
+
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(seconds)
+        return then and then(*args, **kwargs)
+
+    return connect
+
+
+def kinds(kind: str) -> list[str]:
+    """The kinds of links, of those that are `PLAIN` or `RELAYED`, that this world has."""
+    return {"plain": PLAIN, "relayed": RELAYED}[kind]
+
+
+def pause(seconds: float) -> None:
+    """Let the others run."""
+    time.sleep(seconds)

@@ -1,0 +1,504 @@
+"""One cell of the matrix of interruptions: an operation, what interrupts it, what ails the link.
+
+In each cell an operation begins, and what ails the link comes upon it (`CONDITION`); then it is
+interrupted (`INTERRUPTION`). Operations that the server does at once are held up: the link is
+frozen before they begin, and thawed after the interruption.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import anyio
+import trio
+
+import psycopg3
+from psycopg3 import errors
+from psycopg3.pq import TransactionStatus
+from tests.faults.proxy import Proxy, Target
+from tests.faults.worlds import World, settled
+
+# Seconds from the beginning of an operation.
+AILING, INTERRUPTED, RELIEVED = 0.05, 0.1, 0.16
+BUDGET = 0.5
+"""The `cancel_timeout` of the cells."""
+SLACK = 0.6
+"""Seconds that a busy machine may add."""
+
+Kind = Literal["query", "wait", "begin", "commit", "rollback", "connect", "close"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something that a program waits for."""
+
+    name: str
+    kind: Kind
+    call: Callable[[Cell], Any] = field(repr=False)
+    stalled: bool = False
+    """Whether the link is to be frozen before it begins."""
+    has_timeout: bool = True
+    """Whether it takes `timeout`."""
+    has_command_timeout: bool = True
+    """Whether the connection's `command_timeout` is for it."""
+
+
+OPERATIONS = {
+    operation.name: operation
+    for operation in [
+        Operation("execute", "query", lambda c: c.conn.execute("select pg_sleep(30)", **c.timeout)),
+        Operation("executemany", "query", lambda c: many(c)),
+        Operation("notifies", "wait", lambda c: notified(c), has_command_timeout=False),
+        Operation("enter", "begin", lambda c: enter(c.conn.transaction()), True, False),
+        Operation("exit", "commit", lambda c: leave(c.block), True, False),
+        Operation("undo", "rollback", lambda c: leave(c.block, ZeroDivisionError()), True, False),
+        Operation("commit", "commit", lambda c: c.conn.commit(**c.timeout), True),
+        Operation("rollback", "rollback", lambda c: c.conn.rollback(**c.timeout), True),
+        Operation("connect", "connect", lambda c: c.connect(), True, True, False),
+        Operation("tls", "connect", lambda c: c.connect(), False, True, False),
+        Operation("close", "close", lambda c: c.conn.close(), True, False, False),
+    ]
+}
+CONDITIONS = ["healthy", "frozen", "reset", "slow", "refused"]
+OF_TASKS = ["once", "thrice", "scope", "deadline", "timeout", "command_timeout"]
+OF_THREADS = ["ctrl-c", "exit", "ordinary", "timeout", "command_timeout"]
+
+
+def enter(block: Any) -> Any:
+    """Enter a transaction() block."""
+    return block.__aenter__() if hasattr(block, "__aenter__") else block.__enter__()
+
+
+def leave(block: Any, ex: BaseException | None = None) -> Any:
+    """Leave a transaction() block, by an exception."""
+    exit = block.__aexit__ if hasattr(block, "__aexit__") else block.__exit__
+    return exit(type(ex) if ex else None, ex, None)
+
+
+def many(cell: Cell) -> Any:
+    """Run executemany() with executions that take long."""
+    return cell.conn.cursor().executemany("select pg_sleep(%s)", [(30,)] * 3, **cell.timeout)
+
+
+def notified(cell: Cell) -> Any:
+    """Wait for a notification."""
+    notifies = cell.conn.notifies(**cell.timeout)
+    return notifies.__anext__() if hasattr(notifies, "__anext__") else notifies.__next__()
+
+
+class Cell:
+    """One cell, and how it went."""
+
+    def __init__(
+        self, world: World, operation: Operation, interruption: str, condition: str, place: Place
+    ):
+        self.world, self.operation = world, operation
+        self.interruption, self.condition = interruption, condition
+        self.place = place
+        self.proxy = Proxy(place.tls_target if operation.name == "tls" else place.target)
+        self.conn: Any = None
+        self.block: Any = None
+        self.xid = 0
+        self.caught: BaseException | None = None
+        self.given: BaseException | None = None
+        self.problems: list[str] = []
+
+    @property
+    def timeout(self) -> dict[str, float]:
+        """The argument `timeout`, if it is what interrupts."""
+        return {"timeout": INTERRUPTED} if self.interruption == "timeout" else {}
+
+    def connect(self, **kwargs: Any) -> Any:
+        """Connect by way of the proxy."""
+        dsn = self.proxy.dsn(self.place.dsn)
+        if self.operation.name == "tls":
+            dsn = self.proxy.dsn(self.place.tls_dsn, sslmode="require")
+        return self.world.connect(dsn, cancel_timeout=BUDGET, **self.timeout, **kwargs)
+
+    async def run(self) -> None:
+        """Go through the cell, and keep what was wrong."""
+        with self.proxy:
+            await self._prepare()
+            if self.operation.kind == "close":
+                await self._with_a_query(self._interrupted)
+            else:
+                await self._interrupted()
+            await self._check()
+
+    async def _prepare(self) -> None:
+        kind = self.operation.kind
+        if kind == "connect":
+            return
+        autocommit = self.operation.name not in ("commit", "rollback")
+        timeout, self.interruption = self.interruption, ""
+        self.conn = await settled(self.connect(autocommit=autocommit))
+        self.interruption = timeout
+        if self.operation.name in ("exit", "undo"):
+            self.block = self.conn.transaction()
+            await settled(enter(self.block))
+        if kind in ("commit", "rollback"):
+            cur = await settled(self.conn.execute("select txid_current()"))
+            (self.xid,) = await settled(cur.fetchone())
+        if self.interruption == "command_timeout":
+            self.conn.command_timeout = INTERRUPTED
+
+    async def _with_a_query(self, body: Callable[[], Awaitable[None]]) -> None:
+        """Have somebody else run a query on the connection meanwhile."""
+        ended: list[BaseException] = []
+
+        async def ask() -> None:
+            try:
+                await settled(self.conn.execute("select pg_sleep(30)"))
+            except psycopg3.Error as ex:
+                ended.append(ex)
+
+        if self.world.has_tasks:
+
+            async def wait_and_close() -> None:
+                await self.world.sleep(0.05)
+                await body()
+
+            await self.world.together(ask, wait_and_close)
+        else:
+            thread = threading.Thread(target=lambda: ask().send(None), daemon=True)
+            thread.start()
+            time.sleep(0.05)
+            await body()
+            thread.join(2)
+        if [type(ex) for ex in ended] != [psycopg3.OperationalError]:
+            self.problems.append(f"the query that was closed upon ended by {ended}")
+
+    async def _interrupted(self) -> None:
+        """Begin the operation, and be interrupted in it."""
+        if self.operation.stalled:
+            self.proxy.freeze()
+        elif self.operation.name == "tls":
+            self.proxy.freeze(after=1, to="client")
+
+        async def call() -> None:
+            begin = time.monotonic()
+            try:
+                await settled(self.operation.call(self))
+            except BaseException as ex:
+                self.caught = ex
+                raise
+            finally:
+                self.seconds = time.monotonic() - begin
+
+        with Script((AILING, self._ail), (RELIEVED, self._relieve)):
+            with contextlib.suppress(psycopg3.Error, StopIteration, StopAsyncIteration):
+                await INTERRUPT[self.interruption](self, call)
+
+    def _ail(self) -> None:
+        """Have the link fall ill."""
+        if self.condition in ("frozen", "reset"):
+            self.proxy.freeze()
+        elif self.condition == "slow":
+            self.proxy.delay = 0.03
+        elif self.condition == "refused":
+            self.proxy.newcomers("refuse")
+
+    def _relieve(self) -> None:
+        if self.condition == "reset":
+            self.proxy.reset()
+            self.proxy.newcomers("reset")
+        if self.condition != "frozen":
+            self.proxy.thaw()
+
+    # -- what is to be found afterwards ----------------------------------------------------
+
+    async def _check(self) -> None:
+        self._check_time()
+        self._check_exception()
+        if self.conn is not None:
+            self._check_state()
+            await self._check_next()
+            self._check_server()
+            await settled(self.conn.close())
+        if self.world.library == "asyncio":
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                self.problems.append(f"{task.cancelling()} cancellations are left")
+
+    @property
+    def _heard(self) -> bool:
+        """Whether the link carries the operation's end, sooner or later."""
+        return self.condition in ("healthy", "slow", "refused")
+
+    def _check_time(self) -> None:
+        limit = INTERRUPTED + SLACK
+        if self.operation.kind != "wait":
+            limit += RELIEVED - INTERRUPTED if self._ends_well else BUDGET
+        if self.seconds > limit:
+            self.problems.append(f"it took {self.seconds:.2f} s: expected {limit:.2f} at most")
+
+    @property
+    def _ends_well(self) -> bool:
+        """Whether the connection is expected to live on."""
+        if self.operation.kind == "wait":
+            return True
+        if self.operation.kind == "query" and self.condition == "refused":
+            return False
+        return self._heard
+
+    def _check_exception(self) -> None:
+        expected: type[BaseException] = EXCEPTION[self.interruption](self)
+        if self.operation.kind == "commit" and not self._heard:
+            if type(self.caught) is not errors.TransactionOutcomeUnknown:
+                self.problems.append(f"got {self.caught!r} for an unknown outcome")
+                return
+            self.caught = self.caught.__cause__
+        if self.operation.kind == "close" and self.caught is None:
+            return
+        if type(self.caught) is not expected:
+            self.problems.append(f"got {self.caught!r}: expected {expected.__name__}")
+        elif self.given is not None and self.caught is not self.given:
+            self.problems.append(f"got another {self.caught!r} than was given")
+        elif isinstance(self.caught, asyncio.CancelledError):
+            if self.interruption in ("once", "thrice") and self.caught.args != ("first",):
+                self.problems.append(f"got {self.caught!r}: expected the first")
+        if self.caught is not None and self.caught.__cause__ is not None:
+            self.problems.append(f"{self.caught!r} has the cause {self.caught.__cause__!r}")
+        notes = " ".join(getattr(self.caught, "__notes__", []))
+        if self.operation.kind == "commit" and self._heard and "was committed" not in notes:
+            self.problems.append(f"the notes of {self.caught!r} are {notes!r}")
+        if self.operation.kind in ("query", "begin", "wait") and notes:
+            self.problems.append(f"{self.caught!r} has notes: {notes!r}")
+
+    def _check_state(self) -> None:
+        conn = self.conn
+        state = (conn.closed, conn.broken)
+        if self.operation.kind == "wait" and not self._heard:
+            return  # nothing needed an answer
+        expected = (False, False) if self._ends_well else (True, True)
+        if self.operation.kind == "close":
+            expected = (True, False)
+        if state != expected:
+            self.problems.append(f"closed, broken are {state}: expected {expected}")
+        if conn.lock.locked():
+            self.problems.append("the lock is taken")
+        if conn.blocks:
+            self.problems.append(f"the block {conn.blocks} was never left")
+
+    async def _check_next(self) -> None:
+        """The next query has its own answer."""
+        conn = self.conn
+        if conn.closed or not self._heard:
+            return
+        if conn.pgconn.transaction_status != TransactionStatus.IDLE:
+            self.problems.append(f"left {conn.pgconn.transaction_status!r}")
+        self.proxy.delay = 0
+        conn.command_timeout = 2
+        try:
+            cur = await settled(conn.execute("select 7"))
+            row = await settled(cur.fetchone())
+            if row != (7,):
+                self.problems.append(f"the next query got {row}")
+        except psycopg3.Error as ex:
+            self.problems.append(f"the next query got {ex!r}")
+
+    def _check_server(self) -> None:
+        """The server has no query of the connection under way, and did with the transaction as told."""
+        eye = self.place.eye
+        if self._ends_well and self.conn.pgconn.status == 0:
+            query = "select count(*) from pg_stat_activity where pid = %s and state = 'active'"
+            cur = eye.execute(query, [self.conn.pgconn.backend_pid])
+            if cur.fetchone() != (0,):
+                self.problems.append("the server still runs the query")
+        if self.xid and self._heard:
+            (status,) = eye.execute("select txid_status(%s)", [self.xid]).fetchone() or ("",)
+            if status != {"commit": "committed", "rollback": "aborted"}[self.operation.kind]:
+                self.problems.append(f"the transaction is {status}")
+
+
+@dataclass
+class Place:
+    """Where the servers are, and an eye on them."""
+
+    dsn: str
+    target: Target
+    tls_dsn: str
+    tls_target: Target
+    eye: psycopg3.Connection[Any]
+
+
+class Script:
+    """Calls functions at set times, in a thread, while the block runs and to the end."""
+
+    def __init__(self, *steps: tuple[float, Callable[[], None]]):
+        self._steps = steps
+        self._thread = threading.Thread(target=self._play)
+
+    def __enter__(self) -> None:
+        self._begin = time.monotonic()
+        self._thread.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self._thread.join()
+
+    def _play(self) -> None:
+        for moment, function in self._steps:
+            time.sleep(max(0.0, self._begin + moment - time.monotonic()))
+            function()
+
+
+# ---- interruptions ----
+
+Call = Callable[[], Awaitable[None]]
+
+
+async def _by_cancel(cell: Cell, call: Call, times: int = 1) -> None:
+    """Cancel the task."""
+    if cell.world.library == "trio":
+        await _by_trio_scopes(cell, call, times)
+        return
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    given = 0
+
+    def cancel(message: str) -> None:
+        nonlocal given
+        given += 1
+        task.cancel(message)
+
+    handles = [
+        loop.call_later(INTERRUPTED + 0.003 * n, cancel, ["first", "second", "third"][n])
+        for n in range(times)
+    ]
+    try:
+        await call()
+    except asyncio.CancelledError:
+        pass
+    finally:
+        for handle in handles:
+            handle.cancel()
+        if task.cancelling() != given:
+            cell.problems.append(f"{given} cancellations were given, {task.cancelling()} are left")
+        while task.cancelling():
+            task.uncancel()
+
+
+async def _by_trio_scopes(cell: Cell, call: Call, times: int) -> None:
+    scopes = [trio.CancelScope() for _ in range(times)]
+
+    async def cancel() -> None:
+        await trio.sleep(INTERRUPTED)
+        for scope in reversed(scopes):
+            scope.cancel()
+            await trio.sleep(0.003)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cancel)
+        with contextlib.ExitStack() as stack:
+            for scope in scopes:
+                stack.enter_context(scope)
+            await call()
+        nursery.cancel_scope.cancel()
+
+
+async def _by_scope(cell: Cell, call: Call) -> None:
+    with anyio.move_on_after(INTERRUPTED):
+        await call()
+
+
+async def _by_deadline(cell: Cell, call: Call) -> None:
+    if cell.world.library == "trio":
+        with trio.move_on_after(INTERRUPTED):
+            await call()
+    else:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(INTERRUPTED):
+                await call()
+
+
+async def _by_itself(cell: Cell, call: Call) -> None:
+    await call()
+
+
+async def _by_ctrl_c(cell: Cell, call: Call) -> None:
+    def press() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with Script((INTERRUPTED, press)):
+        with contextlib.suppress(KeyboardInterrupt):
+            await call()
+            time.sleep(0.1)  # an operation that has ended hears of it here
+
+
+def _raised(exception: type[BaseException]) -> Callable[[Cell, Call], Awaitable[None]]:
+    async def interrupt(cell: Cell, call: Call) -> None:
+        cell.given = exception("from the handler")
+        with alarm(INTERRUPTED, cell.given), contextlib.suppress(exception):
+            await call()
+            time.sleep(0.1)
+
+    return interrupt
+
+
+@contextmanager
+def alarm(seconds: float, exception: BaseException) -> Iterator[None]:
+    """Have a signal's handler raise the exception, once, so many seconds later."""
+
+    def handler(signum: int, frame: object) -> None:
+        raise exception
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+INTERRUPT: dict[str, Callable[[Cell, Call], Awaitable[None]]] = {
+    "once": _by_cancel,
+    "thrice": lambda cell, call: _by_cancel(cell, call, 3),
+    "scope": _by_scope,
+    "deadline": _by_deadline,
+    "timeout": _by_itself,
+    "command_timeout": _by_itself,
+    "ctrl-c": _by_ctrl_c,
+    "exit": _raised(SystemExit),
+    "ordinary": _raised(ZeroDivisionError),
+}
+
+
+def _cancelled(cell: Cell) -> type[BaseException]:
+    return trio.Cancelled if cell.world.library == "trio" else asyncio.CancelledError
+
+
+def _too_late(cell: Cell) -> type[BaseException]:
+    if cell.operation.kind == "wait":
+        return StopAsyncIteration if cell.world.has_tasks else StopIteration
+    return errors.ConnectionTimeout if cell.operation.kind == "connect" else errors.QueryTimeout
+
+
+EXCEPTION: dict[str, Callable[[Cell], type[BaseException]]] = {
+    "once": _cancelled,
+    "thrice": _cancelled,
+    "scope": _cancelled,
+    "deadline": _cancelled,
+    "timeout": _too_late,
+    "command_timeout": _too_late,
+    "ctrl-c": lambda cell: KeyboardInterrupt,
+    "exit": lambda cell: SystemExit,
+    "ordinary": lambda cell: ZeroDivisionError,
+}
+
+
+def exists(operation: Operation, interruption: str) -> bool:
+    """Whether there is such a cell."""
+    if interruption == "timeout":
+        return operation.has_timeout
+    return interruption != "command_timeout" or operation.has_command_timeout
