@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..rows import Row
 from ..session.cursor import BaseCursor
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..abc import Params, Query
     from ..rows import RowFactory
     from .runner import AsyncRunner
+    from .verbs import AsyncVerbs
 
 
 class AsyncCursor(BaseCursor[Row]):
@@ -28,9 +29,9 @@ class AsyncCursor(BaseCursor[Row]):
         super().__init__(connection, row_factory or connection.row_factory)
 
     @property
-    def connection(self) -> AsyncRunner:
+    def connection(self) -> AsyncVerbs:  # type: ignore[override]
         """The connection that the cursor works on."""
-        return self._session
+        return cast("AsyncVerbs", self._session)
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..session.transaction import BaseTransaction
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .runner import AsyncRunner
+    from .verbs import AsyncVerbs
 
 
 class AsyncTransaction(BaseTransaction):
@@ -21,9 +22,9 @@ class AsyncTransaction(BaseTransaction):
     _session: AsyncRunner
 
     @property
-    def connection(self) -> AsyncRunner:
+    def connection(self) -> AsyncVerbs:
         """The connection that the block is on."""
-        return self._session
+        return cast("AsyncVerbs", self._session)
 
     async def __aenter__(self) -> Self:
         try:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..rows import Row
 from ..session.cursor import BaseCursor
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..abc import Params, Query
     from ..rows import RowFactory
     from .runner import Runner
+    from .verbs import Verbs
 
 
 class Cursor(BaseCursor[Row]):
@@ -29,9 +30,9 @@ class Cursor(BaseCursor[Row]):
         super().__init__(connection, row_factory or connection.row_factory)
 
     @property
-    def connection(self) -> Runner:
+    def connection(self) -> Verbs:  # type: ignore[override]
         """The connection that the cursor works on."""
-        return self._session
+        return cast("Verbs", self._session)
 
     def __enter__(self) -> Self:
         return self

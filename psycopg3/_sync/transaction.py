@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..session.transaction import BaseTransaction
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .runner import Runner
+    from .verbs import Verbs
 
 
 class Transaction(BaseTransaction):
@@ -22,9 +23,9 @@ class Transaction(BaseTransaction):
     _session: Runner
 
     @property
-    def connection(self) -> Runner:
+    def connection(self) -> Verbs:
         """The connection that the block is on."""
-        return self._session
+        return cast("Verbs", self._session)
 
     def __enter__(self) -> Self:
         try:

@@ -26,6 +26,14 @@ def connections(dsn: str) -> None:
         assert_type(same, Connection[TupleRow])
 
 
+class Mine(Connection[TupleRow]):
+    def more(self) -> None: ...
+
+
+def subclasses(dsn: str) -> None:
+    Mine.connect(dsn).more()
+
+
 def cursors(conn: Connection[TupleRow]) -> None:
     cur = conn.cursor()
     assert_type(cur, Cursor[TupleRow])
@@ -34,6 +42,7 @@ def cursors(conn: Connection[TupleRow]) -> None:
     assert_type(cur.fetchmany(2), list[TupleRow])
     for row in cur:
         assert_type(row, TupleRow)
+    cur.connection.commit()
     people = conn.cursor(row_factory=rows.class_row(Person))
     assert_type(people, Cursor[Person])
     assert_type(people.execute("select 1", [1]).fetchall(), list[Person])
@@ -51,6 +60,7 @@ async def asynchronous(dsn: str) -> None:
         async for row in cur:
             assert_type(row, TupleRow)
     async with conn.transaction() as tx:
+        await tx.connection.rollback()
         assert_type(tx, psycopg3.AsyncTransaction)
 
 
