@@ -8,6 +8,7 @@ that an error.
 from __future__ import annotations
 
 import os
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ def libpq_cffi() -> Any:
     return builder
 
 
-def options() -> dict[str, list[str]]:
-    """What to give to `setup()`: the extensions that can be tried here."""
+def options() -> dict[str, Any]:
+    """What to give to `setup()`: the extensions that can be tried here, and whom they serve."""
     if os.name != "posix":
         return {}
     try:
@@ -46,7 +47,11 @@ def options() -> dict[str, list[str]]:
                 f"PSYCOPG3_REQUIRE_C=1: cffi is needed to build psycopg3: {ex}"
             ) from ex
         return {}
-    return {"cffi_modules": ["setup.py:libpq_cffi"]}
+    found: dict[str, Any] = {"cffi_modules": ["setup.py:libpq_cffi"]}
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        # cffi keeps to what all versions of CPython have.
+        found["options"] = {"bdist_wheel": {"py_limited_api": "cp311"}}
+    return found
 
 
 if __name__ == "__main__":

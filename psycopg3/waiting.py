@@ -203,6 +203,7 @@ async def listen_asyncio(
     """Wait once for what a generator asked, on an asyncio loop; return the `Ready` bits."""
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
     # same number, to which a standing registration is deaf.
+    asked = _pair(asked)
     heard = _Heard(loop.create_future())
     timer = None if interval is None else loop.call_later(interval, heard.wake, 0)
     try:
@@ -219,7 +220,7 @@ def watch_asyncio(
     loop: AbstractEventLoop, asked: tuple[int, Wait], wake: Callable[[int], None]
 ) -> None:
     """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
-    fd, want = _pair(asked)
+    fd, want = asked
     try:
         if want & 1:
             loop.add_reader(fd, wake, 1)

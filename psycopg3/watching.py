@@ -42,6 +42,7 @@ class Watched(Protocol):
 
     def attend(self) -> bool:
         """Take what has come; False if an operation is under way, whose business it is."""
+        ...
 
 
 class Watcher:

@@ -61,9 +61,7 @@ class Libpq:
 
     def arrive(self) -> bool:
         """The next piece comes, if there is one."""
-        while self.flights and not self.flights[0]:
-            return False
-        if not self.flights:
+        if not self.flights or not self.flights[0]:
             return False
         self.there.append(self.flights[0].pop(0))
         return True
@@ -103,7 +101,8 @@ class Libpq:
         elif kind == b"R" and code == 0:
             self.status = ConnStatus.AUTH_OK
         elif kind == b"R" and code == 11:
-            if self.asked and NONCE.encode() in body:
+            # It goes on only by its own nonce, which nobody knows before, and once.
+            if self.asked and NONCE.encode() in body and not self.computed:
                 self.computed.append(body.rpartition(b"i=")[2])
             else:
                 self.failed = True
@@ -124,6 +123,8 @@ class Run:
         guard = Guard(libpq, limit)  # type: ignore[arg-type]
         guard._view = libpq  # type: ignore[assignment]
         while libpq.status == ConnStatus.AWAITING_RESPONSE and not libpq.failed:
+            if not libpq.there and not libpq.arrive():
+                return  # it waits, until the deadline
             try:
                 step = guard.next_step()
             except psycopg3.OperationalError as ex:
@@ -136,7 +137,7 @@ class Run:
                 libpq.poll()
                 self.computed_at += [step] * (len(libpq.computed) - before)
             elif not libpq.arrive():
-                return  # for ever: until the deadline
+                return
 
     @property
     def connected(self) -> bool:
@@ -155,7 +156,7 @@ places = st.lists(st.integers(1, 200), max_size=8)
 def test_trust_never_leaves_the_thread():
     run = Run(Libpq([OK + REST]))
     assert run.connected
-    assert run.steps == [Step.WAIT, Step.POLL]
+    assert run.steps == [Step.POLL]
 
 
 def test_password_never_leaves_the_thread():
@@ -217,7 +218,7 @@ def test_an_honest_error_in_pieces(where, exact):
 
 # Whatever comes, at whatever time, libpq computes only what was looked at, and only aside.
 hostile = st.lists(
-    st.sampled_from([SASL, MD5, OK, FINAL, NEGOTIATION, ERROR, challenge(5), request(7), request(99)])
+    st.sampled_from([SASL, MD5, OK, FINAL, NEGOTIATION, ERROR, challenge(5, "x"), request(7), request(99)])
     | st.binary(max_size=12),
     max_size=3,
 ).map(b"".join)

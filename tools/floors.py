@@ -23,7 +23,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["_sqlstates", "_oids", "_impl", "concurrency"], 0),
     **dict.fromkeys(["errors", "dbapi20"], 1),
     **dict.fromkeys(["pq", "waiting", "watching", "dialing"], 2),
-    **dict.fromkeys(["abc", "conninfo", "passfile", "capabilities", "encodings"], 3),
+    **dict.fromkeys(["abc", "conninfo", "passfile", "capabilities", "encodings", "scram"], 3),
     **dict.fromkeys(["generators", "adapt", "rows"], 4),
     **dict.fromkeys(["types"], 5),
     **dict.fromkeys(["query", "postgres"], 6),

@@ -1,1 +1,1 @@
-"""The asynchronous shells, on asyncio and trio: the rooms that wait. `_sync` is made from them."""
+"""The shells: the rooms that wait. `_sync` is made from `_async` by tools/unasync.py."""

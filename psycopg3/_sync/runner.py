@@ -129,10 +129,10 @@ class Runner(Session):
                 self.lost()
             if unknown is not None:
                 raise unknown from ex
-            if self._closed and ex.__class__ is e.QueryCanceled:
+            if self._closed and isinstance(ex, e.QueryCanceled) and ex.__class__ is e.QueryCanceled:
                 raise self.explain(ex) from None
             if ex is not first:
-                raise ex
+                raise ex  # noqa: B904 - its own cause and context stay
             raise
 
     def _rest_after(self, ex: BaseException) -> BaseException:
@@ -302,6 +302,8 @@ class Runner(Session):
         """Stop listening and free libpq's connection, in this order."""
         self._watcher.close()
         self.pgconn.finish()
+        if self.route is not None:
+            self.route.close()
         self.tell_closed()
 
     def abandon(self) -> None:

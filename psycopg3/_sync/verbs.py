@@ -21,25 +21,31 @@ class Verbs(Protocol):
     @property
     def adapters(self) -> AdaptersMap:
         """How it turns Python values into PostgreSQL's and back."""
+        ...
 
     @property
     def info(self) -> ConnectionInfo:
         """What the server and libpq tell about it."""
+        ...
 
     @property
     def autocommit(self) -> bool:
         """Whether every statement is a transaction of its own."""
+        ...
 
     @property
     def closed(self) -> bool:
         """Whether it can't be used any more."""
+        ...
 
     @property
     def broken(self) -> bool:
         """Whether it ended without `close()` being called."""
+        ...
 
     def cursor(self, *, binary: bool = ..., row_factory: Any = ...) -> Any:
         """Make another cursor."""
+        ...
 
     def execute(
         self,
@@ -50,18 +56,24 @@ class Verbs(Protocol):
         timeout: float | None = ...,
     ) -> Any:
         """Run a query on a new cursor."""
+        ...
 
     def transaction(self, savepoint_name: str | None = ..., force_rollback: bool = ...) -> Any:
         """Make a block that commits at its end."""
+        ...
 
     def commit(self, *, timeout: float | None = ...) -> None:
         """Commit the transaction."""
+        ...
 
     def rollback(self, *, timeout: float | None = ...) -> None:
         """Undo the transaction."""
+        ...
 
     def cancel(self) -> None:
         """Ask the server to cancel the command under way."""
+        ...
 
     def close(self) -> None:
         """Close it."""
+        ...

@@ -116,11 +116,15 @@ class Route:
 
     def named_in(self, message: str) -> str:
         """A message of libpq's with host and port of the server, not those that libpq knows."""
+        # Nothing else that it may quote has this port behind it, in whatever language.
         here = self.reservation
-        place, found = f'"{self.host}"', message.replace(f'"{here.ip}"', "\0", 1)
-        if found == message:
-            return message
-        return re.sub(rf"\b{here.port}\b", str(self.port), found, count=1).replace("\0", place)
+        known = rf'"{re.escape(here.ip)}"([^"\n]*)\b{here.port}\b'
+        return re.sub(known, lambda match: f'"{self.host}"{match[1]}{self.port}', message)
+
+    def close(self) -> None:
+        """Give up the reserved address, if it served this connection alone."""
+        if version() < HAS_CANCEL_CONN:
+            self.reservation.close()
 
 
 def _reservation() -> Reservation:

@@ -270,6 +270,9 @@ def _codec(pgconn: PGconn) -> str:
 
 
 def _is_default(option: ConninfoOption) -> bool:
+    # A libpq that was built without TLS can't use client certificates: that isn't the user's choice.
+    if (option.keyword, option.val) == (b"sslcertmode", b"disable"):
+        return True
     return option.val == option.compiled or _text(option.val) == _unlisted_default(option.keyword)
 
 

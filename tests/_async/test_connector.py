@@ -70,17 +70,18 @@ def server_tls(secure):
     return context
 
 
-def descriptors():
-    return set(os.listdir("/proc/self/fd"))
+async def descriptors():
+    """How many descriptors are open, when those that are being closed are."""
+    await tasks.pause(0.1)
+    return len(os.listdir("/proc/self/fd"))
 
 
 async def settled(before, seconds=3):
-    """The descriptors that are open and were not, after some time to close them."""
+    """How many descriptors are open more than before, after some time to close them."""
     deadline = time.monotonic() + seconds
-    while descriptors() - before and time.monotonic() < deadline:
+    while (left := await descriptors() - before) > 0 and time.monotonic() < deadline:
         gc.collect()
-        await tasks.pause(0.02)
-    return len(descriptors() - before)
+    return max(left, 0)
 
 
 async def one(conn, query, *args):
@@ -165,7 +166,7 @@ class TestLinks:
             connector = tasks.connector(opens, kind)
             async with await AsyncConnection.connect(**params, connector_factory=connector):
                 pass
-            before = descriptors()
+            before = await descriptors()
             for _ in range(20):
                 async with await AsyncConnection.connect(
                     **params, connector_factory=connector
@@ -418,7 +419,7 @@ class TestWhatConnectorsDo:
 
     @pytest.mark.slow
     async def test_it_hangs(self, params, conn):
-        before = descriptors()
+        before = await descriptors()
         begin = time.monotonic()
         with pytest.raises(errors.ConnectionTimeout, match="connector"):
             await AsyncConnection.connect(
@@ -439,7 +440,7 @@ class TestWhatConnectorsDo:
 
     @pytest.mark.slow
     async def test_what_comes_too_late_is_closed(self, opens, params, conn):
-        before = descriptors()
+        before = await descriptors()
         slow = tasks.hanging(0.5, tasks.connector(opens))
         with pytest.raises(errors.ConnectionTimeout):
             await AsyncConnection.connect(**params, timeout=0.2, connector_factory=slow)
@@ -729,11 +730,11 @@ class TestRelays:
                 assert told == [b"X\0\0\0\4"], kind
 
     async def test_dropped_without_close(self, opens, params, conn):
-        threads = threading.active_count()
+        running = threading.active_count()
         params["sslmode"] = "disable"
         for kind in tasks.kinds("relayed"):
             connector = tasks.connector(opens, kind)
-            before = descriptors()
+            before = await descriptors()
             mine = await AsyncConnection.connect(**params, connector_factory=connector)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -742,9 +743,9 @@ class TestRelays:
                 assert await settled(before) == 0, kind
             assert any("deleted while still open" in str(w.message) for w in caught), kind
         deadline = time.monotonic() + 3
-        while threading.active_count() > threads and time.monotonic() < deadline:
+        while threading.active_count() > running and time.monotonic() < deadline:
             await tasks.pause(0.02)
-        assert threading.active_count() <= threads
+        assert threading.active_count() <= running
 
     async def test_a_frozen_peer_does_not_keep_it(self, params):
         # What is on its way to a server that reads no more can't hold up a close.

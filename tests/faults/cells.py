@@ -92,7 +92,7 @@ def many(cell: Cell) -> Any:
 def notified(cell: Cell) -> Any:
     """Wait for a notification."""
     notifies = cell.conn.notifies(**cell.timeout)
-    return notifies.__anext__() if hasattr(notifies, "__anext__") else notifies.__next__()
+    return anext(notifies, None) if cell.world.has_tasks else next(notifies, None)
 
 
 class Cell:
@@ -195,7 +195,7 @@ class Cell:
                 self.seconds = time.monotonic() - begin
 
         with Script((AILING, self._ail), (RELIEVED, self._relieve)):
-            with contextlib.suppress(psycopg3.Error, StopIteration, StopAsyncIteration):
+            with contextlib.suppress(psycopg3.Error):
                 await INTERRUPT[self.interruption](self, call)
 
     def _ail(self) -> None:
@@ -251,7 +251,7 @@ class Cell:
         return self._heard
 
     def _check_exception(self) -> None:
-        expected: type[BaseException] = EXCEPTION[self.interruption](self)
+        expected = EXCEPTION[self.interruption](self)
         if self.operation.kind == "commit" and not self._heard:
             if type(self.caught) is not errors.TransactionOutcomeUnknown:
                 self.problems.append(f"got {self.caught!r} for an unknown outcome")
@@ -263,8 +263,8 @@ class Cell:
             self.problems.append(f"got {self.caught!r}: expected {expected.__name__}")
         elif self.given is not None and self.caught is not self.given:
             self.problems.append(f"got another {self.caught!r} than was given")
-        elif isinstance(self.caught, asyncio.CancelledError):
-            if self.interruption in ("once", "thrice") and self.caught.args != ("first",):
+        elif expected is asyncio.CancelledError and self.interruption in ("once", "thrice"):
+            if self.caught is not None and self.caught.args != ("first",):
                 self.problems.append(f"got {self.caught!r}: expected the first")
         if self.caught is not None and self.caught.__cause__ is not None:
             self.problems.append(f"{self.caught!r} has the cause {self.caught.__cause__!r}")
@@ -478,13 +478,13 @@ def _cancelled(cell: Cell) -> type[BaseException]:
     return trio.Cancelled if cell.world.library == "trio" else asyncio.CancelledError
 
 
-def _too_late(cell: Cell) -> type[BaseException]:
+def _too_late(cell: Cell) -> type[BaseException | None]:
     if cell.operation.kind == "wait":
-        return StopAsyncIteration if cell.world.has_tasks else StopIteration
+        return type(None)
     return errors.ConnectionTimeout if cell.operation.kind == "connect" else errors.QueryTimeout
 
 
-EXCEPTION: dict[str, Callable[[Cell], type[BaseException]]] = {
+EXCEPTION: dict[str, Callable[[Cell], type[BaseException | None]]] = {
     "once": _cancelled,
     "thrice": _cancelled,
     "scope": _cancelled,

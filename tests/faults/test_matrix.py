@@ -46,7 +46,8 @@ def left(before: tuple[set[Any], set[Any]]) -> list[str]:
     deadline = time.monotonic() + 2
     while True:
         gc.collect()
-        found = [str(x) for now, then in zip((descriptors(), others()), before) for x in now - then]
+        now = descriptors(), others()
+        found = [str(x) for kind in (0, 1) for x in now[kind] - before[kind]]
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.01)
