@@ -95,9 +95,11 @@ def compare(conninfo: str) -> int:
     for name, (package, variables) in PEERS.items():
         env = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
         argv = [sys.executable, __file__, "--measure", package, conninfo]
-        done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(argv, env=env, capture_output=True, text=True)
         if done.returncode == 0:
             columns[name] = json.loads(done.stdout)
+        else:
+            print(f"without {name}: {done.stderr.splitlines()[-1]}")
     table(columns)
     return 0
 

@@ -17,6 +17,7 @@ from . import scram
 from .concurrency.threads import Errand, native
 from .conninfo import SCRAM_MAX_ITERATIONS
 from .pq import ConnStatus, ExecStatus, PGconn, PollingStatus
+from .pq.failed import FailedPGconn
 from .pq.misc import redact
 from .waiting import Ready, Wait, WaitGen
 
@@ -94,10 +95,6 @@ def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
             while (yield pgconn.socket, _WANTS[status]) == Ready.NONE:
                 pass
             status = yield from connect_poll_gen(pgconn, guard)
-    except e.OperationalError as ex:
-        if ex.pgconn is not pgconn:
-            pgconn.finish()
-        raise
     except BaseException:
         pgconn.finish()
         raise
@@ -126,9 +123,9 @@ def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatu
 def _refused(pgconn: PGconn, conninfo: bytes) -> e.OperationalError:
     """Say why libpq refused, without any password that it echoes."""
     message = redact(pgconn.get_error_message(), conninfo)
-    # The failed PGconn stays with the exception: it has closed its socket, and tells
-    # `needs_password` and `used_password` to whoever wants to ask the user for one.
-    return e.OperationalError(message, pgconn=pgconn)
+    # What stays with the exception tells `needs_password` and `used_password` to whoever wants to
+    # ask the user for one.
+    return e.OperationalError(message, pgconn=FailedPGconn(pgconn))
 
 
 def flush_gen(pgconn: PGconn) -> WaitGen[None]:

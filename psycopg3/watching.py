@@ -154,6 +154,8 @@ class AsyncioWatcher(Watcher):
                 raise
 
     def _ask(self, asked: tuple[int, Wait]) -> None:
+        fd: int
+        want: int
         fd, want = asked
         if fd != self._fd:  # that of a cancel request, of an errand in a thread
             self._elsewhere = asked

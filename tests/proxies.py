@@ -190,11 +190,18 @@ def bastion(resolve: Resolve) -> Iterator[Bastion]:
                     with contextlib.suppress(OSError):
                         target.close()
 
-                await asyncio.gather(carry(reader, theirs[1]), carry(theirs[0], writer))
+                forwards.add(asyncio.current_task())
+                try:
+                    await asyncio.gather(carry(reader, theirs[1]), carry(theirs[0], writer))
+                finally:
+                    theirs[1].close()
+                    with contextlib.suppress(OSError):
+                        await theirs[1].wait_closed()
 
             return forward
 
     started: list[Any] = []
+    forwards: set[Any] = set()
     ready = threading.Event()
 
     async def serve() -> None:
@@ -208,6 +215,9 @@ def bastion(resolve: Resolve) -> Iterator[Bastion]:
         await ended.wait()
         server.close()
         await server.wait_closed()
+        for forward in forwards:
+            forward.cancel()
+        await asyncio.gather(*forwards, return_exceptions=True)
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()

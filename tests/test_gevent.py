@@ -86,15 +86,24 @@ def is_running(dsn: str, conn: Any) -> bool:
         return bool(row[0])
 
 
+def socket_to(dsn: str) -> Any:
+    """A socket that is connected to the server."""
+    import socket
+
+    with connect(dsn) as conn:
+        host, port = conn.info.host, conn.info.port
+    if not host.startswith("/"):
+        return socket.create_connection((host, port))
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(f"{host}/.s.PGSQL.{port}")
+    return sock
+
+
 @contextmanager
 def proxy(dsn: str, answers: int) -> Iterator[str]:
     """A way to the server on which, after so many connections, nobody answers any more."""
-    from gevent import socket
     from gevent.server import StreamServer
 
-    with connect(dsn) as conn:
-        (directory,) = conn.execute("show unix_socket_directories").fetchone()
-        path = f"{directory.split(',')[0]}/.s.PGSQL.{conn.info.port}"
     left = answers
 
     def relay(source: Any, target: Any) -> None:
@@ -107,8 +116,7 @@ def proxy(dsn: str, answers: int) -> Iterator[str]:
         left -= 1
         if left < 0:
             gevent.sleep(60)
-        with socket.socket(socket.AF_UNIX) as server:
-            server.connect(path)
+        with socket_to(dsn) as server:
             ends = [gevent.spawn(relay, client, server), gevent.spawn(relay, server, client)]
             gevent.joinall(ends, count=1)
 
@@ -187,6 +195,37 @@ def test_others_go_on_while_a_name_is_looked_up(dsn: str) -> None:
 def test_a_real_name_is_found(dsn: str) -> None:
     with proxy(dsn, answers=9) as conninfo:
         with connect(conninfo.replace("host=127.0.0.1", "host=localhost")) as conn:
+            assert conn.execute("select 1").fetchone() == (1,)
+
+
+@in_process("patched_first", "imported_first")
+def test_connectors(dsn: str) -> None:
+    """What a connector returns may be a socket of gevent's, or need a relay."""
+    import socket
+
+    class Subclass(socket.socket):
+        pass
+
+    class Channel:
+        def __init__(self) -> None:
+            sock = socket_to(dsn)
+            self.recv, self.sendall, self.close = sock.recv, sock.sendall, sock.close
+
+    def connector_of(make: Callable[[], Any]) -> Any:
+        def connector(host: str, port: int, *, ssl: object) -> Any:
+            gevent.sleep(0.1)
+            return make()
+
+        return connector
+
+    makers = [lambda: socket_to(dsn), lambda: Subclass(fileno=socket_to(dsn).detach()), Channel]
+    for make in makers:
+        with others_go_on(5), connect(dsn, connector_factory=connector_of(make)) as conn:
+            text = "x" * 5_000_000
+            assert conn.execute("select %s", [text]).fetchone() == (text,)
+            with gevent.Timeout(0.2, False):
+                conn.execute("select pg_sleep(30)")
+                raise AssertionError
             assert conn.execute("select 1").fetchone() == (1,)
 
 
@@ -360,6 +399,22 @@ def test_killed_at_any_point(dsn: str) -> None:
             assert not conn.closed
         assert conn.execute("select 1").fetchone() == (1,)
     assert killed > 10, killed
+
+
+@in_process("patched_first", "imported_first")
+def test_ctrl_c(dsn: str) -> None:
+    import signal
+
+    bell = f"import os, time; time.sleep(0.3); os.kill({os.getpid()}, {int(signal.SIGINT)})"
+    with connect(dsn) as conn, subprocess.Popen([sys.executable, "-c", bell]):
+        try:
+            conn.execute("select pg_sleep(30)")
+        except KeyboardInterrupt:
+            pass
+        else:
+            raise AssertionError
+        assert not is_running(dsn, conn)
+        assert conn.execute("select 1").fetchone() == (1,)
 
 
 @in_process("patched_first")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 
 import pytest
@@ -10,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import psycopg3
-from psycopg3 import scram
-from psycopg3.pq import ConnStatus
+from psycopg3.pq import ConninfoOption, ConnStatus
 from psycopg3.scram import Guard, Step
 
 LIMIT = 1000
@@ -115,13 +113,12 @@ class Libpq:
 class Run:
     """What became of a conversation."""
 
-    def __init__(self, libpq: Libpq, limit: int = LIMIT) -> None:
+    def __init__(self, libpq: Libpq) -> None:
         self.libpq = libpq
         self.steps: list[Step] = []
         self.error: str | None = None
         self.computed_at: list[Step] = []
-        guard = Guard(libpq, limit)  # type: ignore[arg-type]
-        guard._view = libpq  # type: ignore[assignment]
+        guard = guarded(libpq)
         while libpq.status == ConnStatus.AWAITING_RESPONSE and not libpq.failed:
             if not libpq.there and not libpq.arrive():
                 return  # it waits, until the deadline
@@ -183,7 +180,8 @@ def test_too_many_iterations(count):
 
 
 @pytest.mark.parametrize(
-    "count", ["", " 5", "+5", "-5", "5 ", "0x7fffffff", "1e9", "5\0", "00000000004096", "5_0", "\u0665"]
+    "count",
+    ["", " 5", "+5", "-5", "5 ", "0x7fffffff", "1e9", "5\0", "00000000004096", "5_0", "\u0665"],
 )
 def test_count_that_is_none(count):
     run = Run(Libpq([SASL], [challenge(count)]))
@@ -216,9 +214,87 @@ def test_an_honest_error_in_pieces(where, exact):
         assert run.libpq.failed
 
 
+def guarded(libpq: Libpq) -> Guard:
+    guard = Guard(libpq, LIMIT)  # type: ignore[arg-type]
+    guard._view = libpq  # type: ignore[assignment]
+    return guard
+
+
+def test_a_message_of_which_a_part_is_missing():
+    libpq = Libpq([challenge(LIMIT)[:20]])
+    guard = guarded(libpq)
+    assert guard.next_step() is Step.WAIT
+    libpq.arrive()
+    assert [guard.next_step() for _ in range(3)] == [Step.PAUSE] * 3
+
+
+def test_a_message_of_which_a_part_will_never_come(monkeypatch):
+    libpq = Libpq([SASL[:7]])
+    libpq.arrive()
+    guard = guarded(libpq)
+    monkeypatch.setattr(libpq, "ended", lambda: True)
+    assert [guard.next_step() for _ in range(2)] == [Step.PAUSE, Step.POLL]
+
+
+def test_the_end_is_for_libpq_to_find(monkeypatch):
+    libpq = Libpq()
+    monkeypatch.setattr(libpq, "peek", lambda: b"")
+    assert guarded(libpq).next_step() is Step.POLL
+
+
+def test_without_a_view(monkeypatch):
+    monkeypatch.setattr("psycopg3.pq.views.view_of", lambda pgconn: None)
+    guard = Guard(Libpq(), LIMIT)  # type: ignore[arg-type]
+    assert [guard.next_step() for _ in range(3)] == [Step.POLL, Step.ASIDE, Step.ASIDE]
+
+
+def test_another_link_begins_anew():
+    libpq = Libpq([OK])
+    guard = guarded(libpq)
+    libpq.arrive()
+    assert guard.next_step() is Step.POLL
+    libpq.status = ConnStatus.MADE
+    assert guard.next_step() is Step.POLL
+    libpq.status = ConnStatus.AWAITING_RESPONSE
+    guard._view = libpq  # type: ignore[assignment]
+    libpq.there, libpq.flights = [SASL], []
+    assert guard.next_step() is Step.POLL
+    libpq.there = [challenge(LIMIT + 1)]
+    with pytest.raises(psycopg3.OperationalError, match="1001 iterations"):
+        guard.next_step()
+
+
+def test_a_failure_of_the_link(monkeypatch):
+    def peek():
+        raise psycopg3.OperationalError("SSL error: alert")
+
+    libpq = Libpq()
+    monkeypatch.setattr(libpq, "peek", peek)
+    with pytest.raises(psycopg3.OperationalError, match="failed: SSL error: alert$"):
+        guarded(libpq).next_step()
+
+
+@pytest.mark.parametrize(
+    ("host", "hostaddr", "given", "told"),
+    [
+        ("db.example", "10.0.0.1", "", 'at "db.example" (10.0.0.1), port 5432 failed'),
+        ("db.example", "10.0.0.1", "10.0.0.1", 'at "10.0.0.1", port 5432 failed'),
+        ("10.0.0.1", "10.0.0.1", "", 'at "10.0.0.1", port 5432 failed'),
+        ("/tmp", "", "", 'on socket "/tmp/.s.PGSQL.5432" failed'),
+    ],
+)
+def test_the_place_in_libpq_s_words(host, hostaddr, given, told):
+    libpq = Libpq([SASL], [challenge(2**31 - 1)])
+    libpq.host, libpq.hostaddr = host.encode(), hostaddr.encode()
+    libpq.info = [ConninfoOption(b"hostaddr", None, None, given.encode(), b"", b"", 0)]
+    assert f"connection to server {told}: " in Run(libpq).error
+
+
 # Whatever comes, at whatever time, libpq computes only what was looked at, and only aside.
 hostile = st.lists(
-    st.sampled_from([SASL, MD5, OK, FINAL, NEGOTIATION, ERROR, challenge(5, "x"), request(7), request(99)])
+    st.sampled_from(
+        [SASL, MD5, OK, FINAL, NEGOTIATION, ERROR, challenge(5, "x"), request(7), request(99)]
+    )
     | st.binary(max_size=12),
     max_size=3,
 ).map(b"".join)

@@ -43,7 +43,10 @@ VERSIONS = {
 }
 
 # These have nothing to do with the version of anything.
-ELSEWHERE = ("tests/testing", "tests/tools", "tests/test_docs.py", "tests/test_house.py")
+ELSEWHERE = (
+    *("tests/testing", "tests/tools", "tests/typing"),
+    *("tests/test_docs.py", "tests/test_house.py", "tests/test_setup.py"),
+)
 FAST = [
     *(sys.executable, "-m", "pytest", "-q", "-m", "not slow", "--timeout", "60"),
     *(f"--ignore={path}" for path in ELSEWHERE),

@@ -286,9 +286,12 @@ class AsyncRunner(Session):
     async def _cancel_for_close(self) -> None:
         """Stop the server's work for somebody else's operation before its link is cut."""
         if self.lock.locked() and not self.lock.owned() and self.cancel_timeout:
-            # Nothing is lost but the server's time. A connector may raise anything.
-            with suppress(Exception):
-                await self._library.shield(self._request_cancel, self.cancel_timeout)
+            await self._library.shield(self._cancel_quietly)
+
+    async def _cancel_quietly(self) -> None:
+        # Nothing is lost but the server's time. A connector may raise anything.
+        with suppress(Exception):
+            await self._request_cancel(self.cancel_timeout)
 
     def _close_now(self) -> None:
         """Close without waiting, also while another task or thread uses the connection."""

@@ -48,12 +48,12 @@ class AsyncTransaction(BaseTransaction):
             await self._undo(ex)
             raise
         finally:
-            if self._is_open:  # not even its rollback got through in time
+            if self._is_open():  # not even its rollback got through in time
                 self._session.abandon()
 
     async def _undo(self, ex: BaseException) -> None:
         """Undo a block whose begin or end was interrupted by `ex`."""
-        if self._is_open:
+        if self._is_open():
             await self._session.undo(self._exit_gen(ex), ex)
-        if self._is_open:
+        if self._is_open():
             self._session.abandon()

@@ -9,11 +9,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from ..dialing import threads
-from ..dialing.records import Dial
+from ..dialing.records import Dial, Link
 from ..generators import until_gen
 
 if TYPE_CHECKING:
-    from ..dialing.records import Dialer, Link
+    from ..dialing.records import Dialer
     from ..session.session import Session
     from ..waiting import WaitFunc, WaitGen
 
@@ -27,6 +27,7 @@ class Steps(Protocol[T_co]):
 
     def advance_gen(self, answer: Link | Exception | None) -> WaitGen[Dial | T_co]:
         """Go on until a link is needed, or to the end."""
+        ...
 
 
 class Limit(NamedTuple):
@@ -48,22 +49,42 @@ def advance(
         limit: the time for all steps together.
     """
     answer: Link | Exception | None = None
-    interval = TICK if limit is None else min(TICK, max(limit.deadline - monotonic(), 0.001))
-    while True:
-        gen = steps.advance_gen(answer)
-        if limit is not None:
-            gen = until_gen(gen, *limit)
-        try:
-            step = wait(gen, interval)
-        finally:
-            # A waiter that is interrupted leaves everything where it is: sockets would stay open
-            # for as long as the exception lives. One that runs it elsewhere may still be at it.
-            with suppress(ValueError):
-                gen.close()
-        if not isinstance(step, Dial):
-            return step
-        assert dialer is not None
-        answer = _dialled(dialer, step, wait, limit)
+    purpose = "cancel"
+    try:
+        while isinstance(step := _step(steps, answer, wait, limit), Dial):
+            assert dialer is not None
+            _release(answer)
+            answer, purpose = _dialled(dialer, step, wait, limit), step.purpose
+    except BaseException:
+        _release(answer)
+        raise
+    if purpose == "cancel":
+        _release(answer)
+    return step
+
+
+def _step(
+    steps: Steps[T_co], answer: Link | Exception | None, wait: WaitFunc, limit: Limit | None
+) -> Dial | T_co:
+    gen, interval = steps.advance_gen(answer), TICK
+    if limit is not None:
+        gen = until_gen(gen, *limit)
+        interval = min(TICK, max(limit.deadline - monotonic(), 0.001))
+    try:
+        return wait(gen, interval)
+    finally:
+        # A waiter that is interrupted leaves everything where it is: sockets would stay open for
+        # as long as the exception lives. One that runs it elsewhere may still be at it.
+        with suppress(ValueError):
+            gen.close()
+
+
+def _release(answer: Link | Exception | None) -> None:
+    """End a link that has served."""
+    if isinstance(answer, Link):
+        answer.close()
+        if answer.relay is not None:
+            answer.relay.abort()
 
 
 def _dialled(dialer: Dialer, wish: Dial, wait: WaitFunc, limit: Limit | None) -> Link | Exception:

@@ -153,7 +153,9 @@ def settled(value: T) -> T:
 @cache
 def _library(rlock: Any) -> Library:
     """The record for threads whose locks that know their owner are of this class."""
-    lock = Lock if issubclass(Lock, rlock) else type("Lock", (_LockMethods, rlock), {"__slots__": ()})
+    lock = (
+        Lock if issubclass(Lock, rlock) else type("Lock", (_LockMethods, rlock), {"__slots__": ()})
+    )
     return Library("threads", lock, shield, _nowhere, bool)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from ..concurrency.tasks import Library
 from . import streams
-from .records import LINGER, Dial, Dialer, Link
 from .offers import ScramFilter
+from .records import LINGER, Dial, Dialer, Link
 from .sockets import check_socket, peer_address, refuse, refuse_plain
 
 _STOCK = {
@@ -43,8 +43,9 @@ async def dial(
         return made[-1]
 
     link: Link | None = None
+    limit = asyncio.timeout(max(0.0, wish.deadline - monotonic()))
     try:
-        async with asyncio.timeout(max(0.0, wish.deadline - monotonic())) as limit:
+        async with limit:
             answer = connector(proto_factory, wish.host, wish.port, loop=loop, ssl=dialer.ssl)
             returned = await streams.awaitable(answer)
             link = await _link_of(returned, made, dialer.ssl is not None, library)
@@ -70,7 +71,7 @@ async def _link_of(returned: Any, made: list[Far], wants_tls: bool, library: Lib
         protocol.connection_made(transport)
     if protocol.lost or _closing(transport):
         raise ConnectionResetError("the connection was closed before anything was sent over it")
-    extra = getattr(transport, "get_extra_info", lambda name, default=None: default)
+    extra: Any = getattr(transport, "get_extra_info", {}.get)
     tcp = extra("socket")
     if _is_stock(transport):
         if wants_tls:

@@ -17,8 +17,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from .records import LINGER
 from .offers import ScramFilter
+from .records import LINGER
 
 PIECE = 262144
 _HANG_UP = select.POLLHUP | select.POLLERR if hasattr(select, "POLLHUP") else 0

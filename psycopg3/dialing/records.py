@@ -45,12 +45,14 @@ class Relay(Protocol):
     @property
     def finished(self) -> bool:
         """Whether both its ends are closed."""
+        ...
 
     def abort(self) -> None:
         """Close both ends now."""
 
     def deserted(self) -> bool:
         """Whether the event loop that it lives in has gone."""
+        ...
 
 
 class Link:
@@ -171,7 +173,7 @@ def discard(link: Any) -> None:
     for name in ("abort", "close"):
         if callable(close := getattr(link, name, None)):
             with suppress(Exception):
-                # What is to be awaited is left to its collector.
-                if hasattr(ended := close(), "close"):
+                ended: Any = close()
+                if hasattr(ended, "close"):  # a coroutine: nobody will await it
                     ended.close()
             return

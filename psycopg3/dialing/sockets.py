@@ -8,9 +8,9 @@ import socket
 from typing import Any, NoReturn
 
 from .. import errors as e
+from .offers import ScramFilter
 from .pumps import PairRelay, SocketRelay
 from .records import Link, discard
-from .offers import ScramFilter
 
 EXPECTED = "a connected socket, or an object with recv(), sendall() and close()"
 

@@ -11,8 +11,8 @@ from typing import Any
 from .. import errors as e
 from ..concurrency.tasks import Library, current
 from ..waiting import Wait, listen_asyncio, listen_trio
-from .records import LINGER, Link, discard
 from .offers import ScramFilter
+from .records import LINGER, Link, discard
 from .sockets import link_of as socket_link_of
 from .sockets import peer_address, refuse, refuse_plain
 
@@ -64,12 +64,28 @@ async def link_of(made: Any, wants_tls: bool, library: Library, expected: str = 
         refuse_plain("stream")
     if trio_stream and kind in _PLAIN:
         return _stolen(made)
+    if library.name == "trio" and hasattr(made, "do_handshake"):
+        await _shake_hands(made)
     encrypted = wants_tls or _is_tls(made)
     near, ours = socket.socketpair()
     ours.setblocking(False)
     relay = StreamRelay(ours, made, ScramFilter() if encrypted else None, library)
     sock = _socket_below(made)
     return Link(near, hostaddr=peer_address(sock), tcp=sock, encrypted=encrypted, relay=relay)
+
+
+async def _shake_hands(stream: Any) -> None:
+    """Have trio do the TLS handshake now, which it else puts off, so that an error can be told."""
+    import trio
+
+    try:
+        await stream.do_handshake()
+    except BaseException as ex:
+        await _close_now(stream)
+        if isinstance(ex, trio.BrokenResourceError):
+            reason = ex.__cause__
+            raise reason if isinstance(reason, OSError) else ConnectionError(str(ex)) from None
+        raise
 
 
 def _has(made: object, names: tuple[str, ...]) -> bool:
@@ -80,7 +96,7 @@ def _is_tls(stream: Any) -> bool:
     if hasattr(stream, "do_handshake"):  # trio's
         return True
     with suppress(Exception):
-        from anyio.streams.tls import TLSAttribute
+        from anyio.streams.tls import TLSAttribute  # pyright: ignore[reportMissingImports]
 
         return stream.extra(TLSAttribute.ssl_object, None) is not None
     return False
@@ -218,7 +234,9 @@ class StreamRelay:
             if self._library.name == "trio":
                 import trio
 
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + LINGER):
+                scope: Any = trio.CancelScope()  # Any: trio's parameters depend on its version
+                scope.shield, scope.deadline = True, trio.current_time() + LINGER
+                with scope:
                     await self._far.aclose()
             else:
                 import asyncio
@@ -240,10 +258,13 @@ class StreamRelay:
 async def _close_now(stream: Any) -> None:
     with suppress(Exception):
         if hasattr(stream, "receive_some"):
-            from trio import aclose_forcefully
+            import trio
+
+            await trio.aclose_forcefully(stream)
         else:
-            from anyio import aclose_forcefully
-        await aclose_forcefully(stream)
+            import anyio  # pyright: ignore[reportMissingImports]
+
+            await anyio.aclose_forcefully(stream)
 
 
 async def sleep(seconds: float) -> None:

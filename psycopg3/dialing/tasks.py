@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from .. import errors as e
 from ..concurrency.tasks import Library, current
 from ..waiting import AsyncWaitFunc
-from . import sockets, streams
+from . import streams
 from .records import LINGER, Dial, Dialer, Link, Relay, discard
 
 __all__ = ["at_once", "dial", "rest"]
 
 
-async def dial(dialer: Dialer, wish: Dial, wait: AsyncWaitFunc) -> Link | Exception:
+async def dial(dialer: Dialer, wish: Dial, _wait: AsyncWaitFunc) -> Link | Exception:
     """Have the connector make a link, and wait for it no longer than the wish allows.
 
     The connector is awaited in the task that calls this: who cancels the task cancels it.
@@ -60,31 +60,23 @@ async def _dial_trio(
 def _secured(sock: Any, dialer: Dialer, library: Library) -> Callable[..., Any]:
     """A connector that returns the one link that there is, with TLS if that was asked for."""
 
-    async def plain(*args: Any, **kwargs: Any) -> Any:
+    async def plain(*_args: Any, **_kwargs: Any) -> Any:
         return sock
 
-    async def by_asyncio(factory: Any, host: str, port: int, *, loop: Any, ssl: Any) -> Any:
+    async def by_asyncio(factory: Any, host: str, _port: int, *, loop: Any, ssl: Any) -> Any:
         try:
             return await loop.create_connection(factory, sock=sock, ssl=ssl, server_hostname=host)
         except BaseException:
             discard(sock)
             raise
 
-    async def by_trio(host: str, port: int, *, ssl: Any) -> Any:
+    async def by_trio(host: str, _port: int, *, ssl: Any) -> Any:
         import trio
 
         stream = sock
         if hasattr(sock, "recv"):
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        secure: Any = trio.SSLStream(stream, ssl, server_hostname=host)
-        try:
-            await secure.do_handshake()
-        except BaseException as ex:
-            await trio.aclose_forcefully(stream)
-            if isinstance(ex, trio.BrokenResourceError):
-                raise ConnectionError(f"the TLS handshake failed: {ex.__cause__ or ex}") from ex
-            raise
-        return secure
+        return trio.SSLStream(stream, ssl, server_hostname=host)
 
     if dialer.ssl is None:
         return plain
@@ -106,7 +98,7 @@ async def rest(relay: Relay | None, seconds: float = LINGER) -> None:
             relay.abort()
 
 
-def at_once(func: Callable[[], Awaitable[object]]) -> NoReturn:
+def at_once(_func: Callable[[], Awaitable[object]]) -> NoReturn:
     """Refuse to dial where nothing can be awaited.
 
     Raises:

