@@ -167,6 +167,9 @@ def bastion(resolve: Resolve) -> Iterator[Bastion]:
     asked: list[Target] = []
 
     class Server(asyncssh.SSHServer):
+        def connection_made(self, conn: Any) -> None:
+            clients.append(conn)
+
         def begin_auth(self, username: str) -> bool:
             return True
 
@@ -202,6 +205,7 @@ def bastion(resolve: Resolve) -> Iterator[Bastion]:
 
     started: list[Any] = []
     forwards: set[Any] = set()
+    clients: list[Any] = []
     ready = threading.Event()
 
     async def serve() -> None:
@@ -218,6 +222,9 @@ def bastion(resolve: Resolve) -> Iterator[Bastion]:
         for forward in forwards:
             forward.cancel()
         await asyncio.gather(*forwards, return_exceptions=True)
+        for client in clients:
+            client.abort()
+        await asyncio.gather(*(client.wait_closed() for client in clients))
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()

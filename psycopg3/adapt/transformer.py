@@ -38,7 +38,16 @@ _FORMATS = (Format.TEXT, Format.BINARY)
 _ANY_TYPE = 0  # types without a loader of their own have the one of "no type"
 
 # What adapters of ours let escape when a value is none of their type (`Loader.load`).
-_BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, struct.error)
+_BROKEN = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    AssertionError,  # what PyPy's datetime.fromisoformat raises of some malformed text
+    StructError,
+)
 _SHOWN = 100  # characters or bytes of a value in an error's message
 _PACKAGE = __name__.partition(".")[0]
 

@@ -153,7 +153,7 @@ class Attempts:
 
     def _dial(self, place: Place, dialer: Dialer, deadline: float) -> Dial:
         """Begin an attempt that needs a link."""
-        attempt = DialledAttempt(self._params_for(place), dialer, deadline)
+        attempt = DialledAttempt(self._params_for(place), dialer, deadline, self._scram_limit)
         self._dialled = place, attempt
         self._tell("DEBUG", "dialling %s", place)
         return attempt.dial

@@ -140,14 +140,17 @@ class DialledAttempt:
         params: libpq's parameters for this place.
         dialer: who makes the links.
         deadline: when, by `time.monotonic()`, it is given up.
+        scram_limit: how often the server may have the password hashed.
 
     Raises:
         ProgrammingError: the parameters don't go with a connector.
         OperationalError: libpq refuses the parameters.
     """
 
-    def __init__(self, params: Mapping[str, Any], dialer: Dialer, deadline: float):
-        self._params, self._deadline = dict(params), deadline
+    def __init__(
+        self, params: Mapping[str, Any], dialer: Dialer, deadline: float, scram_limit: int
+    ):
+        self._params, self._deadline, self._scram_limit = dict(params), deadline, scram_limit
         check_params(params, dialer)
         host, hostaddr = (get_param(params, key) or "" for key in ("host", "hostaddr"))
         port = int(get_param(params, "port") or 5432)
@@ -219,7 +222,7 @@ class DialledAttempt:
         params |= {"hostaddr": place.ip, "port": place.port}
         self._conninfo = make_conninfo("", **params).encode()
         self._pgconn = PGconn.connect_start(self._conninfo)
-        guard = scram.Guard(self._pgconn)
+        guard = scram.Guard(self._pgconn, self._scram_limit)
         self._negotiation = Negotiation(
             self._pgconn, partial(connect_poll_gen, self._pgconn, guard)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import textwrap
@@ -25,6 +26,13 @@ from tests.faults.scripted import Scram
 from tests.listeners import Listener
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class OnlyBytes:
+    """A link that is no socket: it has to be relayed."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.recv, self.sendall, self.close = sock.recv, sock.sendall, sock.close
 
 
 @pytest.fixture(params=WORLDS, ids=str)
@@ -187,6 +195,20 @@ class TestLimit:
             params |= {"host": ["127.0.0.1"] * 2, "port": [server.port, params["port"]]}
             with psycopg3.connect(**params) as conn:
                 assert conn.info.port == cluster_with_passwords.port
+
+    @pytest.mark.parametrize("relayed", [False, True], ids=["socket", "relay"])
+    def test_over_a_connector_s_link(self, relayed: bool) -> None:
+        def connector(host: str, port: int, *, ssl: Any) -> Any:
+            sock = socket.create_connection((host, port))
+            return OnlyBytes(sock) if relayed else sock
+
+        with nothing_left(), Listener(Scram(5000)) as server:
+            params = to(server, connector_factory=connector)
+            psycopg3.connect(**params).close()
+            with pytest.raises(
+                psycopg3.OperationalError, match=f"port {server.port} failed: .*5000"
+            ):
+                psycopg3.connect(**params, scram_max_iterations=4999)
 
     def test_by_tls(self, world: World, tmp_path: Path) -> None:
         talk = scripted.encrypted(Scram(2**31 - 1), scripted.context(tmp_path))
