@@ -46,7 +46,7 @@ _BROKEN = (
     AttributeError,
     RecursionError,
     AssertionError,  # what PyPy's datetime.fromisoformat raises of some malformed text
-    StructError,
+    struct.error,
 )
 _SHOWN = 100  # characters or bytes of a value in an error's message
 _PACKAGE = __name__.partition(".")[0]

@@ -278,8 +278,10 @@ class Near(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close now."""
-        if self._transport is not None:
+        """Close now; if the event loop has gone, then what can be closed without it."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with suppress(RuntimeError, AttributeError):
             self._transport.abort()
 
 

@@ -247,8 +247,11 @@ class StreamRelay:
         await _close_now(self._far)
 
     def abort(self) -> None:
-        """Close both ends now."""
-        self._cancel()
+        """Close both ends now; if the event loop has gone, then what can be closed without it."""
+        if self.deserted():
+            self._close_near()
+        else:
+            self._cancel()
 
     def deserted(self) -> bool:
         """Whether the event loop that it lives in has gone."""

@@ -90,7 +90,7 @@ async def rest(relay: Relay | None, seconds: float = LINGER) -> None:
     deadline = monotonic() + seconds
     pause = 0.0
     try:
-        while not relay.finished and monotonic() < deadline:
+        while not relay.finished and monotonic() < deadline and not relay.deserted():
             await streams.sleep(pause)
             pause = min(pause + 0.001, 0.02)
     finally:

@@ -279,9 +279,7 @@ class Cell:
 
     def _is_first(self, ex: BaseException | None) -> bool:
         """Whether of several cancellations it is the first that was given."""
-        # To set up TLS keeps libpq, and so the loop, busy for a while: all may come at once then.
-        kinds = ("query", "wait", "begin", "commit", "rollback")
-        given_by_us = self.interruption in ("once", "thrice") and self.operation.kind in kinds
+        given_by_us = self.interruption in ("once", "thrice") and self.operation.kind != "close"
         return not given_by_us or (ex is not None and ex.args == ("first",))
 
     def _check_state(self) -> None:
@@ -375,23 +373,23 @@ async def _by_cancel(cell: Cell, call: Call, times: int = 1) -> None:
     assert task is not None
     loop = asyncio.get_running_loop()
     given = 0
+    handle: asyncio.TimerHandle
 
-    def cancel(message: str) -> None:
-        nonlocal given
+    def cancel() -> None:
+        # Never two in one turn of the loop: the task would hear of the last only.
+        nonlocal given, handle
+        task.cancel(["first", "second", "third"][given])
         given += 1
-        task.cancel(message)
+        if given < times:
+            handle = loop.call_later(0.003, cancel)
 
-    handles = [
-        loop.call_later(INTERRUPTED + 0.003 * n, cancel, ["first", "second", "third"][n])
-        for n in range(times)
-    ]
+    handle = loop.call_later(INTERRUPTED, cancel)
     try:
         await call()
     except asyncio.CancelledError:
         pass
     finally:
-        for handle in handles:
-            handle.cancel()
+        handle.cancel()
         if task.cancelling() != given:
             cell.problems.append(f"{given} cancellations were given, {task.cancelling()} are left")
         while task.cancelling():

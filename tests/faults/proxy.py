@@ -46,6 +46,8 @@ class Proxy:
         """Connections accepted so far."""
         self.passed = {"client": 0, "server": 0}
         """Bytes passed to either side so far."""
+        self.openings: list[bytes] = []
+        """What each connection said first, its first eight bytes."""
         self._frozen = False
         self._newcomers: Newcomers = "pass"
         self._trap: _Trap | None = None
@@ -90,11 +92,22 @@ class Proxy:
         """
         self._set(self._freeze, after, to)
 
+    def stall(self) -> None:
+        """Have no byte move on the connections that there are; those to come are served."""
+
+        def stall() -> None:
+            for link in self._links:
+                link.mute = True
+
+        self._order(stall)
+
     def thaw(self) -> None:
         """Have bytes move again."""
 
         def thaw() -> None:
             self._frozen = False
+            for link in self._links:
+                link.mute = False
 
         self._order(thaw)
 
@@ -217,7 +230,10 @@ class Proxy:
             return
         try:
             if event == select.POLLIN:
-                way.take(self.delay)
+                data = way.take(self.delay)
+                if way.to == "server" and way.link.is_new and data:
+                    way.link.is_new = False
+                    self.openings.append(data[:8])
             else:
                 self._give(way)
         except OSError:
@@ -252,6 +268,7 @@ class _Link:
     def __init__(self, client: socket.socket, server: socket.socket, *, mute: bool):
         self.sockets = (client, server)
         self.mute = mute
+        self.is_new = True
         self.closed = False
         self.ways = (_Way(self, client, server, "server"), _Way(self, server, client, "client"))
         for sock in self.sockets:
@@ -315,8 +332,8 @@ class _Way:
             return self.waiting[0][1]
         return b""
 
-    def take(self, delay: float) -> None:
-        """Read what has come."""
+    def take(self, delay: float) -> bytes:
+        """Read what has come, and return it."""
         data = self.source.recv(CHUNK)
         if not data:
             self.heard_all = True
@@ -324,6 +341,7 @@ class _Way:
             self.waiting.append((monotonic() + delay, data))
             self.size += len(data)
         self._pass_end()
+        return data
 
     def give(self, data: bytes) -> int:
         """Send it; returns how much of it was taken."""

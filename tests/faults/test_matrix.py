@@ -68,9 +68,7 @@ def go_through(world: World, interruption: str, condition: str, place: Place) ->
     async def body() -> None:
         nonlocal tasks
         tasks = world.tasks()
-        # To set up TLS keeps libpq, and so the loop, busy for a while: nobody else waits for it.
-        await world.together(*(cell.run for cell in row if cell.operation.name != "tls"))
-        await world.together(*(cell.run for cell in row if cell.operation.name == "tls"))
+        await world.together(*(cell.run for cell in row))
         if world.has_tasks:
             await world.sleep(0.01)
         tasks = world.tasks() - tasks

@@ -99,6 +99,19 @@ def test_freeze_and_thaw(echo: Proxy) -> None:
             assert exactly(other, 6) == b"me too"
 
 
+def test_stall(echo: Proxy) -> None:
+    with client(echo) as sock:
+        echo.stall()
+        sock.sendall(b"later")
+        assert silent(sock)
+        with client(echo) as other:
+            other.sendall(b"now")
+            assert exactly(other, 3) == b"now"
+        echo.thaw()
+        assert exactly(sock, 5) == b"later"
+        assert echo.openings == [b"now", b"later"]
+
+
 def test_freeze_after_some_bytes(echo: Proxy) -> None:
     with client(echo) as sock:
         echo.freeze(after=3, to="client")

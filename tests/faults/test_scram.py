@@ -41,13 +41,6 @@ def world(request: pytest.FixtureRequest) -> World:
     return request.param  # type: ignore[no-any-return]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def nothing_is_lazy(dsn: str) -> None:
-    """What is imported, or kept for good, at a first attempt is no leak."""
-    for world in WORLDS:
-        attempt(world, dsn)
-
-
 @pytest.fixture(scope="module")
 def cluster_with_passwords() -> Iterator[Cluster]:
     """A server that asks for passwords by SCRAM, with TLS if it can."""

@@ -285,14 +285,6 @@ STALLING: dict[str, Talk] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def nothing_is_lazy() -> None:
-    """What is imported, or kept for good, at a first attempt is no leak."""
-    for world in WORLDS:
-        with Listener(leaves) as server:
-            attempt(world, **params(server))
-
-
 @pytest.fixture(params=WORLDS, ids=str)
 def world(request: pytest.FixtureRequest) -> World:
     """Where one connects."""
