@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 from hypothesis import given
@@ -28,7 +29,7 @@ def fed(pieces: list[bytes]) -> tuple[bytes, ScramFilter]:
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({0, len(data), *(at % (len(data) + 1) for at in cuts)})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(places)]
 
 
 PLUS, SCRAM = b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256"
