@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .conninfo import SCRAM_MAX_ITERATIONS
 from .errors import OperationalError
-from .pq import ConnStatus, PGconn
+from .pq import ConnStatus, PGconn, views
 
 if TYPE_CHECKING:
     from .pq.views import View
@@ -109,9 +109,7 @@ class Guard:
         if self._stage is _Stage.PAST:
             return Step.POLL
         if self._view is None:
-            from .pq.views import view_of
-
-            self._view = view_of(self._pgconn)
+            self._view = views.view_of(self._pgconn)
         try:
             return self._look(self._view) if self._view else self._blind()
         except OperationalError as ex:

@@ -121,12 +121,15 @@ def check_everything() -> int:
         if run(*argv):
             failed.append(" ".join(check))
         say(f"  {time.monotonic() - begin:.1f} s")
-    options: list[str] = []
-    for binding in bindings():
-        say(f"pytest on {binding}")
+    found = bindings()
+    runs = [(binding, ["-m", "not slow"]) for binding in found]
+    # The slow half of the faults, every interruption at every kind of broken link, takes longer than
+    # all the rest: run it by `python3 tools/run.py test -m slow`.
+    runs += [(found[0], ["-m", "slow", "--ignore", "tests/faults"])]
+    for binding, options in runs:
+        say(f"pytest on {binding} {' '.join(options)}")
         if run("-m", "pytest", *options, PSYCOPG3_IMPL=binding):
-            failed.append(f"pytest on {binding}")
-        options = ["-m", "not slow"]
+            failed.append(f"pytest on {binding} {' '.join(options)}")
     say(f"failed: {', '.join(failed)}" if failed else "all checks and tests passed")
     return bool(failed)
 

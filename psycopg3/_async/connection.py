@@ -16,7 +16,7 @@ from .connector import connection_params, open_connection
 from .cursor import AsyncCursor
 from .dial import ended
 from .notifies import AsyncNotifies
-from .runner import CANCEL_TIMEOUT, AsyncRunner
+from .runner import CANCEL_TIMEOUT, AsyncRunner, check_timeouts
 from .transaction import AsyncTransaction
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         links = dialer(connector_factory, sock, ssl)
         try:
+            check_timeouts(command_timeout, cancel_timeout)
             params = await cls._get_connection_params(conninfo, **kwargs)
             pgconn, route = await open_connection(params, wait, timeout, links)
         except BaseException:

@@ -39,11 +39,7 @@ class AsyncRunner(Session):
 
     command_timeout: float | None = None
     """Seconds that an operation may take if its own `timeout` isn't given; None: no limit."""
-    cancel_timeout: float = CANCEL_TIMEOUT
-    """Seconds in which an interrupted operation must come to rest, or the connection is closed.
-
-    0 closes it at once.
-    """
+    _cancel_timeout: float = CANCEL_TIMEOUT
 
     def __init__(self, pgconn: PGconn, *, wait: AsyncWaitFunc | None = None):
         super().__init__(pgconn)
@@ -58,6 +54,19 @@ class AsyncRunner(Session):
         self.lock = self._library.Lock()
         """Taken by each operation; whoever holds it is the connection's only user."""
         self._watcher = watcher(self._library.name, self.pgconn.socket, self, self._own_wait)
+
+    @property
+    def cancel_timeout(self) -> float:
+        """Seconds in which an interrupted operation must come to rest, or the connection is closed.
+
+        0 closes it at once.
+        """
+        return self._cancel_timeout
+
+    @cancel_timeout.setter
+    def cancel_timeout(self, value: float) -> None:
+        check_timeouts(None, value)
+        self._cancel_timeout = value
 
     async def run(
         self, gen: WaitGen[T], timeout: float | None = None, *, interval: float | None = None
@@ -356,6 +365,22 @@ def deadline_after(timeout: float) -> float:
             f"got the timeout {timeout!r}: expected a positive number of seconds, or None for none"
         )
     return monotonic() + timeout
+
+
+def check_timeouts(command_timeout: float | None, cancel_timeout: float) -> None:
+    """Refuse those that a connection can't have.
+
+    Raises:
+        ProgrammingError: a `command_timeout` that isn't positive; a `cancel_timeout` that is
+            negative, or without end.
+    """
+    if command_timeout is not None:
+        deadline_after(command_timeout)
+    if not 0 <= cancel_timeout < NO_TIMEOUT:
+        raise e.ProgrammingError(
+            f"got the cancel_timeout {cancel_timeout!r}: expected a number of seconds, or 0 to close"
+            " the connection at once"
+        )
 
 
 def _expired(timeout: float) -> e.QueryTimeout:

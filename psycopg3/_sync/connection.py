@@ -17,7 +17,7 @@ from .connector import connection_params, open_connection
 from .cursor import Cursor
 from .dial import ended
 from .notifies import Notifies
-from .runner import CANCEL_TIMEOUT, Runner
+from .runner import CANCEL_TIMEOUT, Runner, check_timeouts
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class Connection(Runner, Generic[Row]):
         """
         links = dialer(connector_factory, sock, ssl)
         try:
+            check_timeouts(command_timeout, cancel_timeout)
             params = cls._get_connection_params(conninfo, **kwargs)
             pgconn, route = open_connection(params, wait, timeout, links)
         except BaseException:

@@ -130,6 +130,6 @@ def apply_tcp_options(tcp: object, options: Mapping[str, str | None]) -> None:
 
 def _set(tcp: object, level: int, name: str, value: int | str | None) -> None:
     option = getattr(socket, name, None)
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, AttributeError, TypeError):
         if option is not None and value and int(value) > 0:
             tcp.setsockopt(level, option, int(value))  # type: ignore[attr-defined]

@@ -86,7 +86,7 @@ def peer_address(sock: Any) -> str:
     try:
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             return str(sock.getpeername()[0])
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, TypeError):
         pass
     return ""
 

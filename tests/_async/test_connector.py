@@ -304,6 +304,25 @@ class TestWhatItTells:
             assert conn.info.password == password
             assert password not in repr(conn) + conn.info.dsn
 
+    async def test_scram_s_limit_holds(self, opens, params):
+        with pytest.raises(psycopg3.OperationalError, match="iterations") as caught:
+            await AsyncConnection.connect(
+                **params, scram_max_iterations=100, connector_factory=tasks.connector(opens)
+            )
+        assert f'"{NAME}", port 5433' in str(caught.value)
+
+    async def test_notifications_while_idle(self, opens, params, conn):
+        for kind in tasks.kinds("relayed"):
+            connector = tasks.connector(opens, kind)
+            async with (
+                await AsyncConnection.connect(**params, connector_factory=connector) as mine,
+                await AsyncConnection.connect(**params, connector_factory=connector) as other,
+            ):
+                await mine.execute("listen here")
+                await other.execute("notify here, 'news'")
+                found = [n.payload async for n in mine.notifies(timeout=2, stop_after=1)]
+                assert found == ["news"], kind
+
 
 class TestHosts:
     async def test_the_second(self, opens, params):

@@ -291,6 +291,25 @@ class TestWhatItTells:
             assert conn.info.password == password
             assert password not in repr(conn) + conn.info.dsn
 
+    def test_scram_s_limit_holds(self, opens, params):
+        with pytest.raises(psycopg3.OperationalError, match="iterations") as caught:
+            Connection.connect(
+                **params, scram_max_iterations=100, connector_factory=threads.connector(opens)
+            )
+        assert f'"{NAME}", port 5433' in str(caught.value)
+
+    def test_notifications_while_idle(self, opens, params, conn):
+        for kind in threads.kinds("relayed"):
+            connector = threads.connector(opens, kind)
+            with (
+                Connection.connect(**params, connector_factory=connector) as mine,
+                Connection.connect(**params, connector_factory=connector) as other,
+            ):
+                mine.execute("listen here")
+                other.execute("notify here, 'news'")
+                found = [n.payload for n in mine.notifies(timeout=2, stop_after=1)]
+                assert found == ["news"], kind
+
 
 class TestHosts:
     def test_the_second(self, opens, params):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import struct
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ def fed(pieces: list[bytes]) -> tuple[bytes, ScramFilter]:
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({0, len(data), *(at % (len(data) + 1) for at in cuts)})
-    return [data[a:b] for a, b in itertools.pairwise(places)]
+    return [data[a:b] for a, b in pairwise(places)]
 
 
 PLUS, SCRAM = b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256"

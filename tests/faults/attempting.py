@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
+import psycopg3
+from tests.faults import scripted
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
+from tests.listeners import Listener
 
 WORLDS = [THREADS, ASYNCIO, UVLOOP, TRIO]
 TICK = 0.01
@@ -89,13 +92,16 @@ def nothing_left(seconds: float = 3.0) -> Iterator[None]:
 
 @cache
 def _begin_once() -> None:
-    """What a library keeps for good from its first loop on is no leak."""
+    """What libraries keep for good, from a first loop or a first password on, is no leak."""
 
     async def nothing() -> None:
         pass
 
     for world in WORLDS:
         world.run(nothing)
+    place = f"host=127.0.0.1 user=me password={scripted.PASSWORD} sslmode=disable"
+    with Listener(scripted.Scram()) as server:
+        psycopg3.connect(place, port=server.port, autocommit=True).close()
 
 
 def _there() -> set[object]:

@@ -17,6 +17,7 @@ import pytest
 import psycopg3
 from psycopg3 import errors
 from psycopg3.concurrency import threads
+from psycopg3.dialing.adoption import shared_reservation
 from psycopg3.pq import views
 from psycopg3.testing import Cluster
 from tests.faults import scripted
@@ -195,6 +196,7 @@ class TestLimit:
             sock = socket.create_connection((host, port))
             return OnlyBytes(sock) if relayed else sock
 
+        shared_reservation()  # it stays
         with nothing_left(), Listener(Scram(5000)) as server:
             params = to(server, connector_factory=connector)
             psycopg3.connect(**params).close()

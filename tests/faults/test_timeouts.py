@@ -1,0 +1,378 @@
+"""Deadlines: `timeout`, `command_timeout`, `cancel_timeout`: kept, refused, one before the other."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+import psycopg3
+from psycopg3 import errors
+from psycopg3.conninfo import conninfo_to_dict
+from psycopg3.pq import TransactionStatus
+from tests import listeners
+from tests.faults.cells import enter, leave
+from tests.faults.proxy import Proxy
+from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
+from tests.listeners import Listener
+
+WORLDS = [THREADS, ASYNCIO, pytest.param(UVLOOP, marks=pytest.mark.slow), TRIO]
+every_world = pytest.mark.parametrize("world", WORLDS, ids=repr)
+EXACT = 0.3
+
+
+@contextmanager
+def takes(seconds: float) -> Iterator[None]:
+    """Check that the block takes so long, to 0.3 seconds."""
+    begin = time.monotonic()
+    yield
+    assert seconds - 0.02 <= time.monotonic() - begin < seconds + EXACT
+
+
+async def busy(world: World, conn: Any, seconds: float, body: Callable[[], Any]) -> None:
+    """Run `body` while somebody else has the connection for so long."""
+
+    async def others() -> None:
+        cur = await settled(conn.execute(f"select 7 from pg_sleep({seconds})"))
+        assert await settled(cur.fetchone()) == (7,)
+
+    if world.has_tasks:
+
+        async def we() -> None:
+            await world.sleep(0.05)
+            await body()
+
+        await world.together(others, we)
+        return
+    thread = threading.Thread(target=world.run, args=(others,))
+    thread.start()
+    time.sleep(0.05)
+    await body()
+    thread.join()
+
+
+class TestQueryTimeout:
+    def test_it_is_both(self) -> None:
+        ex = errors.QueryTimeout("too late")
+        assert isinstance(ex, TimeoutError)
+        assert isinstance(ex, errors.QueryCanceled)
+        assert isinstance(ex, psycopg3.OperationalError)
+        assert ex.sqlstate == "57014"
+        assert ex.diag.sqlstate is None
+
+    @pytest.mark.parametrize("args", [(), ("too late",), ("too", "late"), (1, "two")])
+    def test_its_text(self, args: tuple[object, ...]) -> None:
+        assert str(errors.QueryTimeout(*args)) == " ".join(map(str, args))
+
+    def test_pickled(self) -> None:
+        ex = errors.QueryTimeout("too late")
+        ex.add_note("a note")
+        again = pickle.loads(pickle.dumps(ex))
+        assert type(again) is errors.QueryTimeout
+        assert (str(again), again.args, again.sqlstate) == ("too late", ("too late",), "57014")
+        assert again.__notes__ == ["a note"]
+
+    def test_unknown_outcome_pickled(self) -> None:
+        again = pickle.loads(pickle.dumps(errors.TransactionOutcomeUnknown("who knows")))
+        assert type(again) is errors.TransactionOutcomeUnknown
+        assert str(again) == "who knows"
+
+    def test_of_a_query(self, dsn: str) -> None:
+        with psycopg3.connect(dsn, autocommit=True) as conn:
+            with pytest.raises(errors.QueryTimeout, match=r"longer than 0\.2 seconds") as caught:
+                conn.execute("select pg_sleep(30)", timeout=0.2)
+            assert caught.value.__cause__ is None
+            assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+
+
+@every_world
+class TestTimeout:
+    def test_execute(self, world: World, dsn: str, eye: psycopg3.Connection[Any]) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn))
+            with takes(0.2), pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute("select pg_sleep(30)", timeout=0.2))
+            assert conn.pgconn.transaction_status == TransactionStatus.INERROR
+            query = "select count(*) from pg_stat_activity where pid = %s and state = 'active'"
+            assert eye.execute(query, [conn.pgconn.backend_pid]).fetchone() == (0,)
+            await settled(conn.rollback())
+            cur = await settled(conn.execute("select 7", timeout=5))
+            assert await settled(cur.fetchone()) == (7,)
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_executemany(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True))
+            cur = conn.cursor()
+            with takes(0.2), pytest.raises(errors.QueryTimeout):
+                await settled(cur.executemany("select pg_sleep(%s)", [(0.01,)] * 1000, timeout=0.2))
+            await settled(cur.execute("select 7"))
+            assert await settled(cur.fetchone()) == (7,)
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_its_turn_does_not_come(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True))
+
+            async def we() -> None:
+                with takes(0.2), pytest.raises(errors.QueryTimeout):
+                    await settled(conn.execute("select 8", timeout=0.2))
+
+            await busy(world, conn, 0.6, we)
+            assert not conn.lock.locked()
+            cur = await settled(conn.execute("select 9"))
+            assert await settled(cur.fetchone()) == (9,)
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_its_turn_counts(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True))
+
+            async def we() -> None:
+                with takes(0.5), pytest.raises(errors.QueryTimeout):
+                    await settled(conn.execute("select pg_sleep(30)", timeout=0.5))
+
+            await busy(world, conn, 0.3, we)
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_the_next_in_line(self, world: World, dsn: str) -> None:
+        """Who gives up waiting is passed over, and nobody else is."""
+        if not world.has_tasks:
+            pytest.skip("threads have no line")
+
+        async def body() -> None:
+            conn = await world.connect(dsn, autocommit=True)
+            answers = []
+
+            async def ask(number: int, **timeout: float) -> None:
+                try:
+                    cur = await conn.execute("select %s", [number], **timeout)
+                    answers.append(*await cur.fetchone())
+                except errors.QueryTimeout:
+                    answers.append(-number)
+
+            async def we() -> None:
+                await world.together(
+                    lambda: ask(1), lambda: ask(2, timeout=0.1), lambda: ask(3), lambda: ask(4)
+                )
+
+            await busy(world, conn, 0.3, we)
+            assert answers == [-2, 1, 3, 4]
+            await conn.close()
+
+        world.run(body)
+
+    def test_before_the_command_timeout(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True, command_timeout=0.1))
+            await settled(conn.execute("select pg_sleep(0.3)", timeout=5))
+            await settled(conn.execute("select pg_sleep(0.3)", timeout=math.inf))
+            conn.command_timeout = 30
+            with takes(0.2), pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute("select pg_sleep(30)", timeout=0.2))
+            conn.command_timeout = None
+            await settled(conn.execute("select pg_sleep(0.1)"))
+            conn.command_timeout = 0.2
+            with takes(0.2), pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute("select pg_sleep(30)", timeout=None))
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_in_a_block(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True, command_timeout=0.2))
+            block = conn.transaction()
+            await settled(enter(block))
+            with takes(0.2), pytest.raises(errors.QueryTimeout) as caught:
+                await settled(conn.execute("select pg_sleep(30)"))
+            await settled(leave(block, caught.value))
+            assert conn.pgconn.transaction_status == TransactionStatus.IDLE
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_a_very_long_one(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True, timeout=1e10))
+            cur = await settled(conn.execute("select 7", timeout=1e10))
+            assert await settled(cur.fetchone()) == (7,)
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_listening_is_not_under_the_command_timeout(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True, command_timeout=0.1))
+            notifies = conn.notifies(timeout=0.4)
+            with takes(0.4):
+                await settled(anext(notifies, None) if world.has_tasks else next(notifies, None))
+            await settled(conn.close())
+
+        world.run(body)
+
+
+NONSENSE = [0, -1, -0.5, math.nan, -math.inf]
+
+
+@pytest.mark.parametrize("seconds", NONSENSE)
+@pytest.mark.parametrize("world", [THREADS, ASYNCIO, TRIO], ids=repr)
+class TestNonsense:
+    def test_in_a_call(self, world: World, seconds: float, dsn: str, proxy: Proxy) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn)))
+            sent = proxy.passed["server"]
+            for call in (
+                lambda: conn.execute("select 1", timeout=seconds),
+                lambda: conn.cursor().executemany("select %s", [(1,)], timeout=seconds),
+                lambda: conn.commit(timeout=seconds),
+                lambda: conn.rollback(timeout=seconds),
+                lambda: conn.cancel_safe(timeout=seconds),
+            ):
+                with pytest.raises(psycopg3.ProgrammingError, match="timeout"):
+                    await settled(call())
+            assert proxy.passed["server"] == sent
+            assert proxy.taken == 1
+            assert not conn.lock.locked()
+            cur = await settled(conn.execute("select 7"))
+            assert await settled(cur.fetchone()) == (7,)
+            await settled(conn.close())
+
+        world.run(body)
+
+    @pytest.mark.parametrize("name", ["timeout", "command_timeout", "cancel_timeout"])
+    def test_to_connect(
+        self, world: World, name: str, seconds: float, dsn: str, proxy: Proxy
+    ) -> None:
+        if (name, seconds) == ("cancel_timeout", 0):
+            pytest.skip("it means: at once")
+
+        async def body() -> None:
+            with pytest.raises(psycopg3.ProgrammingError, match="timeout"):
+                await settled(world.connect(proxy.dsn(dsn), **{name: seconds}))
+            assert proxy.taken == 0
+
+        world.run(body)
+
+    def test_for_all_commands(self, world: World, seconds: float, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn))
+            conn.command_timeout = seconds
+            with pytest.raises(psycopg3.ProgrammingError, match="timeout"):
+                await settled(conn.execute("select 1"))
+            assert conn.pgconn.transaction_status == TransactionStatus.IDLE
+            conn.command_timeout = None
+            await settled(conn.close())
+
+        world.run(body)
+
+
+@pytest.mark.parametrize("seconds", [-1, math.nan, math.inf])
+def test_nonsense_for_cancellation(seconds: float, dsn: str) -> None:
+    with psycopg3.connect(dsn) as conn:
+        with pytest.raises(psycopg3.ProgrammingError, match="cancel_timeout"):
+            conn.cancel_timeout = seconds
+        assert conn.cancel_timeout == 2.0
+
+
+@every_world
+class TestConnect:
+    @pytest.fixture
+    def mute(self) -> Iterator[int]:
+        with Listener(listeners.mute) as listener:
+            yield listener.port
+
+    @pytest.mark.parametrize("hosts", [1, 3])
+    def test_the_timeout_is_for_all_hosts(self, world: World, hosts: int, mute: int) -> None:
+        async def body() -> None:
+            with takes(0.4), pytest.raises(errors.ConnectionTimeout, match=r"0\.4 seconds"):
+                await settled(
+                    world.connect(host=["127.0.0.1"] * hosts, port=mute, user="me", timeout=0.4)
+                )
+
+        world.run(body)
+
+    def test_the_next_host_in_time(self, world: World, dsn: str) -> None:
+        params = conninfo_to_dict(dsn)
+
+        async def body() -> None:
+            with listeners.refusing() as port:
+                hosts = {"host": ["127.0.0.1", params["host"]], "port": [port, params["port"]]}
+                conn = await settled(world.connect(**{**params, **hosts}, timeout=5))
+            await settled(conn.close())
+
+        world.run(body)
+
+
+@every_world
+@pytest.mark.parametrize("seconds", [0, 0.3])
+def test_the_budget_is_kept(world: World, seconds: float, dsn: str, proxy: Proxy) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(proxy.dsn(dsn), cancel_timeout=seconds))
+        proxy.freeze()
+        with takes(0.1 + seconds), pytest.raises(errors.QueryTimeout):
+            await settled(conn.execute("select pg_sleep(30)", timeout=0.1))
+        assert conn.closed and conn.broken
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@pytest.mark.slow
+@every_world
+def test_the_default_budget(world: World, dsn: str, proxy: Proxy) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(proxy.dsn(dsn)))
+        proxy.freeze()
+        with takes(2.2), pytest.raises(errors.QueryTimeout):
+            await settled(conn.execute("select pg_sleep(30)", timeout=0.2))
+        assert conn.closed and conn.broken
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@every_world
+def test_half_a_message(world: World, dsn: str, proxy: Proxy) -> None:
+    """What is too large to be sent at once stands still in the middle: nothing can follow it."""
+
+    async def body() -> None:
+        conn = await settled(world.connect(proxy.dsn(dsn), cancel_timeout=0.3))
+        proxy.freeze(after=1_000_000, to="server")
+        with takes(0.5), pytest.raises(errors.QueryTimeout):
+            await settled(conn.execute("select %s::bytea", [b"x" * 30_000_000], timeout=0.2))
+        assert conn.closed and conn.broken
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@every_world
+def test_a_parameter_that_is_refused_in_the_middle(world: World, dsn: str) -> None:
+    """What executemany() has sent already takes long: it is cancelled, and the connection kept."""
+
+    async def body() -> None:
+        conn = await settled(world.connect(dsn, autocommit=True, cancel_timeout=1))
+        params = [(0.1,)] * 50 + [(object(),)]
+        with takes(0), pytest.raises(psycopg3.ProgrammingError):
+            await settled(conn.cursor().executemany("select pg_sleep(%s)", params))
+        assert not conn.closed
+        cur = await settled(conn.execute("select 7"))
+        assert await settled(cur.fetchone()) == (7,)
+        await settled(conn.close())
+
+    world.run(body)
