@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from . import errors as e
 from . import scram
-from .concurrency.threads import Errand, native
+from .concurrency.threads import Chore, Errand, native
 from .conninfo import SCRAM_MAX_ITERATIONS
 from .pq import ConnStatus, ExecStatus, PGconn, PollingStatus
 from .pq.failed import FailedPGconn
@@ -113,10 +113,11 @@ def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatu
         return pgconn.connect_poll()
     if step is scram.Step.ASIDE:
         # If the caller leaves, libpq's connection closes when the call returns: see `pq.handle`.
-        return (yield from errand_gen(native(pgconn.connect_poll)))
+        polled: PollingStatus = yield from errand_gen(native(pgconn.connect_poll), Chore)
+        return polled
     if step is scram.Step.PAUSE:
         # The descriptor stays readable: waiting for it would be no waiting.
-        yield from errand_gen(partial(sleep, _PAUSE))
+        yield from errand_gen(partial(sleep, _PAUSE), Chore)
     return PollingStatus.READING
 
 
@@ -262,12 +263,15 @@ def cancel_gen(cancel_conn: PGcancelConn, *, timeout: float = 0) -> WaitGen[None
                 )
 
 
-def errand_gen(func: Callable[[], T]) -> WaitGen[T]:
+def errand_gen(func: Callable[[], T], kind: type[Errand[T]] = Errand) -> WaitGen[T]:
     """Run a call that blocks inside C in a thread of its own, and wait for its end.
 
     The caller may leave at any time: the thread owns what it works on and ends by itself.
+
+    Args:
+        kind: `Chore` for a call that only computes.
     """
-    with Errand(func) as errand:
+    with kind(func) as errand:
         while not errand.done():
             yield errand.fileno(), Wait.R
         return errand.result()

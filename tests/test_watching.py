@@ -348,7 +348,7 @@ async def test_many_dropped_connections(dsn, other):
     gc.collect()
     await anyio.sleep(0.1)
     fds, objects = descriptors(), len(gc.get_objects())
-    await drop(300)
+    await drop(1000)
     gc.collect()
     await until(lambda: other.execute(count).fetchone()[0] == 0, seconds=10)
     assert descriptors() == fds

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import cache
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
-__all__ = ["Library", "Lock", "assign", "current", "settled", "shield", "Errand", "native"]
+__all__ = ["Library", "Lock", "assign", "current", "settled", "shield", "Errand", "Chore", "native"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -184,6 +184,8 @@ class Errand(Generic[T]):
     EXIT_GRACE = 2.0
     """Seconds, in all, that the end of the program waits for calls that are running."""
 
+    _crew: ClassVar[_Crew]
+
     def __init__(self, func: Callable[..., T], *args: Any) -> None:
         from socket import socketpair
 
@@ -193,7 +195,7 @@ class Errand(Generic[T]):
         self._done = False
         self._ear, self._bell = socketpair()
         try:
-            _crew.take(self)
+            self._crew.take(self)
         except BaseException:
             self._ear.close()
             self._bell.close()
@@ -225,7 +227,7 @@ class Errand(Generic[T]):
         May be called twice, and when the call is done.
         """
         self._ear.close()
-        if _crew.dismiss(self):
+        if self._crew.dismiss(self):
             self._bell.close()
             self._call = None
 
@@ -249,6 +251,10 @@ class Errand(Generic[T]):
         with suppress(OSError):
             self._bell.send(b"!")
         self._bell.close()
+
+
+class Chore(Errand[T]):
+    """An errand that only computes, and so will end: it needn't queue behind calls that hang."""
 
 
 def native(func: Callable[[], T]) -> Callable[[], T]:
@@ -326,21 +332,28 @@ class _Crew:
                 if errand is None:
                     self._threads.discard(threading.current_thread())
 
-    def join(self) -> None:
-        """Wait for those who are out, for a bounded time.
-
-        OpenSSL cleans up when the process exits; a thread that is inside it then crashes: it did
-        in 13 of 15 trials.
-        """
+    def join(self, deadline: float) -> None:
+        """Wait for those who are out, until `deadline` (of `time.monotonic`)."""
         with self._lock:
             self._queue.clear()
             threads = list(self._threads)
-        deadline = monotonic() + Errand.EXIT_GRACE
         for thread in threads:
             thread.join(max(0.0, deadline - monotonic()))
 
 
-_crew = _Crew()
-atexit.register(_crew.join)
+def _join() -> None:
+    """Wait for all who are out, for a bounded time.
+
+    OpenSSL cleans up when the process exits; a thread that is inside it then crashes: it did in 13
+    of 15 trials.
+    """
+    deadline = monotonic() + Errand.EXIT_GRACE
+    for kind in (Chore, Errand):
+        kind._crew.join(deadline)
+
+
+Errand._crew, Chore._crew = _Crew(), _Crew()
+atexit.register(_join)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_crew.reset)
+    os.register_at_fork(after_in_child=Errand._crew.reset)
+    os.register_at_fork(after_in_child=Chore._crew.reset)

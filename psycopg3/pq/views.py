@@ -56,6 +56,15 @@ def view_of(pgconn: PGconn) -> View | None:
     return TlsView(openssl, pointer) if pointer else None
 
 
+def duplicate(fd: int) -> _socket.socket:
+    """A socket object, to be closed, over a duplicate of a descriptor; its family is of no matter."""
+    # One step of C: between any two of Python's a signal's handler may raise, and a descriptor that
+    # belongs to no object yet would stay open.
+    made = partial(socket.SocketType, socket.AF_INET, socket.SOCK_STREAM, 0)
+    (sock,) = map(made, map(socket.dup, (fd,)))
+    return sock
+
+
 class PlainView:
     """A socket that nothing encrypts. More may come between our look and libpq's read."""
 
@@ -67,8 +76,7 @@ class PlainView:
     def peek(self) -> bytes | None:
         """What is there to read, None for nothing yet, b"" for an end or an error."""
         # By a duplicate: a signal's handler that raises here leaves libpq its own. 3 µs.
-        # The family is of no matter.
-        with socket.fromfd(self._pgconn.socket, socket.AF_INET, socket.SOCK_STREAM) as sock:
+        with closing(duplicate(self._pgconn.socket)) as sock:
             sock.settimeout(0)
             try:
                 return sock.recv(_SIZE, socket.MSG_PEEK)

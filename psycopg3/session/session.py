@@ -82,18 +82,21 @@ class Session:
         pgconn.notice_handler = _notice_receiver(weakref.ref(self.notices), weakref.ref(pgconn))
 
     def __del__(self, _finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        # At the end of the program libpq may be gone already. A half-built object, or one inherited
-        # by fork, has nothing to warn of.
-        if _finalizing() or getattr(self, "_closed", True) or self._pid != os.getpid():
-            return
-        if getattr(self.pgconn, "status", ConnStatus.BAD) == ConnStatus.BAD:
-            return
-        warnings.warn(
-            f"{self!r} was deleted while still open: call close(), or use it in a 'with' block",
-            ResourceWarning,
-            stacklevel=2,
-            source=self,
-        )
+        # A half-built object, or one inherited by fork, has nothing to warn of.
+        try:
+            if getattr(self, "_closed", True) or self._pid != os.getpid():
+                return
+            if getattr(self.pgconn, "status", ConnStatus.BAD) == ConnStatus.BAD:
+                return
+            warnings.warn(
+                f"{self!r} was deleted while still open: call close(), or use it in a 'with' block",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+        except (AttributeError, TypeError):
+            if not _finalizing():  # the end of the program takes the modules away bit by bit
+                raise
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
@@ -275,8 +278,8 @@ class Session:
             self.deliver()
 
     def lost(self) -> None:
-        """Take note that the server has left."""
-        self._lost = True
+        """Take note that the server has left, unless that was our wish."""
+        self._lost |= not self._closed
         self.tell_closed()
 
     # -- commands --------------------------------------------------------------------------
