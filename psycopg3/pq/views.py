@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 import socket
-from functools import cache
+from contextlib import closing
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import OperationalError
@@ -12,6 +13,7 @@ from .binding import lib
 from .pgconn import PGconn
 
 if TYPE_CHECKING:
+    import _socket
     import ctypes
 
 # More than libpq reads at once, and than it takes for a message while it connects.

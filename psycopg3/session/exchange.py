@@ -100,8 +100,9 @@ class Exchange:
 
     def enter(self) -> None:
         """Open a pipeline: from here on results are owed."""
-        self.pgconn.enter_pipeline_mode()
+        # In this order: interrupted in between, it is known that there is something to leave.
         self.pipelined = True
+        self.pgconn.enter_pipeline_mode()
 
     def sync_gen(self) -> WaitGen[None]:
         """Settle all that is owed; in a pipeline this ends the implicit transaction."""
