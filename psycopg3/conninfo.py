@@ -152,10 +152,10 @@ def timeout_from_conninfo(params: Mapping[str, Any]) -> int:
     return max(seconds, MIN_CONNECT_TIMEOUT) if seconds > 0 else DEFAULT_CONNECT_TIMEOUT
 
 
-# The parameters that the driver itself goes by.
+# The parameters that the driver itself goes by: hosts, time, options, keepalives.
 _DRIVERS = frozenset({
     *("host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts"),
-    *("connect_timeout", "options"),
+    *("connect_timeout", "options", "keepalives", *KEEPALIVES),
 })  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def with_keepalives(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_service(params: Mapping[str, Any]) -> dict[str, Any]:
-    """`params`, and what the service that they, or PGSERVICE, name says of hosts, time and options.
+    """`params`, and what the service that they, or PGSERVICE, name says of what the driver goes by.
 
     What is given comes before the service file's, and that before the environment's, as in libpq.
     All else that is in the file libpq finds there itself.

@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 
 from psycopg3 import OperationalError, ProgrammingError, pq
 from psycopg3.conninfo import (
+    KEEPALIVES,
     conninfo_to_dict,
     get_param,
     make_conninfo,
     rehearse,
+    scram_limit_from_conninfo,
     timeout_from_conninfo,
+    with_keepalives,
     with_service,
 )
 
@@ -402,6 +405,29 @@ def test_timeout_absent(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_timeout_that_is_no_number(value: object) -> None:
     with pytest.raises(ProgrammingError, match="connect_timeout=.*expected a number of seconds"):
         timeout_from_conninfo({"connect_timeout": value})
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "limit"),
+    [("", 1_000_000), ("scram_max_iterations=4096", 4096), ("scram_max_iterations=''", 1_000_000)],
+)
+def test_scram_limit(conninfo: str, limit: int) -> None:
+    assert scram_limit_from_conninfo(conninfo_to_dict(conninfo)) == limit
+
+
+@pytest.mark.parametrize("value", [0, -1, "x", "1.5", 1e6, "\u0665"])
+def test_scram_limit_that_is_none(value: object) -> None:
+    with pytest.raises(ProgrammingError, match="scram_max_iterations=.*whole number above 0"):
+        scram_limit_from_conninfo({"scram_max_iterations": value})
+
+
+def test_keepalives() -> None:
+    given = {"host": "h", "keepalives_idle": 5, "keepalives_count": "0"}
+    assert with_keepalives({}) == KEEPALIVES
+    assert with_keepalives(given) == {**given, "keepalives_interval": "10"}
+    for off in (0, "0", False):
+        assert with_keepalives({"keepalives": off}) == {"keepalives": off}
+    assert with_keepalives({"keepalives": "1"}) == {"keepalives": "1", **KEEPALIVES}
 
 
 # -- what libpq would use ------------------------------------------------------------------

@@ -44,6 +44,7 @@ class AsyncRunner(Session):
     def __init__(self, pgconn: PGconn, *, wait: AsyncWaitFunc | None = None):
         super().__init__(pgconn)
         self._own_wait = wait
+        self._underway = False
         self._library = running_library()
         self._settle_in(self._library.place())
         forks.register(self)
@@ -126,11 +127,18 @@ class AsyncRunner(Session):
             interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no
                 clock.
         """
+        if self._underway and self.exchange.unsettled:
+            # An exception struck where another one was being handled, in between two lines.
+            await self._library.shield(self._recover, True)
+        self._underway = True
         before = self.exchange.last
         try:
-            return await self._watcher.wait(gen, interval)  # type: ignore[no-any-return]
+            value: T = await self._watcher.wait(gen, interval)
+            self._underway = False
+            return value
         except BaseException as first:
             ex = await self._rest_after(first) if self.exchange.unsettled else first
+            self._underway = False
             unknown = fate(self, ex, before)
             if self.broken:
                 self.notices.remember(ex)

@@ -148,7 +148,8 @@ class Connection(Runner, Generic[Row]):
             **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
                 may be lists. `password` may be a function that returns it, or a coroutine
                 function: it is called once for each connection. `server_settings` is a dict
-                of the server's settings for this session.
+                of the server's settings for this session. `scram_max_iterations` is how often
+                a server may have the password hashed, by default 1,000,000 times.
 
         Raises:
             ProgrammingError: a parameter that libpq doesn't know, or that is malformed, or that

@@ -87,13 +87,14 @@ class Handle:
 
     def _free(self) -> bool:
         """Free the object unless that is done; says whether it was done now."""
+        if self._pid != self._getpid():
+            self._owned.clear()
         try:
-            pointer = self._owned.pop()
+            # One step of C: a signal's handler that raises right after the pop would leave the
+            # object to nobody, socket and all.
+            next(map(self._release, map(list.pop, (self._owned,))))
         except IndexError:
             return False
-        if self._pid != self._getpid():
-            return False
-        self._release(pointer)
         return True
 
     def __del__(self) -> None:

@@ -20,7 +20,7 @@ import pytest
 import trio
 
 from psycopg3.concurrency import tasks, threads
-from psycopg3.concurrency.threads import Errand, Lock
+from psycopg3.concurrency.threads import Chore, Errand, Lock
 from psycopg3.waiting import Wait, WaitGen, wait_async, wait_select, wait_trio
 
 T = Any
@@ -314,6 +314,20 @@ def test_errands_are_bounded(limit: int, monkeypatch: pytest.MonkeyPatch) -> Non
         errands[name].leave()
     assert (order if limit == 1 else sorted(order)) == [0, 1, 2, 4, 5]
     eventually(lambda: threading.active_count() == before)
+
+
+def test_chores_do_not_queue_behind_errands_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Errand, "LIMIT", 1)
+    go = threading.Event()
+    hanging = [Errand(go.wait, 10) for _ in range(3)]
+    with Chore(lambda: 7) as chore:
+        eventually(chore.done)
+        assert chore.result() == 7
+    assert not any(errand.done() for errand in hanging)
+    go.set()
+    for errand in hanging:
+        errand.leave()
+    eventually(lambda: "psycopg3-errand" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_errand_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:

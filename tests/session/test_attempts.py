@@ -687,6 +687,50 @@ class TestService:
             Attempts({"service": "other"})
 
 
+def keepalives(conn):
+    """What TCP does on a connection: whether anything, and idle, interval, count."""
+    with socket.fromfd(conn.pgconn.socket, socket.AF_INET, socket.SOCK_STREAM) as sock:
+        idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", 0))
+        names = (idle, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        on = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        return on, *(sock.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+
+
+class TestKeepalives:
+    @pytest.fixture
+    def place(self, listen):
+        params = {"host": LOCAL, "port": listen(listeners.primary).port, "autocommit": True}
+        return {**params, "sslmode": "disable", "gssencmode": "disable"}
+
+    def test_by_default(self, place):
+        with psycopg3.connect(**place) as conn:
+            assert keepalives(conn) == (True, 60, 10, 6)
+
+    def test_given(self, place):
+        with psycopg3.connect(**place, keepalives_idle=7, keepalives_count=3) as conn:
+            assert keepalives(conn) == (True, 7, 10, 3)
+            given = {"keepalives_idle": "7", "keepalives_count": "3"}
+            assert given.items() <= conn.info.get_parameters().items()
+
+    def test_off(self, place):
+        with psycopg3.connect(**place, keepalives=0) as conn:
+            assert not keepalives(conn)[0]
+
+    def test_by_a_service(self, place, tmp_path, monkeypatch):
+        (tmp_path / "services").write_text("[mine]\nkeepalives_idle=9\n")
+        monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+        with psycopg3.connect(**place, service="mine") as conn:
+            assert keepalives(conn) == (True, 9, 10, 6)
+
+    def test_dsn_does_not_speak_of_them(self, place):
+        with psycopg3.connect(**place) as conn:
+            assert "keepalives" not in conn.info.dsn
+
+    def test_unix_socket(self, dsn):
+        with psycopg3.connect(dsn) as conn:
+            assert "keepalives" not in conn.info.dsn
+
+
 class TestLog:
     def test_several(self, listen, refused, caplog):
         port = listen(listeners.primary).port

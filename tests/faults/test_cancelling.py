@@ -1,0 +1,411 @@
+"""cancel() and cancel_safe(), and the cancel requests of recoveries: from anywhere, over anything."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import pytest
+import trio
+
+import psycopg3
+from psycopg3 import errors, pq
+from psycopg3.testing import Cluster
+from tests.faults.cells import Script, alarm
+from tests.faults.proxy import Proxy
+from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
+from tests.listeners import SSL_REQUEST
+
+WORLDS = [THREADS, ASYNCIO, pytest.param(UVLOOP, marks=pytest.mark.slow), TRIO]
+every_world = pytest.mark.parametrize("world", WORLDS, ids=repr)
+every_call = pytest.mark.parametrize("name", ["cancel", "cancel_safe"])
+
+CANCEL_REQUEST = 80877102
+
+
+async def during(world: World, conn: Any, body: Callable[[], Any]) -> None:
+    """Run `body` during a query of somebody else's, which is to be cancelled."""
+
+    async def ask() -> None:
+        with pytest.raises(errors.QueryCanceled) as caught:
+            await settled(conn.execute("select pg_sleep(30)"))
+        assert type(caught.value) is errors.QueryCanceled
+
+    if world.has_tasks:
+
+        async def we() -> None:
+            await world.sleep(0.1)
+            await body()
+
+        await world.together(ask, we)
+        return
+
+    failures: list[BaseException] = []
+
+    def we_do() -> None:
+        time.sleep(0.1)
+        try:
+            world.run(body)
+        except BaseException as ex:
+            failures.append(ex)
+
+    thread = threading.Thread(target=we_do)
+    thread.start()
+    await ask()
+    thread.join()
+    assert failures == []
+
+
+@contextmanager
+def counted(world: World) -> Iterator[list[None]]:
+    """Counts how often the loop waits."""
+    turns: list[None] = []
+    if world is TRIO:
+
+        class Count(trio.abc.Instrument):
+            def before_io_wait(self, timeout: float) -> None:
+                turns.append(None)
+
+        instrument = Count()
+        trio.lowlevel.add_instrument(instrument)
+        yield turns
+        trio.lowlevel.remove_instrument(instrument)
+    elif world is ASYNCIO:
+        loop: Any = asyncio.get_running_loop()
+        select = loop._selector.select
+        loop._selector.select = lambda timeout: turns.append(None) or select(timeout)
+        yield turns
+        loop._selector.select = select
+    else:
+        yield [None] * 10  # uvloop doesn't tell
+
+
+async def cancelled_repeatedly(world: World, coroutine: Any) -> None:
+    """Cancel a query ten times, 0.02 seconds apart."""
+    if world is TRIO:
+        with trio.move_on_after(0.05), trio.move_on_after(0.07), trio.move_on_after(0.09):
+            await coroutine
+        return
+    task = asyncio.ensure_future(coroutine)
+    for _ in range(10):
+        await asyncio.sleep(0.02)
+        task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def is_well(conn: Any) -> bool:
+    cur = await settled(conn.execute("select 7"))
+    return bool(await settled(cur.fetchone()) == (7,))
+
+
+@every_world
+@every_call
+def test_from_a_task_or_thread(world: World, name: str, dsn: str) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(dsn, autocommit=True))
+
+        async def cancel() -> None:
+            await settled(getattr(conn, name)())
+
+        await during(world, conn, cancel)
+        assert await is_well(conn)
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@every_world
+def test_from_a_thread_of_its_own(world: World, dsn: str) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(dsn, autocommit=True))
+        with Script((0.1, conn.cancel)), pytest.raises(errors.QueryCanceled):
+            await settled(conn.execute("select pg_sleep(30)"))
+        assert await is_well(conn)
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@pytest.mark.parametrize("name", ["cancel", "cancel_safe"])
+def test_from_a_signal_s_handler(name: str, dsn: str) -> None:
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        before = signal.signal(signal.SIGALRM, lambda *_: getattr(conn, name)())
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(errors.QueryCanceled):
+                conn.execute("select pg_sleep(30)")
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert conn.execute("select 7").fetchone() == (7,)
+
+
+@every_world
+@every_call
+def test_of_nothing(world: World, name: str, dsn: str) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(dsn, autocommit=True))
+        await settled(getattr(conn, name)())
+        assert await is_well(conn)
+        await settled(conn.close())
+        await settled(getattr(conn, name)())
+
+    world.run(body)
+
+
+@every_world
+@every_call
+def test_of_a_lost_connection(world: World, name: str, dsn: str, proxy: Proxy) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+        proxy.reset()
+        with pytest.raises(psycopg3.OperationalError):
+            await settled(conn.execute("select 1"))
+        taken = proxy.taken
+        await settled(getattr(conn, name)())
+        assert proxy.taken == taken
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@every_world
+@pytest.mark.parametrize("newcomers", ["mute", "frozen"])
+def test_no_answer(world: World, newcomers: str, dsn: str, proxy: Proxy) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+        if newcomers == "mute":
+            proxy.newcomers("mute")
+        else:
+            proxy.freeze()
+        begin = time.monotonic()
+        with pytest.raises(errors.CancellationTimeout):
+            await settled(conn.cancel_safe(timeout=0.3))
+        assert 0.28 <= time.monotonic() - begin < 0.6
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@every_world
+@pytest.mark.parametrize("newcomers", ["refuse", "reset"])
+@every_call
+def test_not_delivered(world: World, newcomers: Any, name: str, dsn: str, proxy: Proxy) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+        proxy.newcomers(newcomers)
+        # libpq's PQcancel takes a reset that follows its request for the server's answer.
+        may_pass = newcomers == "reset" and (name == "cancel" or pq.version() < 170000)
+        try:
+            await settled(getattr(conn, name)())
+            assert may_pass
+        except psycopg3.OperationalError as ex:
+            assert not isinstance(ex, errors.CancellationTimeout)
+        assert await is_well(conn)
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@every_world
+@every_call
+def test_over_tls(world: World, name: str, tls_cluster: Cluster) -> None:
+    """With libpq 17 and newer cancel_safe() is as encrypted as the connection, with all recoveries."""
+    if not tls_cluster.ca_file:
+        pytest.skip("the server has no TLS")
+
+    async def body() -> None:
+        with Proxy((tls_cluster.host, tls_cluster.port)) as proxy:
+            dsn = proxy.dsn(tls_cluster.dsn, sslmode="verify-full", sslrootcert=tls_cluster.ca_file)
+            conn = await settled(world.connect(dsn, autocommit=True))
+            assert conn.pgconn.ssl_in_use
+
+            async def cancel() -> None:
+                await settled(getattr(conn, name)())
+
+            await during(world, conn, cancel)
+            assert await is_well(conn)
+            with pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute("select pg_sleep(30)", timeout=0.1))
+            assert await is_well(conn)
+            openings = [struct.unpack("!ii", opening)[1] for opening in proxy.openings]
+            can_encrypt = pq.version() >= 170000
+            by_recovery = SSL_REQUEST if can_encrypt else CANCEL_REQUEST
+            by_call = by_recovery if name == "cancel_safe" else CANCEL_REQUEST
+            assert openings == [SSL_REQUEST, by_call, by_recovery]
+            await settled(conn.close())
+
+    world.run(body)
+
+
+class TestRecovery:
+    """The cancel requests of interrupted queries."""
+
+    @every_world
+    def test_one_without_an_answer_is_never_left_behind(
+        self, world: World, dsn: str, proxy: Proxy
+    ) -> None:
+        """It might strike any query to come: although this one ends by itself, there is none."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True, cancel_timeout=0.5))
+            proxy.newcomers("mute")
+            begin = time.monotonic()
+            with pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute("select pg_sleep(0.2)", timeout=0.1))
+            assert 0.55 < time.monotonic() - begin < 1
+            assert conn.closed and conn.broken
+            await settled(conn.close())
+
+        world.run(body)
+
+    @every_world
+    def test_refused(self, world: World, dsn: str, proxy: Proxy) -> None:
+        """No second connection is to be had: the query may still end by itself."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True, cancel_timeout=0.8))
+            proxy.newcomers("refuse")
+            with pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute("select pg_sleep(0.3)", timeout=0.1))
+            assert not conn.closed
+            assert await is_well(conn)
+            await settled(conn.close())
+
+        world.run(body)
+
+    @every_world
+    def test_it_overtakes_its_query(self, world: World, dsn: str, proxy: Proxy) -> None:
+        """The request finds the server idle, and is lost: there must be another."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+            proxy.stall()
+            with Script((0.3, proxy.thaw)), pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute("select pg_sleep(30)", timeout=0.1))
+            assert proxy.taken > 2
+            assert not conn.closed
+            assert await is_well(conn)
+            await settled(conn.close())
+
+        world.run(body)
+
+    @every_world
+    def test_slow(self, world: World, dsn: str, proxy: Proxy) -> None:
+        """The next query starts when the request has been heard, and not before."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+            proxy.delay = 0.05
+            for _ in range(3):
+                with pytest.raises(errors.QueryTimeout):
+                    await settled(conn.execute("select pg_sleep(30)", timeout=0.12))
+                assert await is_well(conn)
+            await settled(conn.close())
+
+        world.run(body)
+
+    @every_world
+    def test_a_large_answer_is_dropped(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True))
+            query = "select repeat('x', 1000), n from generate_series(1, 10000000) n"
+            begin = time.monotonic()
+            with pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute(query, timeout=0.1))
+            assert time.monotonic() - begin < 1.5
+            assert await is_well(conn)
+            await settled(conn.close())
+
+        world.run(body)
+
+    @every_world
+    def test_copies_are_ended(self, world: World, dsn: str) -> None:
+        """execute() refuses them; what they had begun is over."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True))
+            for query in ("copy (select 1) to stdout", "copy pg_am from stdin"):
+                with pytest.raises(psycopg3.ProgrammingError, match="COPY"):
+                    await settled(conn.execute(query))
+                assert await is_well(conn)
+            await settled(conn.close())
+
+        world.run(body)
+
+    @every_world
+    @pytest.mark.parametrize("by", ["scope", "repeated"])
+    def test_nobody_spins(self, world: World, by: str, dsn: str, proxy: Proxy) -> None:
+        """In a recovery of 0.8 seconds there are few wake-ups, also where cancellations rain."""
+        if not world.has_tasks:
+            pytest.skip("nobody cancels a thread")
+
+        async def body() -> None:
+            conn = await world.connect(proxy.dsn(dsn), autocommit=True, cancel_timeout=0.8)
+            proxy.freeze()
+            cpu = time.process_time()
+            with counted(world) as turns:
+                if by == "scope":
+                    with anyio.move_on_after(0.05):
+                        await conn.execute("select pg_sleep(30)")
+                else:
+                    await cancelled_repeatedly(world, conn.execute("select pg_sleep(30)"))
+            assert 5 < len(turns) < 100
+            assert time.process_time() - cpu < 0.4
+            assert conn.closed
+            await conn.close()
+
+        world.run(body)
+
+    def test_a_second_ctrl_c_closes_at_once(self, dsn: str, proxy: Proxy) -> None:
+        first, second = KeyboardInterrupt("first"), KeyboardInterrupt("second")
+        given = iter([first, second])
+
+        def handler(*_: object) -> None:
+            raise next(given)
+
+        conn = psycopg3.connect(proxy.dsn(dsn), autocommit=True)
+        before = signal.signal(signal.SIGALRM, handler)
+        begin = time.monotonic()
+        try:
+            with Script((0.05, proxy.freeze)):
+                signal.setitimer(signal.ITIMER_REAL, 0.1, 0.2)
+                with pytest.raises(KeyboardInterrupt) as caught:
+                    conn.execute("select pg_sleep(30)")
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert caught.value is second
+        assert caught.value.__context__ is first
+        assert 0.28 < time.monotonic() - begin < 0.6
+        assert conn.closed and conn.broken
+        assert not conn.lock.locked()
+        conn.close()
+
+    def test_an_exception_that_is_the_driver_s(self, dsn: str) -> None:
+        """A handler may raise anything, also an error of ours: the query is cancelled all the same."""
+        with psycopg3.connect(dsn, autocommit=True) as conn:
+            given = psycopg3.InterfaceError("of a handler")
+            with alarm(0.1, given), pytest.raises(psycopg3.InterfaceError) as caught:
+                conn.execute("select pg_sleep(30)")
+            assert caught.value is given
+            assert conn.execute("select 7").fetchone() == (7,)
+
+    def test_while_notices_are_handled(self, dsn: str) -> None:
+        """An exception that strikes inside a handler, which libpq called, comes out as well."""
+        with psycopg3.connect(dsn, autocommit=True) as conn:
+            heard: list[str | None] = []
+            conn.add_notice_handler(lambda diag: heard.append(diag.message_primary))
+            with alarm(0.1, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+                conn.execute(
+                    "do $$begin loop raise notice 'x'; perform pg_sleep(0.0001); end loop; end$$"
+                )
+            assert heard
+            assert conn.execute("select 7").fetchone() == (7,)

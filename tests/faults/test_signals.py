@@ -1,0 +1,245 @@
+"""Exceptions of signal handlers at random moments: between any two bytecodes, in generators too."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import time
+import types
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import psycopg3
+from psycopg3 import errors
+from psycopg3.pq import TransactionStatus
+from tests.faults import record
+
+PACKAGE = Path(psycopg3.__file__).parent
+
+
+class Bell(BaseException):
+    """What the handler raises."""
+
+
+@contextmanager
+def bell(on: dict[str, bool]) -> Iterator[None]:
+    """Have SIGALRM raise a Bell, while `on["on"]`."""
+
+    def handler(signum: int, frame: types.FrameType | None) -> None:
+        if on["on"]:
+            raise Bell
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception raised while a __del__ runs is dropped by Python itself: leave it at that.
+
+    Not by a function of Python's, which would be struck as well.
+    """
+    monkeypatch.setattr(sys, "unraisablehook", id)
+
+
+def struck(ex: BaseException) -> str:
+    """The file of the driver that was running when the signal came."""
+    tb = ex.__traceback__
+    found = "elsewhere"
+    while tb is not None:
+        path = Path(tb.tb_frame.f_code.co_filename)
+        if path.is_relative_to(PACKAGE):
+            found = path.relative_to(PACKAGE).as_posix()
+        tb = tb.tb_next
+    return found
+
+
+def strike(
+    rng: random.Random, longest: float, again: float, work: Callable[[], None]
+) -> BaseException | None:
+    """Do some work, and have a signal come meanwhile, again and again after that if so wished."""
+    on = {"on": True}
+    with bell(on):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.00002, longest), again)
+            work()
+            on["on"] = False
+            return None
+        except Bell as ex:
+            on["on"] = False
+            return ex
+
+
+class Works:
+    """What is interrupted, and checks its own answers."""
+
+    def __init__(self, conn: psycopg3.Connection[Any], rng: random.Random):
+        self.conn, self.rng = conn, rng
+        self.number = 0
+
+    def select(self) -> None:
+        """One query, with a parameter."""
+        row = self.conn.execute("select %s::int, pg_sleep(0.0003)", [self.number]).fetchone()
+        assert row is not None and row[0] == self.number
+
+    def under_a_timeout(self) -> None:
+        """One query with a deadline: the lock and the generator are then wrapped."""
+        row = self.conn.execute("select %s::int", [self.number], timeout=5).fetchone()
+        assert row == (self.number,)
+
+    def overdue(self) -> None:
+        """One whose deadline passes; the signal may be the second interruption, which closes."""
+        with suppress(errors.QueryTimeout):
+            self.conn.execute("select pg_sleep(1)", timeout=0.001)
+
+    def many(self) -> None:
+        """A pipeline."""
+        cur = self.conn.cursor()
+        expected = [(n,) for n in range(self.number, self.number + 10)]
+        cur.executemany("select %s::int", expected, returning=True)
+        assert [c.fetchone() for c in cur.results()] == expected
+
+    def block(self) -> None:
+        """A transaction with another inside: both rows are there, or none."""
+        with self.conn.transaction():
+            self.conn.execute("insert into struck values (%s)", [self.number])
+            with self.conn.transaction():
+                self.conn.execute("insert into struck values (%s)", [self.number])
+
+    def notifies(self) -> None:
+        """Wait for what doesn't come."""
+        assert list(self.conn.notifies(timeout=0.001)) == []
+
+
+def check(conn: psycopg3.Connection[Any]) -> None:
+    """The connection is at rest, and its next query has its own answer."""
+    assert not conn.closed
+    assert not conn.lock.locked()
+    assert conn.execute("select 7").fetchone() == (7,)
+    assert not conn.exchange.unsettled
+    assert conn.pgconn.transaction_status == TransactionStatus.IDLE
+
+
+def salvo(dsn: str, count: int, kinds: Sequence[str], longest: float, seed: int) -> Counter[str]:
+    """Strike `count` times; count where."""
+    rng = random.Random(seed)
+    places: Counter[str] = Counter()
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        conn.execute("create temp table struck (n int)")
+        works = Works(conn, rng)
+        deadline = time.monotonic() + 100
+        while places.total() < count:
+            works.number += 1
+            ex = strike(rng, longest, 0, getattr(works, rng.choice(kinds)))
+            if ex is not None:
+                places[struck(ex)] += 1
+            if conn.blocks:
+                # It struck right between the block and its __exit__, which then never ran. Nobody
+                # can end the block; when it is gone, the transaction can be.
+                ex = None
+                places["a block left open"] += 1
+                conn.rollback()
+            check(conn)
+            assert time.monotonic() < deadline, f"only {places} in time"
+        query = "select count(*) from (select from struck group by n having count(*) <> 2) x"
+        assert conn.execute(query).fetchone() == (0,)
+    return places
+
+
+ALL = ["select", "under_a_timeout", "many", "block", "notifies"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_signals(dsn: str, name: str) -> None:
+    longest = 0.012 if name == "block" else 0.002
+    places = salvo(dsn, 40, [name], longest, 1)
+    assert places.total() == 40
+
+
+@pytest.mark.slow
+def test_many_signals(dsn: str) -> None:
+    places = salvo(dsn, 2500, ALL, 0.003, random.randrange(1 << 30))
+    assert places["a block left open"] < 10
+    inside = sum(places[f] for f in places if f not in ("waiting.py", "elsewhere"))
+    record.write("signals, one each, all kinds of work", places.total(), places=dict(places))
+    assert inside > 100
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.slow)])
+def test_repeated_signals(dsn: str, count: int) -> None:
+    """They strike the recovery too: the connection is then usable, or closed; never busy."""
+    rng = random.Random(count)
+    closed = heard = 0
+    conn = psycopg3.connect(dsn, autocommit=True)
+    try:
+        for number in range(count):
+            works = Works(conn, rng)
+            works.number = number
+            kind = rng.choice(["select", "under_a_timeout", "overdue", "many", "notifies"])
+            ex = strike(rng, 0.002, rng.uniform(0.0003, 0.003), getattr(works, kind))
+            heard += ex is not None
+            if conn.closed:
+                assert conn.pgconn.pgconn_ptr is None
+                conn.close()
+                closed += 1
+                conn = psycopg3.connect(dsn, autocommit=True)
+            else:
+                check(conn)
+    finally:
+        conn.close()
+    record.write("signals, repeated until the end", heard, closed=closed)
+    assert heard > count // 4
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_signals_while_connecting(dsn: str, count: int) -> None:
+    """Nothing is left of an attempt: no descriptor, no backend."""
+    import gc
+    import os
+
+    rng = random.Random(count)
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    heard = 0
+
+    def work() -> None:
+        conn = psycopg3.connect(dsn, application_name="struck")
+        conn.close()
+
+    for _ in range(count):
+        # ResourceWarning: between the making of a connection and the name it is given lies a moment.
+        heard += strike(rng, 0.004, 0, work) is not None
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+    record.write("signals while connecting and closing", heard)
+    assert heard > count // 4
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.slow)])
+def test_signals_while_committing(dsn: str, count: int) -> None:
+    """What the note says is what the table says."""
+    rng = random.Random(count)
+    told: Counter[str] = Counter()
+    with psycopg3.connect(dsn) as conn, psycopg3.connect(dsn, autocommit=True) as eye:
+        for _ in range(count):
+            cur = conn.execute("select txid_current()")
+            (xid,) = cur.fetchone() or (0,)
+            ex = strike(rng, 0.0008, 0, conn.commit)
+            assert not conn.closed
+            conn.rollback()
+            (status,) = eye.execute("select txid_status(%s)", [xid]).fetchone() or ("",)
+            notes = " ".join(getattr(ex, "__notes__", []))
+            if "was committed" in notes or ex is None:
+                assert status == "committed"
+            told[f"{status}, {'told' if notes else 'untold'}"] += ex is not None
+    record.write("signals during COMMIT", told.total(), outcomes=dict(told))
