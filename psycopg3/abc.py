@@ -217,7 +217,7 @@ class ConnectionLike(Protocol):
 class SessionLike(ConnectionLike, Protocol):
     """A connection that knows how commands are sent, and leaves the waiting to who runs it."""
 
-    def command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
+    def _command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
         """Run a command and return its results, or raise the server's error."""
         ...
 
@@ -225,7 +225,7 @@ class SessionLike(ConnectionLike, Protocol):
 class Running(SessionLike, Protocol):
     """A connection that waits itself."""
 
-    def run(self, gen: WaitGen[T]) -> T:
+    def _run(self, gen: WaitGen[T]) -> T:
         """Run a generator to its end."""
         ...
 
@@ -233,7 +233,7 @@ class Running(SessionLike, Protocol):
 class AsyncRunning(SessionLike, Protocol):
     """A connection that is awaited."""
 
-    def run(self, gen: WaitGen[T]) -> Awaitable[T]:
+    def _run(self, gen: WaitGen[T]) -> Awaitable[T]:
         """Run a generator to its end."""
         ...
 

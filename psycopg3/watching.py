@@ -40,7 +40,7 @@ _READ, _WRITE = 1, 2
 class Watched(Protocol):
     """What a watcher asks of its connection."""
 
-    def attend(self) -> bool:
+    def _attend(self) -> bool:
         """Take what has come; False if an operation is under way, whose business it is."""
         ...
 
@@ -177,7 +177,7 @@ class AsyncioWatcher(Watcher):
             self._step(_READ)
             return
         owner = self._owner()
-        if self._future is not None or owner is None or not owner.attend():
+        if self._future is not None or owner is None or not owner._attend():
             self._pause()
 
     def _tick(self) -> None:

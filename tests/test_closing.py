@@ -96,7 +96,7 @@ def test_a_descriptor_freed_and_used_anew_is_left_alone(dsn, monkeypatch):
     fd = conn.fileno()
     with monkeypatch.context() as patched:
         patched.setattr(socket, "fromfd", overtaken)
-        conn.shutdown()
+        conn._shutdown()
     os.close(fd)
     conn.close()
     with ours, theirs:

@@ -126,7 +126,9 @@ class TestThreads:
                 try:
                     assert conn.closed
                     mine = shared_reservation()
-                    assert mine is shared_reservation() and mine.port != conn.route.reservation.port
+                    assert (
+                        mine is shared_reservation() and mine.port != conn._route.reservation.port
+                    )
                     del conn
                     gc.collect()
                     os._exit(0)
@@ -288,7 +290,7 @@ class TestAsyncio:
         async def main():
             async with await psycopg3.connect_async(**PARAMS, connector_factory=connector) as conn:
                 assert await (await conn.execute("select 1")).fetchone() == (1,)
-                assert conn.route.relay is None
+                assert conn._route.relay is None
 
         run(main)
 
@@ -487,5 +489,5 @@ class TestTrio:
             return conn
 
         conn = trio.run(main)
-        assert conn.route.relay.deserted()
+        assert conn._route.relay.deserted()
         conn.terminate()

@@ -244,7 +244,7 @@ async def test_storm_of_transactions(aconn):
         cancelled += scope.cancelled_caught
         assert not aconn.closed
         assert aconn.pgconn.transaction_status == TransactionStatus.IDLE
-        assert aconn.blocks == []
+        assert aconn._open_blocks == []
     assert 0 < cancelled < 150
     cur = await aconn.execute(
         "select count(*) from (select n from t group by n having count(*) <> 2) x"

@@ -105,7 +105,7 @@ class TestIdle:
     async def test_a_busy_connection_does_not_spin(self, aconn, other):
         """What arrives while an operation is under way and nobody waits must not wake the loop."""
         calls = 0
-        attend = type(aconn).attend
+        attend = type(aconn)._attend
 
         def counting(self):
             nonlocal calls
@@ -113,7 +113,7 @@ class TestIdle:
             return attend(self)
 
         await aconn.execute("listen ears")
-        type(aconn).attend = counting
+        type(aconn)._attend = counting
         try:
             async with aconn.lock:  # as a stream or a COPY that nobody reads
                 other.execute("notify ears, 'one'")
@@ -121,7 +121,7 @@ class TestIdle:
             assert 0 < calls < 5
             assert await (await aconn.execute("select 1")).fetchone() == (1,)
         finally:
-            type(aconn).attend = attend
+            type(aconn)._attend = attend
         assert [n.payload async for n in aconn.notifies(timeout=0)] == ["one"]
 
 
@@ -216,6 +216,7 @@ class TestLife:
 
     @anyio_mark
     async def test_an_unclosed_connection_is_collected(self, dsn):
+        gc.collect()  # what earlier tests have left
         before = descriptors()
         conn = await psycopg3.connect_async(dsn)
         await conn.execute("select 1")
@@ -272,7 +273,7 @@ class TestLife:
     def test_another_loop_after_an_interruption(self, dsn):
         async def begin():
             conn = await psycopg3.connect_async(dsn, autocommit=True)
-            gen = conn.exchange.request_gen(lambda c: c.send_query(b"select pg_sleep(30)"))
+            gen = conn._exchange.request_gen(lambda c: c.send_query(b"select pg_sleep(30)"))
             next(gen)
             gen.close()
             return conn

@@ -169,8 +169,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             raise
         try:
             conn: AsyncConnection[Any] = cls(pgconn, row_factory, wait=wait)
-            conn.route = route
-            conn.use_template(context)
+            conn._route = route
+            conn._use_template(context)
         except BaseException:
             pgconn.finish()
             raise
@@ -212,7 +212,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             if exc is None:
                 await self.commit()
             else:
-                await self.undo(self.rollback_gen(), exc)
+                await self._undo(self._rollback_gen(), exc)
         finally:
             await self.close()
 
@@ -238,7 +238,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         if not self._closed:
             self._closed = True
-            self.shutdown()
+            self._shutdown()
             self._close_now()
 
     @overload
@@ -259,7 +259,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         Raises:
             OperationalError: the connection is closed.
         """
-        self.check(Operation.REFER, "cursor()")
+        self._check(Operation.REFER, "cursor()")
         cursor = self.cursor_factory(self, row_factory=row_factory)
         if binary:
             cursor.format = Format.BINARY
@@ -317,8 +317,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
                 there, None goes on for ever.
             stop_after: end when so many have come; what came with the last one is given too.
         """
-        self.check(Operation.REFER, "notifies()")
-        if self.notices.wants_notifies:
+        self._check(Operation.REFER, "notifies()")
+        if self._notices.wants_notifies:
             warnings.warn(
                 "notifies() is used on a connection with handlers: they take what comes while"
                 " notifies() isn't waiting; use one or the other",
@@ -338,7 +338,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             callback: a function of one `Notify`; on an asynchronous connection it may be a
                 coroutine function, which then runs as a task.
         """
-        await self.run(self.listen_gen(channel, callback, self._plain_call(callback)))
+        await self._run(self._listen_gen(channel, callback, self._plain_call(callback)))
 
     async def unlisten(self, channel: str, callback: NotifyHandler | None = None) -> None:
         """Stop calling `callback`, or all of the channel's; UNLISTEN when none is left.
@@ -346,7 +346,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         Raises:
             ProgrammingError: it doesn't listen to this channel.
         """
-        await self.run(self.unlisten_gen(channel, callback))
+        await self._run(self._unlisten_gen(channel, callback))
 
     async def commit(self, *, timeout: float | None = None) -> None:
         """Commit the transaction, if there is one.
@@ -362,11 +362,11 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             InFailedSqlTransaction: a statement of it had failed, so it was rolled back.
             TransactionOutcomeUnknown: the connection was lost before the server answered.
         """
-        await self.run(self.user_commit_gen(), timeout)
+        await self._run(self._user_commit_gen(), timeout)
 
     async def rollback(self, *, timeout: float | None = None) -> None:
         """Undo the transaction, if there is one; ProgrammingError inside a `transaction()` block."""
-        await self.run(self.user_rollback_gen(), timeout)
+        await self._run(self._user_rollback_gen(), timeout)
 
     @property
     def autocommit(self) -> bool:
@@ -379,12 +379,12 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
 
     async def set_autocommit(self, value: bool) -> None:
         """Change `autocommit`; ProgrammingError while a transaction is in progress."""
-        await self.run(self.set_autocommit_gen(value))
+        await self._run(self._set_autocommit_gen(value))
 
     @property
     def isolation_level(self) -> IsolationLevel | None:
         """The isolation level of the transactions to come; None leaves it to the server."""
-        return self.characteristics.isolation_level
+        return self._characteristics.isolation_level
 
     @isolation_level.setter
     def isolation_level(self, value: IsolationLevel | int | None) -> None:
@@ -400,12 +400,12 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             ProgrammingError: a transaction is in progress.
             ValueError: there is no such level.
         """
-        await self.run(self.set_characteristic_gen("isolation_level", value))
+        await self._run(self._set_characteristic_gen("isolation_level", value))
 
     @property
     def read_only(self) -> bool | None:
         """Whether the transactions to come may only read; None leaves it to the server."""
-        return self.characteristics.read_only
+        return self._characteristics.read_only
 
     @read_only.setter
     def read_only(self, value: bool | None) -> None:
@@ -413,7 +413,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
 
     async def set_read_only(self, value: bool | None) -> None:
         """Change `read_only`; ProgrammingError while a transaction is in progress."""
-        await self.run(self.set_characteristic_gen("read_only", value))
+        await self._run(self._set_characteristic_gen("read_only", value))
 
     @property
     def deferrable(self) -> bool | None:
@@ -421,7 +421,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
 
         With it they can't fail, nor make others fail. None leaves it to the server.
         """
-        return self.characteristics.deferrable
+        return self._characteristics.deferrable
 
     @deferrable.setter
     def deferrable(self, value: bool | None) -> None:
@@ -429,7 +429,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
 
     async def set_deferrable(self, value: bool | None) -> None:
         """Change `deferrable`; ProgrammingError while a transaction is in progress."""
-        await self.run(self.set_characteristic_gen("deferrable", value))
+        await self._run(self._set_characteristic_gen("deferrable", value))
 
     async def reset(self) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.
@@ -442,4 +442,4 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         Raises:
             ProgrammingError: inside a `transaction()` block or a pipeline.
         """
-        await self.run(reset_gen(self))
+        await self._run(reset_gen(self))

@@ -74,7 +74,7 @@ class AsyncCursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        await self._session.run(self._execute_gen(query, params, binary), timeout)
+        await self._session._run(self._execute_gen(query, params, binary), timeout)
         return self
 
     async def executemany(
@@ -95,7 +95,7 @@ class AsyncCursor(BaseCursor[Row]):
             returning: keep the results, one set for each execution.
             timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
         """
-        await self._session.run(self._executemany_gen(query, params_seq, returning), timeout)
+        await self._session._run(self._executemany_gen(query, params_seq, returning), timeout)
 
     async def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""

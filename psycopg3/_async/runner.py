@@ -69,7 +69,7 @@ class AsyncRunner(Session):
         check_timeouts(None, value)
         self._cancel_timeout = value
 
-    async def run(
+    async def _run(
         self, gen: WaitGen[T], timeout: float | None = None, *, interval: float | None = None
     ) -> T:
         """Run a generator as an operation of this connection, when its turn has come.
@@ -109,8 +109,8 @@ class AsyncRunner(Session):
                     return await self.wait(gen, interval)
                 finally:
                     self._watcher.resume()
-                    if self.notices.wants_notifies and not self._closed:
-                        self.deliver()
+                    if self._notices.wants_notifies and not self._closed:
+                        self._deliver()
         finally:
             # After the lock is free: a thread that closes meanwhile sees it free, or is seen here.
             if self._closed:
@@ -127,26 +127,26 @@ class AsyncRunner(Session):
             interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no
                 clock.
         """
-        if self._underway and self.exchange.unsettled:
+        if self._underway and self._exchange.unsettled:
             # An exception struck where another one was being handled, in between two lines.
             await self._library.shield(self._recover, True)
         self._underway = True
-        before = self.exchange.last
+        before = self._exchange.last
         try:
             value: T = await self._watcher.wait(gen, interval)
             self._underway = False
             return value
         except BaseException as first:
-            ex = await self._rest_after(first) if self.exchange.unsettled else first
+            ex = await self._rest_after(first) if self._exchange.unsettled else first
             self._underway = False
             unknown = fate(self, ex, before)
             if self.broken:
-                self.notices.remember(ex)
-                self.lost()
+                self._notices.remember(ex)
+                self._note_loss()
             if unknown is not None:
                 raise unknown from ex
             if self._closed and isinstance(ex, e.QueryCanceled) and ex.__class__ is e.QueryCanceled:
-                raise self.explain(ex) from None
+                raise self._explain(ex) from None
             if ex is not first:
                 raise ex  # noqa: B904 - its own cause and context stay
             raise
@@ -155,13 +155,13 @@ class AsyncRunner(Session):
         """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""
         # A coroutine that is being closed can't wait; and for who had his time, none is left.
         if isinstance(ex, (GeneratorExit, e.CancellationTimeout)):
-            self.give_up()
+            self._give_up()
             return ex
         try:
             await self._library.shield(self._recover, needs_cancel(ex))
         except BaseException as another:
-            if self.exchange.unsettled:
-                self.give_up()
+            if self._exchange.unsettled:
+                self._give_up()
             return another
         return ex
 
@@ -186,14 +186,14 @@ class AsyncRunner(Session):
                 " connection in each loop"
             )
         self._watcher.close()
-        if self.route is not None and self.route.relay and self.route.relay.deserted():
-            self.give_up()
+        if self._route is not None and self._route.relay and self._route.relay.deserted():
+            self._give_up()
             raise e.OperationalError(
                 "the connection was relayed by the event loop that it was made in, which has ended:"
                 " open another connection"
             )
         self._settle_in(self._here())
-        if self.exchange.unsettled:
+        if self._exchange.unsettled:
             await self._recover(True)
 
     def _plain_call(self, callback: Callable[..., object]) -> Callable[..., object]:
@@ -210,18 +210,18 @@ class AsyncRunner(Session):
             )
         return lambda *args: spawn(callback(*args))
 
-    def attend(self) -> bool:
+    def _attend(self) -> bool:
         """Take what the server sends while idle; False if an operation is under way."""
         if self.lock.locked():
             return False
-        self.hear()
+        self._hear()
         return True
 
     async def _recover(self, cancel: bool) -> None:
         """Bring the session back to rest within its budget, or give it up; raises no driver's error."""
         seconds = self.cancel_timeout
         if not seconds:
-            self.give_up()
+            self._give_up()
             return
         limit = Limit(monotonic() + seconds, partial(_restless, seconds))
         try:
@@ -229,12 +229,14 @@ class AsyncRunner(Session):
                 Recovery(self, seconds, cancel=cancel), self._watcher.wait, self._dialer, limit
             )
         except BaseException as ex:
-            self.log("%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex))
-            self.give_up()
+            self._log(
+                "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
+            )
+            self._give_up()
             if not isinstance(ex, e.Error):
                 raise
 
-    async def undo(self, gen: WaitGen[T], exc: BaseException) -> T | None:
+    async def _undo(self, gen: WaitGen[T], exc: BaseException) -> T | None:
         """Run the rollback that `exc` makes necessary; its own failure goes to the log.
 
         An interruption must not be interrupted: then the rollback is shielded, and has the
@@ -242,18 +244,18 @@ class AsyncRunner(Session):
         """
         try:
             if isinstance(exc, Exception):
-                return await self.run(gen)
+                return await self._run(gen)
             seconds = self.cancel_timeout or TICK
             # The first to lose patience: after it, there is no second budget for a recovery.
             gen = until_gen(gen, monotonic() + seconds, partial(_restless, seconds))
-            undone: T = await self._library.shield(self.run, gen, seconds + TICK)
+            undone: T = await self._library.shield(self._run, gen, seconds + TICK)
             return undone
         except OutOfOrderTransactionNesting:
             raise
         except e.Error as ex:
             if isinstance(exc, Rollback):  # which the block swallows: nobody else would tell
                 raise
-            self.log("error ignored in the rollback of %r: %s", self, ex)
+            self._log("error ignored in the rollback of %r: %s", self, ex)
             return None
 
     async def cancel_safe(self, *, timeout: float = 30.0) -> None:
@@ -291,14 +293,14 @@ class AsyncRunner(Session):
             NotSupportedError: a connector makes the links and must be awaited, or there is none
                 for a second link: use `cancel_safe()`, or not `sock=`.
         """
-        if self.route is None:
+        if self._route is None:
             super().cancel()
         else:
             cancel_at_once(self, self.cancel_safe)
 
     @property
     def _dialer(self) -> Dialer | None:
-        return None if self.route is None else self.route.dialer
+        return None if self._route is None else self._route.dialer
 
     async def _cancel_for_close(self) -> None:
         """Stop the server's work for somebody else's operation before its link is cut."""
@@ -317,37 +319,37 @@ class AsyncRunner(Session):
             self._finish()
         else:
             # libpq must not be freed under its user: the shutdown wakes him, and he frees it.
-            self.shutdown()
+            self._shutdown()
 
     def _finish(self) -> None:
         """Stop listening and free libpq's connection, in this order."""
         self._watcher.close()
         self.pgconn.finish()
-        if self.route is not None:
-            self.route.close()
-        self.tell_closed()
+        if self._route is not None:
+            self._route.close()
+        self._tell_closed()
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """Give the connection up although somebody else may be using it: he finds it lost."""
         if self.lock.locked() and not self.lock.owned():
-            self.shutdown()
+            self._shutdown()
         else:
-            self.give_up()
+            self._give_up()
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """Close the socket now, whatever is under way; the connection counts as broken."""
-        super().give_up()
-        self.lost()
+        super()._give_up()
+        self._note_loss()
 
-    def disown(self) -> None:
+    def _disown(self) -> None:
         """In a forked child: let go of the parent's connection, and of his event loop's reader."""
         self._watcher.disown()
-        super().disown()
+        super()._disown()
 
-    def lost(self) -> None:
+    def _note_loss(self) -> None:
         """Stop listening to a connection that the server has left."""
         self._watcher.close()
-        super().lost()
+        super()._note_loss()
 
 
 def running_library() -> tasks.Library:

@@ -28,7 +28,7 @@ class AsyncTransaction(BaseTransaction):
 
     async def __aenter__(self) -> Self:
         try:
-            await self._session.run(self._enter_gen())
+            await self._session._run(self._enter_gen())
         except BaseException as ex:
             await self._undo(ex)
             raise
@@ -42,18 +42,18 @@ class AsyncTransaction(BaseTransaction):
     ) -> bool:
         try:
             if exc is None:
-                return await self._session.run(self._exit_gen(None))
-            return bool(await self._session.undo(self._exit_gen(exc), exc))
+                return await self._session._run(self._exit_gen(None))
+            return bool(await self._session._undo(self._exit_gen(exc), exc))
         except BaseException as ex:
             await self._undo(ex)
             raise
         finally:
             if self._is_open():  # not even its rollback got through in time
-                self._session.abandon()
+                self._session._abandon()
 
     async def _undo(self, ex: BaseException) -> None:
         """Undo a block whose begin or end was interrupted by `ex`."""
         if self._is_open():
-            await self._session.undo(self._exit_gen(ex), ex)
+            await self._session._undo(self._exit_gen(ex), ex)
         if self._is_open():
-            self._session.abandon()
+            self._session._abandon()

@@ -170,8 +170,8 @@ class Connection(Runner, Generic[Row]):
             raise
         try:
             conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
-            conn.route = route
-            conn.use_template(context)
+            conn._route = route
+            conn._use_template(context)
         except BaseException:
             pgconn.finish()
             raise
@@ -213,7 +213,7 @@ class Connection(Runner, Generic[Row]):
             if exc is None:
                 self.commit()
             else:
-                self.undo(self.rollback_gen(), exc)
+                self._undo(self._rollback_gen(), exc)
         finally:
             self.close()
 
@@ -239,7 +239,7 @@ class Connection(Runner, Generic[Row]):
         """
         if not self._closed:
             self._closed = True
-            self.shutdown()
+            self._shutdown()
             self._close_now()
 
     @overload
@@ -260,7 +260,7 @@ class Connection(Runner, Generic[Row]):
         Raises:
             OperationalError: the connection is closed.
         """
-        self.check(Operation.REFER, "cursor()")
+        self._check(Operation.REFER, "cursor()")
         cursor = self.cursor_factory(self, row_factory=row_factory)
         if binary:
             cursor.format = Format.BINARY
@@ -316,8 +316,8 @@ class Connection(Runner, Generic[Row]):
                 there, None goes on for ever.
             stop_after: end when so many have come; what came with the last one is given too.
         """
-        self.check(Operation.REFER, "notifies()")
-        if self.notices.wants_notifies:
+        self._check(Operation.REFER, "notifies()")
+        if self._notices.wants_notifies:
             warnings.warn(
                 "notifies() is used on a connection with handlers: they take what comes while"
                 " notifies() isn't waiting; use one or the other",
@@ -337,7 +337,7 @@ class Connection(Runner, Generic[Row]):
             callback: a function of one `Notify`; on an asynchronous connection it may be a
                 coroutine function, which then runs as a task.
         """
-        self.run(self.listen_gen(channel, callback, self._plain_call(callback)))
+        self._run(self._listen_gen(channel, callback, self._plain_call(callback)))
 
     def unlisten(self, channel: str, callback: NotifyHandler | None = None) -> None:
         """Stop calling `callback`, or all of the channel's; UNLISTEN when none is left.
@@ -345,7 +345,7 @@ class Connection(Runner, Generic[Row]):
         Raises:
             ProgrammingError: it doesn't listen to this channel.
         """
-        self.run(self.unlisten_gen(channel, callback))
+        self._run(self._unlisten_gen(channel, callback))
 
     def commit(self, *, timeout: float | None = None) -> None:
         """Commit the transaction, if there is one.
@@ -361,11 +361,11 @@ class Connection(Runner, Generic[Row]):
             InFailedSqlTransaction: a statement of it had failed, so it was rolled back.
             TransactionOutcomeUnknown: the connection was lost before the server answered.
         """
-        self.run(self.user_commit_gen(), timeout)
+        self._run(self._user_commit_gen(), timeout)
 
     def rollback(self, *, timeout: float | None = None) -> None:
         """Undo the transaction, if there is one; ProgrammingError inside a `transaction()` block."""
-        self.run(self.user_rollback_gen(), timeout)
+        self._run(self._user_rollback_gen(), timeout)
 
     @property
     def autocommit(self) -> bool:
@@ -378,12 +378,12 @@ class Connection(Runner, Generic[Row]):
 
     def set_autocommit(self, value: bool) -> None:
         """Change `autocommit`; ProgrammingError while a transaction is in progress."""
-        self.run(self.set_autocommit_gen(value))
+        self._run(self._set_autocommit_gen(value))
 
     @property
     def isolation_level(self) -> IsolationLevel | None:
         """The isolation level of the transactions to come; None leaves it to the server."""
-        return self.characteristics.isolation_level
+        return self._characteristics.isolation_level
 
     @isolation_level.setter
     def isolation_level(self, value: IsolationLevel | int | None) -> None:
@@ -399,12 +399,12 @@ class Connection(Runner, Generic[Row]):
             ProgrammingError: a transaction is in progress.
             ValueError: there is no such level.
         """
-        self.run(self.set_characteristic_gen("isolation_level", value))
+        self._run(self._set_characteristic_gen("isolation_level", value))
 
     @property
     def read_only(self) -> bool | None:
         """Whether the transactions to come may only read; None leaves it to the server."""
-        return self.characteristics.read_only
+        return self._characteristics.read_only
 
     @read_only.setter
     def read_only(self, value: bool | None) -> None:
@@ -412,7 +412,7 @@ class Connection(Runner, Generic[Row]):
 
     def set_read_only(self, value: bool | None) -> None:
         """Change `read_only`; ProgrammingError while a transaction is in progress."""
-        self.run(self.set_characteristic_gen("read_only", value))
+        self._run(self._set_characteristic_gen("read_only", value))
 
     @property
     def deferrable(self) -> bool | None:
@@ -420,7 +420,7 @@ class Connection(Runner, Generic[Row]):
 
         With it they can't fail, nor make others fail. None leaves it to the server.
         """
-        return self.characteristics.deferrable
+        return self._characteristics.deferrable
 
     @deferrable.setter
     def deferrable(self, value: bool | None) -> None:
@@ -428,7 +428,7 @@ class Connection(Runner, Generic[Row]):
 
     def set_deferrable(self, value: bool | None) -> None:
         """Change `deferrable`; ProgrammingError while a transaction is in progress."""
-        self.run(self.set_characteristic_gen("deferrable", value))
+        self._run(self._set_characteristic_gen("deferrable", value))
 
     def reset(self) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.
@@ -441,4 +441,4 @@ class Connection(Runner, Generic[Row]):
         Raises:
             ProgrammingError: inside a `transaction()` block or a pipeline.
         """
-        self.run(reset_gen(self))
+        self._run(reset_gen(self))

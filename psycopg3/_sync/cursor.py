@@ -75,7 +75,7 @@ class Cursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        self._session.run(self._execute_gen(query, params, binary), timeout)
+        self._session._run(self._execute_gen(query, params, binary), timeout)
         return self
 
     def executemany(
@@ -96,7 +96,7 @@ class Cursor(BaseCursor[Row]):
             returning: keep the results, one set for each execution.
             timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
         """
-        self._session.run(self._executemany_gen(query, params_seq, returning), timeout)
+        self._session._run(self._executemany_gen(query, params_seq, returning), timeout)
 
     def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""

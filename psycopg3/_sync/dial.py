@@ -111,5 +111,5 @@ def cancel_at_once(session: Session, cancel: Callable[[], Any]) -> None:
 
 def ended(session: Session) -> None:
     """Wait, for a bounded time, until the last bytes of a connection are through its relay."""
-    if session.route is not None:
-        threads.rest(cast("Any", session.route.relay))
+    if session._route is not None:
+        threads.rest(cast("Any", session._route.relay))

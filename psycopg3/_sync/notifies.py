@@ -38,7 +38,7 @@ class Notifies(Iterator[Notify]):
         return self
 
     def __next__(self) -> Notify:
-        backlog = self._session.notices.backlog
+        backlog = self._session._notices.backlog
         enough = self._stop_after is not None and self._given >= self._stop_after
         if not (backlog or enough or self._over):
             self._listen()
@@ -52,12 +52,12 @@ class Notifies(Iterator[Notify]):
     def _listen(self) -> None:
         """Wait for the next batch, until the time is over."""
         session = self._session
-        session.check(Operation.NOTIFIES, "notifies()")
+        session._check(Operation.NOTIFIES, "notifies()")
         if self._timeout is not None and self._deadline is None:
             self._deadline = monotonic() + self._timeout
         timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
         tick = None if not timeout else min(TICK, timeout)
-        session.run(session.notifies_gen(timeout), NO_TIMEOUT, interval=tick)
+        session._run(session._notifies_gen(timeout), NO_TIMEOUT, interval=tick)
 
     def aclose(self) -> None:
         """Stop: there are no further notifications. What has come stays with the connection."""

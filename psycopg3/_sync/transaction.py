@@ -29,7 +29,7 @@ class Transaction(BaseTransaction):
 
     def __enter__(self) -> Self:
         try:
-            self._session.run(self._enter_gen())
+            self._session._run(self._enter_gen())
         except BaseException as ex:
             self._undo(ex)
             raise
@@ -43,18 +43,18 @@ class Transaction(BaseTransaction):
     ) -> bool:
         try:
             if exc is None:
-                return self._session.run(self._exit_gen(None))
-            return bool(self._session.undo(self._exit_gen(exc), exc))
+                return self._session._run(self._exit_gen(None))
+            return bool(self._session._undo(self._exit_gen(exc), exc))
         except BaseException as ex:
             self._undo(ex)
             raise
         finally:
             if self._is_open():  # not even its rollback got through in time
-                self._session.abandon()
+                self._session._abandon()
 
     def _undo(self, ex: BaseException) -> None:
         """Undo a block whose begin or end was interrupted by `ex`."""
         if self._is_open():
-            self._session.undo(self._exit_gen(ex), ex)
+            self._session._undo(self._exit_gen(ex), ex)
         if self._is_open():
-            self._session.abandon()
+            self._session._abandon()

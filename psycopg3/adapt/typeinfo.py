@@ -90,9 +90,9 @@ class TypeInfo:
         Returns:
             The type; None if the server knows none of that name.
         """
-        if not hasattr(conn, "command_gen"):
+        if not hasattr(conn, "_command_gen"):
             raise TypeError(f"got a {type(conn).__name__} to fetch a type from, not a connection")
-        return conn.run(cls._fetch_gen(conn, name))
+        return conn._run(cls._fetch_gen(conn, name))
 
     @classmethod
     def _fetch_gen(cls, conn: SessionLike, name: str | Composable) -> WaitGen[Self | None]:
@@ -102,14 +102,14 @@ class TypeInfo:
         text = name if isinstance(name, str) else name.as_string(conn)
         query = cls._QUERY % Escaping(pgconn).escape_literal(text.encode(encoding))
         if pgconn.transaction_status != TransactionStatus.INTRANS:
-            (result,) = yield from conn.command_gen(query)
+            (result,) = yield from conn._command_gen(query)
         else:
             try:
-                _, result, _ = yield from conn.command_gen(
+                _, result, _ = yield from conn._command_gen(
                     b"SAVEPOINT _pg3_type;" + query + b"; RELEASE _pg3_type"
                 )
             except Error:
-                yield from conn.command_gen(b"ROLLBACK TO _pg3_type; RELEASE _pg3_type")
+                yield from conn._command_gen(b"ROLLBACK TO _pg3_type; RELEASE _pg3_type")
                 raise
         return cls._from_result(result, encoding) if result.ntuples else None
 

@@ -55,7 +55,7 @@ class CancelRequest:
             OperationalError: it could not be delivered.
             NotSupportedError: there is no second link to be had.
         """
-        pgconn, route = self._session.pgconn, self._session.route
+        pgconn, route = self._session.pgconn, self._session._route
         if route is None:
             yield from request_gen(pgconn)
             return None

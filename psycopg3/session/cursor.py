@@ -187,7 +187,7 @@ class BaseCursor(Generic[Row]):
         if self._closed:
             raise e.InterfaceError("the cursor is closed: make a new one with connection.cursor()")
         if self._session.closed:
-            self._session.check(Operation.EXECUTE, "cursor operations")
+            self._session._check(Operation.EXECUTE, "cursor operations")
 
     # -- commands --------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class BaseCursor(Generic[Row]):
         self._check_open()
         self._reset()
         self._query = bound = self._bind(query, params, binary)
-        self._pending = pending = yield from self._session.query_gen(bound)
+        self._pending = pending = yield from self._session._query_gen(bound)
         results = pending.results
         if results and MEANING[results[-1].status] is not Meaning.ROWS:
             yield from self._refuse_copy_gen(results)
@@ -221,7 +221,7 @@ class BaseCursor(Generic[Row]):
 
     def _refuse_copy_gen(self, results: list[PGresult]) -> WaitGen[None]:
         if MEANING[results[-1].status] is Meaning.COPY:
-            yield from self._session.exchange.drain_gen()
+            yield from self._session._exchange.drain_gen()
             raise _copy_refused("execute()")
 
     def _executemany_gen(
@@ -231,8 +231,8 @@ class BaseCursor(Generic[Row]):
         self._check_open()
         self._reset()
         session = self._session
-        session.check(Operation.EXECUTE, "executemany()")
-        exchange = session.exchange
+        session._check(Operation.EXECUTE, "executemany()")
+        exchange = session._exchange
         sent: list[Pending] = []
         params_seq = _iterable(params_seq)
         kept: list[PGresult] = []
@@ -244,10 +244,10 @@ class BaseCursor(Generic[Row]):
                 opened = True
                 if _COPY.match(bound.query):  # a pipeline can't be brought back from it
                     raise _copy_refused("executemany()")
-                if session.must_begin:
-                    yield from session.begin_gen()
+                if session._must_begin:
+                    yield from session._begin_gen()
                 exchange.enter()
-            sent.append((yield from session.request_gen(bound)))
+            sent.append((yield from session._request_gen(bound)))
             if len(sent) >= 2 * _IN_FLIGHT:
                 total += yield from self._harvest_gen(sent[:_IN_FLIGHT], kept, returning)
                 del sent[:_IN_FLIGHT]
@@ -262,9 +262,9 @@ class BaseCursor(Generic[Row]):
 
     def _finish_many_gen(self) -> WaitGen[None]:
         try:
-            yield from self._session.exchange.leave_gen()
+            yield from self._session._exchange.leave_gen()
         except e.OperationalError as ex:
-            raise self._session.explain(ex) from ex.__cause__
+            raise self._session._explain(ex) from ex.__cause__
 
     def _harvest_gen(
         self, sent: list[Pending], kept: list[PGresult], returning: bool
@@ -272,7 +272,7 @@ class BaseCursor(Generic[Row]):
         """Receive what was sent; keep its results if they are wanted; return the rows affected."""
         total = 0
         if sent:
-            yield from self._session.exchange.settle_gen(sent[-1])
+            yield from self._session._exchange.settle_gen(sent[-1])
         for pending in sent:
             check_results(pending.results, self._error_encoding)
             for result in pending.results:

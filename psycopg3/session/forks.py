@@ -10,7 +10,7 @@ from typing import Protocol
 class Disownable(Protocol):
     """What a forked child has to let go of."""
 
-    def disown(self) -> None:
+    def _disown(self) -> None:
         """Give up what belongs to the parent process, without a word to the server."""
 
 
@@ -24,7 +24,7 @@ def register(session: Disownable) -> None:
 
 def _disown_all() -> None:
     for session in tuple(_open):
-        session.disown()
+        session._disown()
     _open.clear()
 
 

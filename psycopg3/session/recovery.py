@@ -85,7 +85,7 @@ class Recovery:
         self._enough = monotonic() + seconds / 2
         self._patience = _FIRST_PATIENCE
         self._request: CancelRequest | None = None
-        exchange = session.exchange
+        exchange = session._exchange
         last = exchange.last
         if last is not None and last in exchange.owed and ends_transaction(last.query):
             self._cancel = False
@@ -109,20 +109,20 @@ class Recovery:
             except e.NotSupportedError:
                 raise
             except Exception as ex:  # a connector may raise anything
-                session.log("the cancel request for %r failed: %s", session, str(ex) or repr(ex))
+                session._log("the cancel request for %r failed: %s", session, str(ex) or repr(ex))
                 break
             answer = None
             if dial is not None:
                 self._request = request
                 return dial
             yield from self._drain_patiently_gen()
-        yield from session.exchange.drain_gen()
+        yield from session._exchange.drain_gen()
         return None
 
     def _drain_patiently_gen(self) -> WaitGen[None]:
         until = monotonic() + self._patience
         try:
-            yield from until_gen(self._session.exchange.drain_gen(), until, _Overdue)
+            yield from until_gen(self._session._exchange.drain_gen(), until, _Overdue)
         except _Overdue:
             self._patience *= 2
 
@@ -138,7 +138,7 @@ def fate(session: Session, ex: BaseException, before: Pending | None) -> e.Error
     Returns:
         The error to raise instead of `ex`, if it isn't known.
     """
-    pending = session.exchange.last
+    pending = session._exchange.last
     if pending is None or pending is before or not ends_transaction(pending.query):
         return None
     told = _told(pending)

@@ -30,21 +30,21 @@ def reset_gen(session: Session) -> WaitGen[None]:
     Raises:
         ProgrammingError: inside a transaction() block or a pipeline.
     """
-    session.check(Operation.ROLLBACK, "reset()")
-    if session.exchange.pipelined:
+    session._check(Operation.ROLLBACK, "reset()")
+    if session._exchange.pipelined:
         raise e.ProgrammingError("can't do reset() in a pipeline: leave the pipeline() block first")
-    yield from session.rollback_gen()
+    yield from session._rollback_gen()
     try:
-        yield from session.command_gen(b"; ".join(COMMANDS))
+        yield from session._command_gen(b"; ".join(COMMANDS))
     except _UNKNOWN:
         yield from _one_by_one_gen(session)
     # What came until here is for those who listened; whoever comes next has not.
-    session.deliver()
-    session.notices.forget_listeners()
+    session._deliver()
+    session._notices.forget_listeners()
 
 
 def _one_by_one_gen(session: Session) -> WaitGen[None]:
     """Run what this server knows of COMMANDS: what it doesn't know, it has nothing to undo of."""
     for command in COMMANDS:
         with suppress(*_UNKNOWN):
-            yield from session.command_gen(command)
+            yield from session._command_gen(command)

@@ -61,25 +61,25 @@ class Session:
 
     row_factory: RowFactory[Any]
     """What makes the rows of cursors that aren't told otherwise."""
-    route: Route | None = None
+    _route: Route | None = None
     """How the connection goes, if a connector made its link."""
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
         """The libpq connection; use it for what this class doesn't offer."""
-        self.exchange = Exchange(pgconn)
+        self._exchange = Exchange(pgconn)
         self._blocks: list[weakref.ref[Any]] = []
         self._autocommit = False
-        self.characteristics = Characteristics()
+        self._characteristics = Characteristics()
         """What BEGIN asks of the transactions to come."""
         self._adapters: AdaptersMap | None = None
         self._template: AdaptersMapLike | None = None
         self._closed = False
         self._lost = False
-        self.notices = Notices()
+        self._notices = Notices()
         self._pid = os.getpid()
         self._close_handlers: list[Callable[[Self], object]] = []
-        pgconn.notice_handler = _notice_receiver(weakref.ref(self.notices), weakref.ref(pgconn))
+        pgconn.notice_handler = _notice_receiver(weakref.ref(self._notices), weakref.ref(pgconn))
 
     def __del__(self, _finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         # A half-built object, or one inherited by fork, has nothing to warn of.
@@ -100,7 +100,7 @@ class Session:
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return f"<{name} {summary(self.pgconn, self.route)} at 0x{id(self):x}>"
+        return f"<{name} {summary(self.pgconn, self._route)} at 0x{id(self):x}>"
 
     # -- what it is ------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Session:
     @property
     def info(self) -> ConnectionInfo:
         """What the server and libpq tell about the connection."""
-        return ConnectionInfo(self.pgconn, self.route)
+        return ConnectionInfo(self.pgconn, self._route)
 
     @property
     def adapters(self) -> AdaptersMap:
@@ -139,7 +139,7 @@ class Session:
         """The connection itself: it is an adaptation context."""
         return self
 
-    def use_template(self, context: AdaptContext | None) -> None:
+    def _use_template(self, context: AdaptContext | None) -> None:
         """Start from another context's adapters instead of the global ones."""
         if context is None:
             return
@@ -156,7 +156,7 @@ class Session:
         Raises:
             OperationalError: the connection is closed.
         """
-        self.check(Operation.REFER, "fileno()")
+        self._check(Operation.REFER, "fileno()")
         return self.pgconn.socket
 
     @property
@@ -165,7 +165,7 @@ class Session:
         return conn_encoding(self.pgconn)
 
     @property
-    def error_encoding(self) -> str:
+    def _error_encoding(self) -> str:
         """The codec to read the server's errors by: an encoding that Python lacks is no obstacle."""
         try:
             return conn_encoding(self.pgconn)
@@ -173,33 +173,33 @@ class Session:
             return "utf-8"
 
     @property
-    def phase(self) -> Phase:
+    def _phase(self) -> Phase:
         """Where the session stands: what may be done now is in `states.ALLOWED`."""
         if self._closed:
             return Phase.CLOSED if self._pid == os.getpid() else Phase.INHERITED
         phase = states.phase_of(self.pgconn)
         between = phase in (Phase.IDLE, Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION)
-        if self._blocks and between and self.blocks:
+        if self._blocks and between and self._open_blocks:
             return Phase.BLOCK
         return phase
 
     @property
-    def blocks(self) -> list[Any]:
+    def _open_blocks(self) -> list[Any]:
         """The transaction() blocks that are open, the innermost last.
 
         One that was dropped without being left is open no more: nobody could end it.
         """
         return [block for known in self._blocks if (block := known()) is not None]
 
-    def open_block(self, block: object) -> None:
+    def _open_block(self, block: object) -> None:
         """Take note that a block was entered."""
         self._blocks.append(weakref.ref(block))
 
-    def close_block(self, block: object) -> None:
+    def _close_block(self, block: object) -> None:
         """Take note that a block is open no more."""
         self._blocks = [known for known in self._blocks if known() not in (None, block)]
 
-    def check(self, operation: Operation, what: str) -> None:
+    def _check(self, operation: Operation, what: str) -> None:
         """Refuse an operation that the session's phase doesn't allow.
 
         Raises:
@@ -207,20 +207,20 @@ class Session:
             Error: the connection is closed or lost; in the latter case the server's own
                 reason, if it told one.
         """
-        phase = self.phase
+        phase = self._phase
         if operation in states.ALLOWED[phase]:
             return
-        if phase is Phase.LOST and (reason := self.last_words()) is not None:
+        if phase is Phase.LOST and (reason := self._last_words()) is not None:
             raise reason
         states.check(phase, operation, what)
 
-    def last_words(self) -> e.Error | None:
+    def _last_words(self) -> e.Error | None:
         """The server's own reason for a lost connection, if it told one while idle."""
         # It may be read and not yet looked at: PQconsumeInput reads, PQisBusy parses.
         self.pgconn.is_busy()
-        return self.notices.reason
+        return self._notices.reason
 
-    def quote_identifier(self, name: str) -> bytes:
+    def _quote_identifier(self, name: str) -> bytes:
         """Quote a name for use in SQL."""
         return Escaping(self.pgconn).escape_identifier(name.encode(self.encoding))
 
@@ -228,19 +228,19 @@ class Session:
 
     def add_notice_handler(self, callback: NoticeHandler) -> None:
         """Have `callback` called with the Diagnostic of each notice that the server sends."""
-        self.notices.add(callback)
+        self._notices.add(callback)
 
     def remove_notice_handler(self, callback: NoticeHandler) -> None:
         """Stop calling `callback`; ValueError if it wasn't added."""
-        self.notices.remove(callback)
+        self._notices.remove(callback)
 
     def add_notify_handler(self, callback: NotifyHandler) -> None:
         """Have `callback` called with each Notify, during the connection's operations."""
-        self.notices.add_notify(callback)
+        self._notices.add_notify(callback)
 
     def remove_notify_handler(self, callback: NotifyHandler) -> None:
         """Stop calling `callback`; ValueError if it wasn't added."""
-        self.notices.remove_notify(callback)
+        self._notices.remove_notify(callback)
 
     def add_close_handler(self, callback: Callable[[Self], object]) -> None:
         """Have `callback` called with the connection when it ends, closed by either side.
@@ -253,18 +253,18 @@ class Session:
         """Stop calling `callback`; ValueError if it wasn't added."""
         self._close_handlers.remove(callback)
 
-    def tell_closed(self) -> None:
+    def _tell_closed(self) -> None:
         """Call the close handlers, once."""
         handlers, self._close_handlers = self._close_handlers, []
         for handler in handlers:
             call_handler(handler, self, "close")
 
-    def deliver(self) -> None:
+    def _deliver(self) -> None:
         """Hand the notifications that have come to their handlers."""
         if self.pgconn.status == ConnStatus.OK:
-            self.notices.deliver(decoded(arrived_notifies(self.pgconn), self.encoding))
+            self._notices.deliver(decoded(arrived_notifies(self.pgconn), self.encoding))
 
-    def hear(self) -> None:
+    def _hear(self) -> None:
         """Take what the server says while nothing is under way: notices, notifications, its end."""
         try:
             self.pgconn.consume_input()
@@ -272,34 +272,34 @@ class Session:
         except e.OperationalError:
             if self.pgconn.status != ConnStatus.BAD:
                 raise
-            self.lost()
+            self._note_loss()
             return
-        if self.notices.wants_notifies:
-            self.deliver()
+        if self._notices.wants_notifies:
+            self._deliver()
 
-    def lost(self) -> None:
+    def _note_loss(self) -> None:
         """Take note that the server has left, unless that was our wish."""
         self._lost |= not self._closed
-        self.tell_closed()
+        self._tell_closed()
 
     # -- commands --------------------------------------------------------------------------
 
-    def query_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
+    def _query_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
         """Run a bound query, in a transaction unless in autocommit."""
         # One question to libpq tells all that a query needs to know: it is UNKNOWN if the link is lost.
         status = self.pgconn.transaction_status
         if self._closed or status not in _AT_REST:
-            self.check(Operation.EXECUTE, "execute()")
+            self._check(Operation.EXECUTE, "execute()")
         elif status == TransactionStatus.IDLE and not self._autocommit:
-            yield from self.begin_gen()
-        return (yield from self.request_gen(bound))
+            yield from self._begin_gen()
+        return (yield from self._request_gen(bound))
 
-    def request_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
+    def _request_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
         """Send a bound query as it is; its results come now, or are owed in a pipeline."""
 
         def send(pgconn: PGconn) -> None:
             # Without parameters by the simple protocol, which takes several statements at once.
-            if not (bound.values or bound.result_format or self.exchange.pipelined):
+            if not (bound.values or bound.result_format or self._exchange.pipelined):
                 pgconn.send_query(bound.query)
             else:
                 pgconn.send_query_params(
@@ -311,46 +311,46 @@ class Session:
                 )
 
         try:
-            pending = yield from self.exchange.request_gen(send, bound.query)
+            pending = yield from self._exchange.request_gen(send, bound.query)
         except e.OperationalError as ex:
-            raise self.explain(ex) from ex.__cause__
+            raise self._explain(ex) from ex.__cause__
         return pending
 
-    def command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
+    def _command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
         """Run a command of the driver's own and return its results, or raise the server's error."""
-        encoding = self.error_encoding
+        encoding = self._error_encoding
         try:
-            pending = yield from self.exchange.request_gen(
+            pending = yield from self._exchange.request_gen(
                 lambda pgconn: pgconn.send_query(command), command
             )
         except e.OperationalError as ex:
-            raise self.explain(ex) from ex.__cause__
+            raise self._explain(ex) from ex.__cause__
         check_results(pending.results, encoding)
         return pending.results
 
-    def explain(self, ex: e.Error) -> e.Error:
+    def _explain(self, ex: e.Error) -> e.Error:
         """Give the best reason for a lost connection: ours, or what the server said while idle."""
         if self._closed:
             return e.OperationalError("the connection was closed while the operation was under way")
         if self.pgconn.status == ConnStatus.BAD:
-            return self.last_words() or ex
+            return self._last_words() or ex
         return ex
 
     @property
-    def must_begin(self) -> bool:
+    def _must_begin(self) -> bool:
         """Whether the next statement needs a transaction to be opened first."""
         return not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE
 
-    def begin_command(self, own: Characteristics | None = None) -> bytes:
+    def _begin_command(self, own: Characteristics | None = None) -> bytes:
         """The statement that opens a transaction, whose `own` characteristics go first."""
-        asked = self.characteristics if own is None else own.over(self.characteristics)
+        asked = self._characteristics if own is None else own.over(self._characteristics)
         return asked.begin_command()
 
-    def begin_gen(self) -> WaitGen[None]:
+    def _begin_gen(self) -> WaitGen[None]:
         """Open a transaction."""
-        yield from self.command_gen(self.begin_command())
+        yield from self._command_gen(self._begin_command())
 
-    def commit_gen(self) -> WaitGen[None]:
+    def _commit_gen(self) -> WaitGen[None]:
         """End the transaction, if there is one.
 
         Raises:
@@ -358,7 +358,7 @@ class Session:
         """
         if self.pgconn.transaction_status == TransactionStatus.IDLE:
             return
-        results = yield from self.command_gen(b"COMMIT")
+        results = yield from self._command_gen(b"COMMIT")
         # The manual on COMMIT: of a failed transaction it makes a ROLLBACK, without an error.
         if results[-1].command_status == b"ROLLBACK":
             raise e.lookup("25P02")(
@@ -366,62 +366,62 @@ class Session:
                 " let the error through, or call rollback() where you expect it"
             )
 
-    def rollback_gen(self) -> WaitGen[None]:
+    def _rollback_gen(self) -> WaitGen[None]:
         """Undo the transaction, if there is one."""
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
-            yield from self.command_gen(b"ROLLBACK")
+            yield from self._command_gen(b"ROLLBACK")
 
-    def user_commit_gen(self) -> WaitGen[None]:
+    def _user_commit_gen(self) -> WaitGen[None]:
         """`commit()`, refused inside a transaction() block."""
-        self.check(Operation.COMMIT, "commit()")
-        yield from self.commit_gen()
+        self._check(Operation.COMMIT, "commit()")
+        yield from self._commit_gen()
 
-    def user_rollback_gen(self) -> WaitGen[None]:
+    def _user_rollback_gen(self) -> WaitGen[None]:
         """`rollback()`, refused inside a transaction() block."""
-        self.check(Operation.ROLLBACK, "rollback()")
-        yield from self.rollback_gen()
+        self._check(Operation.ROLLBACK, "rollback()")
+        yield from self._rollback_gen()
 
-    def set_autocommit_gen(self, value: bool) -> WaitGen[None]:
+    def _set_autocommit_gen(self, value: bool) -> WaitGen[None]:
         """Change autocommit, between two transactions only."""
-        self.check(Operation.CHARACTERISTICS, "autocommit")
+        self._check(Operation.CHARACTERISTICS, "autocommit")
         self._autocommit = bool(value)
         yield from ()  # a generator like its sisters, though nothing is sent
 
-    def set_characteristic_gen(self, name: str, value: object) -> WaitGen[None]:
+    def _set_characteristic_gen(self, name: str, value: object) -> WaitGen[None]:
         """Change one of what BEGIN asks for, between two transactions only."""
-        self.check(Operation.CHARACTERISTICS, name)
-        self.characteristics = self.characteristics.changed(name, value)
+        self._check(Operation.CHARACTERISTICS, name)
+        self._characteristics = self._characteristics.changed(name, value)
         yield from ()
 
-    def notifies_gen(self, timeout: float | None) -> WaitGen[None]:
+    def _notifies_gen(self, timeout: float | None) -> WaitGen[None]:
         """Wait for notifications: they are in the backlog then, and the handlers get them too."""
         try:
             raw = yield from notifies_gen(self.pgconn, timeout=timeout)
         except e.OperationalError as ex:
-            raise self.explain(ex) from ex.__cause__
+            raise self._explain(ex) from ex.__cause__
         notifies = decoded(raw, self.encoding)
         # Not returned: whoever waits for them may be cancelled at this very moment.
-        self.notices.backlog.extend(notifies)
-        self.notices.deliver(notifies)
+        self._notices.backlog.extend(notifies)
+        self._notices.deliver(notifies)
 
-    def listen_gen(
+    def _listen_gen(
         self, channel: str, callback: NotifyHandler, call: Callable[[Notify], object]
     ) -> WaitGen[None]:
         """LISTEN to a channel, and have its notifications delivered."""
-        self.check(Operation.EXECUTE, "listen()")
+        self._check(Operation.EXECUTE, "listen()")
         # At the server first: a channel that it refuses has no listeners.
-        yield from self.command_gen(b"LISTEN " + self.quote_identifier(channel))
-        self.notices.add_listener(channel, callback, call)
+        yield from self._command_gen(b"LISTEN " + self._quote_identifier(channel))
+        self._notices.add_listener(channel, callback, call)
 
-    def unlisten_gen(self, channel: str, callback: NotifyHandler | None) -> WaitGen[None]:
+    def _unlisten_gen(self, channel: str, callback: NotifyHandler | None) -> WaitGen[None]:
         """Stop delivering, and UNLISTEN when nobody is left."""
-        self.check(Operation.EXECUTE, "unlisten()")
+        self._check(Operation.EXECUTE, "unlisten()")
         try:
-            last = self.notices.remove_listener(channel, callback)
+            last = self._notices.remove_listener(channel, callback)
         except ValueError as ex:
             raise e.ProgrammingError(f"{ex}: pass what was given to listen()") from None
         if last:
-            yield from self.command_gen(b"UNLISTEN " + self.quote_identifier(channel))
+            yield from self._command_gen(b"UNLISTEN " + self._quote_identifier(channel))
 
     # -- the end ---------------------------------------------------------------------------
 
@@ -438,7 +438,7 @@ class Session:
         if not self.closed:
             native(self.pgconn.get_cancel().cancel)()
 
-    def shutdown(self) -> None:
+    def _shutdown(self) -> None:
         """End the link without freeing it: whoever waits on it wakes and finds it closed."""
         import socket
 
@@ -453,7 +453,7 @@ class Session:
         except (OSError, e.OperationalError):
             pass  # it has ended by itself
 
-    def disown(self) -> None:
+    def _disown(self) -> None:
         """In a forked child: let go of the parent's connection, which lives on."""
         self._closed = True
         self._close_handlers.clear()
@@ -462,13 +462,13 @@ class Session:
             os.close(self.pgconn.socket)
         self.pgconn.finish()
 
-    def log(self, message: str, *args: object) -> None:
+    def _log(self, message: str, *args: object) -> None:
         """Tell the log of something that no exception can tell."""
         import logging
 
         logging.getLogger("psycopg3").warning(message, *args)
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """Close the socket now, whatever is under way; the session counts as broken."""
         self.pgconn.finish()
 

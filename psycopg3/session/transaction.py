@@ -90,21 +90,21 @@ class BaseTransaction:
         if self._status is not self.Status.NOT_STARTED:
             raise TypeError("a transaction() block can be entered only once: make a new one")
         session = self._session
-        session.check(Operation.BLOCK, "transaction()")
+        session._check(Operation.BLOCK, "transaction()")
         self._outermost = session.pgconn.transaction_status == TransactionStatus.IDLE
         if self._characteristics.given and not self._outermost:
             raise e.ProgrammingError(
                 "isolation, read_only and deferrable are of a whole transaction, and one is in"
                 " progress: give them to its outermost transaction() block, or end it first"
             )
-        commands = [session.begin_command(self._characteristics)] if self._outermost else []
+        commands = [session._begin_command(self._characteristics)] if self._outermost else []
         if not self._outermost and not self._savepoint:
-            self._savepoint = f"_pg3_{len(session.blocks) + 1}"
+            self._savepoint = f"_pg3_{len(session._open_blocks) + 1}"
         if self._savepoint:
-            commands.append(b"SAVEPOINT " + session.quote_identifier(self._savepoint))
+            commands.append(b"SAVEPOINT " + session._quote_identifier(self._savepoint))
         # Before the server is asked: if this is interrupted, it is known that there is something to
         # undo, whether or not the answer has come.
-        session.open_block(self)
+        session._open_block(self)
         self._status = self.Status.ACTIVE
         yield from self._end_gen(b"; ".join(commands), None)
 
@@ -136,14 +136,14 @@ class BaseTransaction:
         return isinstance(exc, Rollback) and exc.transaction in (None, self)
 
     def _close(self, status: Status) -> None:
-        self._session.close_block(self)
+        self._session._close_block(self)
         self._status = status
 
     def _fail_with_session(self, exc: BaseException | None) -> bool:
         self._close(self.Status.FAILED)
         if exc is None or self._is_meant(exc):
             # Nobody else tells that what was done in the block is lost.
-            self._session.check(Operation.EXECUTE, "the end of the transaction() block")
+            self._session._check(Operation.EXECUTE, "the end of the transaction() block")
         return False
 
     def _check_order(self, exc: BaseException | None) -> None:
@@ -154,7 +154,7 @@ class BaseTransaction:
         """
         if self._status is self.Status.NOT_STARTED:
             raise e.ProgrammingError("the transaction() block was never entered: use it by 'with'")
-        blocks = self._session.blocks
+        blocks = self._session._open_blocks
         inner = blocks[blocks.index(self) + 1 :] if self in blocks else None
         if inner == []:
             return
@@ -172,13 +172,13 @@ class BaseTransaction:
     def _commit_gen(self) -> WaitGen[None]:
         if self._outermost:
             try:
-                yield from self._session.commit_gen()
+                yield from self._session._commit_gen()
             except e.Error:
                 self._close(self.Status.FAILED)
                 raise
             self._close(self.Status.COMMITTED)
         else:
-            name = self._session.quote_identifier(self._savepoint or "")
+            name = self._session._quote_identifier(self._savepoint or "")
             yield from self._end_gen(b"RELEASE " + name, self.Status.COMMITTED)
 
     def _rollback_gen(self, exc: BaseException | None) -> WaitGen[None]:
@@ -192,13 +192,13 @@ class BaseTransaction:
         elif self._outermost:
             yield from self._end_gen(b"ROLLBACK", status)
         else:
-            name = self._session.quote_identifier(self._savepoint or "")
+            name = self._session._quote_identifier(self._savepoint or "")
             yield from self._end_gen(b"ROLLBACK TO " + name + b"; RELEASE " + name, status)
 
     def _end_gen(self, command: bytes, status: Status | None) -> WaitGen[None]:
         """Run a command that begins or ends the block; if the server refuses, the block has failed."""
         try:
-            yield from self._session.command_gen(command)
+            yield from self._session._command_gen(command)
         except e.Error:
             self._close(self.Status.FAILED)
             raise

@@ -120,14 +120,14 @@ class TestLinks:
                 **params, sslmode=sslmode, connector_factory=connector
             )
             async with mine:
-                assert bool(mine.route.relay) == (sort == "relayed"), kind
+                assert bool(mine._route.relay) == (sort == "relayed"), kind
                 assert await one(mine, "select 1") == 1
                 assert bool(mine.pgconn.ssl_in_use) == (sslmode != "disable")
                 rows = await (await mine.execute(BIG)).fetchall()
                 assert len(rows) == 20 and len(rows[-1][0]) == 1_000_000
                 assert await one(mine, "select length(%s)", ["y" * 8_000_000]) == 8_000_000
                 assert await is_cancelled(mine)
-            assert mine.route.relay is None or mine.route.relay.finished
+            assert mine._route.relay is None or mine._route.relay.finished
         assert {*opens.asked} == {(NAME, 5433)}
 
     async def test_channel_binding(self, opens, params):
@@ -562,7 +562,7 @@ class TestTls:
             assert await one(conn, "select length(%s)", ["y" * 8_000_000]) == 8_000_000
             assert await is_cancelled(conn)
             assert conn.info.hostaddr == "127.0.0.1"
-        assert conn.route.relay.finished
+        assert conn._route.relay.finished
 
     async def test_sslmode_that_it_satisfies(self, opens, params, server_tls):
         connector = tasks.connector(upgrading(opens))
@@ -817,9 +817,9 @@ class TestRelays:
                 await mine.close()
                 assert time.monotonic() - begin < 3, kind
                 deadline = time.monotonic() + 3
-                while not mine.route.relay.finished and time.monotonic() < deadline:
+                while not mine._route.relay.finished and time.monotonic() < deadline:
                     await tasks.pause(0.02)
-                assert mine.route.relay.finished, kind
+                assert mine._route.relay.finished, kind
             go.set()
 
 
@@ -890,7 +890,7 @@ class TestCancel:
     async def test_a_stranger_gets_in_line(self, opens, params):
         connector = tasks.connector(opens)
         async with await AsyncConnection.connect(**params, connector_factory=connector) as conn:
-            place = conn.route.reservation
+            place = conn._route.reservation
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection((place.ip, place.port))
             place.listen()

@@ -148,7 +148,7 @@ class TestListen:
     async def test_a_channel_that_the_server_refuses(self, conn):
         with pytest.raises(psycopg3.Error):
             await conn.listen("", print)
-        assert not conn.notices.wants_notifies
+        assert not conn._notices.wants_notifies
 
     async def test_a_failing_listener_is_logged(self, conn, other, caplog):
         told = []

@@ -161,7 +161,7 @@ class TestReset:
 
     async def test_refused_in_a_pipeline(self, dsn):
         async with await AsyncConnection.connect(dsn, autocommit=True) as conn:
-            conn.exchange.enter()
+            conn._exchange.enter()
             with pytest.raises(psycopg3.ProgrammingError, match="pipeline"):
                 await conn.reset()
             conn.terminate()

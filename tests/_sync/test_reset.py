@@ -162,7 +162,7 @@ class TestReset:
 
     def test_refused_in_a_pipeline(self, dsn):
         with Connection.connect(dsn, autocommit=True) as conn:
-            conn.exchange.enter()
+            conn._exchange.enter()
             with pytest.raises(psycopg3.ProgrammingError, match="pipeline"):
                 conn.reset()
             conn.terminate()

@@ -294,8 +294,8 @@ class Cell:
             self.problems.append(f"closed, broken are {state}: expected {expected}")
         if conn.lock.locked():
             self.problems.append("the lock is taken")
-        if conn.blocks and not conn.closed:
-            self.problems.append(f"the block {conn.blocks} was never left")
+        if conn._open_blocks and not conn.closed:
+            self.problems.append(f"the block {conn._open_blocks} was never left")
 
     async def _check_next(self) -> None:
         """The next query has its own answer."""

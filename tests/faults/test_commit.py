@@ -416,7 +416,7 @@ def test_a_commit_whose_turn_has_not_come(world: World, in_block: bool, dsn: str
         await world.together(others, we)
         expected = TransactionStatus.IDLE if in_block else TransactionStatus.INTRANS
         assert conn.pgconn.transaction_status == expected
-        assert conn.blocks == []
+        assert conn._open_blocks == []
         await conn.rollback()
         await conn.close()
 
@@ -435,7 +435,7 @@ def test_cancelled_before_its_checkpoint(dsn: str, eye: Any) -> None:
                 scope.cancel()
         assert scope.cancelled_caught
         assert conn.pgconn.transaction_status == TransactionStatus.IDLE
-        assert conn.blocks == []
+        assert conn._open_blocks == []
         await conn.close()
 
     trio.run(body)

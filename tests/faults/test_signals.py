@@ -126,7 +126,7 @@ def check(conn: psycopg3.Connection[Any]) -> None:
     assert not conn.closed
     assert not conn.lock.locked()
     assert conn.execute("select 7").fetchone() == (7,)
-    assert not conn.exchange.unsettled
+    assert not conn._exchange.unsettled
     assert conn.pgconn.transaction_status == TransactionStatus.IDLE
 
 
@@ -143,7 +143,7 @@ def salvo(dsn: str, count: int, kinds: Sequence[str], longest: float, seed: int)
             ex = strike(rng, longest, 0, getattr(works, rng.choice(kinds)))
             if ex is not None:
                 places[struck(ex)] += 1
-            if conn.blocks:
+            if conn._open_blocks:
                 # It struck right between the block and its __exit__, which then never ran. Nobody
                 # can end the block; when it is gone, the transaction can be.
                 ex = None
