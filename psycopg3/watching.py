@@ -15,7 +15,6 @@ import os
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import errors
@@ -41,7 +40,7 @@ class Watched(Protocol):
     """What a watcher asks of its connection."""
 
     def _attend(self) -> bool:
-        """Take what has come; False if an operation is under way, whose business it is."""
+        """Take what has come; False if that is the business of somebody else, who isn't waiting."""
         ...
 
 
@@ -70,7 +69,8 @@ class Watcher:
         """
         ear, self._ear = self._ear, -1
         if ear >= 0:
-            os.close(ear)
+            with suppress(OSError):  # a child may have closed what it inherited
+                os.close(ear)
 
 
 class AsyncioWatcher(Watcher):
@@ -85,11 +85,11 @@ class AsyncioWatcher(Watcher):
 
         super().__init__(wait_async)
         self._loop = asyncio.get_running_loop()
-        self._thread = get_ident()
         self._owner = weakref.ref(owner)
         self._fd = fd
         self._ear = _duplicate(fd)
         self._reading = self._writing = False
+        self._errors = _errors(self._loop, self._ear)
         self._gen: WaitGen[Any] | None = None
         self._future: asyncio.Future[Any] | None = None
         self._wants = 0
@@ -173,6 +173,11 @@ class AsyncioWatcher(Watcher):
             self._writing = writing
 
     def _readable(self) -> None:
+        if self._ear < 0:  # another thread has closed it, and its farewell is on the way
+            return
+        if self._errors is not None and self._errors(0):
+            self._pause()
+            self.resume()
         if self._wants & _READ and self._future is not None and not self._future.done():
             self._step(_READ)
             return
@@ -203,15 +208,13 @@ class AsyncioWatcher(Watcher):
         ear, self._ear = self._ear, -1
         if ear < 0:
             return
-        if self._loop.is_closed():
-            os.close(ear)
-        elif get_ident() == self._thread:
-            _forget(self._loop, ear)
+        self._reading = self._writing = False
+        farewell = _Farewell(self._loop, ear)
+        if self._loop.is_closed() or _may_touch(self._loop):
+            farewell()
         else:
-            try:
-                self._loop.call_soon_threadsafe(_forget, self._loop, ear)
-            except RuntimeError:  # it was closed just now
-                os.close(ear)
+            with suppress(RuntimeError):  # it was closed just now
+                self._loop.call_soon_threadsafe(farewell)
 
     def __del__(self) -> None:
         if getattr(self, "_ear", -1) >= 0:
@@ -297,10 +300,60 @@ def _duplicate(fd: int) -> int:
         ) from ex
 
 
-def _forget(loop: asyncio.AbstractEventLoop, fd: int) -> None:
-    loop.remove_reader(fd)
-    loop.remove_writer(fd)
-    os.close(fd)
+def _errors(loop: asyncio.AbstractEventLoop, fd: int) -> Callable[[int], object] | None:
+    """What tells whether `fd` has an error, if the loop is one that is deaf after an error.
+
+    libuv reports it once, and ends its watch (`uv_poll_start()` in its manual), but uvloop's reader
+    counts as registered. Bytes that came before a reset would be the last thing ever heard.
+    """
+    from asyncio.selector_events import BaseSelectorEventLoop
+    from select import poll
+
+    if isinstance(loop, BaseSelectorEventLoop):
+        return None
+    watched = poll()
+    watched.register(fd, 0)
+    return watched.poll
+
+
+class _Farewell:
+    """A callback that takes a descriptor out of its loop and closes it.
+
+    A loop that stops may never call it: it closes the descriptor also when it is dropped, as with
+    the queue of a loop that is closed.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int):
+        self._loop, self._fd = loop, fd
+
+    def __call__(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        try:
+            if not self._loop.is_closed():
+                self._loop.remove_reader(fd)
+                self._loop.remove_writer(fd)
+        except RuntimeError:
+            pass  # it was closed just now
+        finally:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
+def _may_touch(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether an event loop can be used from here: it runs in this thread, or nowhere."""
+    if not loop.is_running():
+        return True
+    from asyncio import get_running_loop
+
+    try:
+        return get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _weakly(watcher: AsyncioWatcher, method: str) -> Callable[[], None]:

@@ -17,7 +17,7 @@ import psycopg3
 from tests.faults.proxy import Proxy
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
 
-WORLDS = [THREADS, ASYNCIO, pytest.param(UVLOOP, marks=pytest.mark.slow), TRIO]
+WORLDS = [THREADS, ASYNCIO, UVLOOP, TRIO]
 every_world = pytest.mark.parametrize("world", WORLDS, ids=repr)
 
 BUDGET = 0.4
@@ -287,6 +287,27 @@ def test_cut_after_any_byte(world: World, after: int, dsn: str, proxy: Proxy) ->
             await settled(conn.execute("select n from generate_series(1, 100) n"))
         assert conn.broken
         await settled(conn.close())
+
+    world.run(body)
+
+
+@pytest.mark.parametrize("world", [ASYNCIO, UVLOOP], ids=repr)
+def test_cut_while_idle(
+    world: World, dsn: str, proxy: Proxy, eye: psycopg3.Connection[Any]
+) -> None:
+    """Bytes came first, and the reset after them is heard all the same."""
+
+    async def body() -> None:
+        conn = await world.connect(proxy.dsn(dsn), autocommit=True)
+        await conn.execute("listen cut")
+        lost = asyncio.Event()
+        conn.add_close_handler(lambda _: lost.set())
+        proxy.reset(after=3, to="client")
+        eye.execute("notify cut")
+        async with asyncio.timeout(5):
+            await lost.wait()
+        assert conn.broken
+        await conn.close()
 
     world.run(body)
 
