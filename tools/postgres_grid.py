@@ -48,7 +48,7 @@ ELSEWHERE = (
     *("tests/test_docs.py", "tests/test_house.py", "tests/test_setup.py"),
 )
 FAST = [
-    *(sys.executable, "-m", "pytest", "-q", "-m", "not slow", "--timeout", "60"),
+    *(sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-n", "4", "--timeout", "60"),
     *(f"--ignore={path}" for path in ELSEWHERE),
 ]
 
