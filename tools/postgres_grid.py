@@ -6,7 +6,7 @@ once. They are kept in PSYCOPG3_GRID_DIR, else in the user's cache folder.
     python tools/postgres_grid.py --server 14                       on a server of that version
     python tools/postgres_grid.py --libpq 16 -- pytest tests/pq     through a libpq of that version
     python tools/postgres_grid.py --server 14 --libpq 18            both
-    python tools/postgres_grid.py --all                             each version of each, in turn
+    python tools/postgres_grid.py --all                             each version of each, newest of both
     python tools/postgres_grid.py --list                            what there is, and where
 
 What is not named stays what it is without this tool.
@@ -89,6 +89,7 @@ class Place(NamedTuple):
 EVERYWHERE = [
     *(Place(libpq=major) for major in VERSIONS),
     *(Place(server=major) for major in VERSIONS),
+    Place(max(VERSIONS), max(VERSIONS)),  # what both ends must know, as TLS without asking
 ]
 
 
@@ -117,7 +118,7 @@ def parsed(args: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--server", type=int, choices=VERSIONS, help="major version of the server")
     parser.add_argument("--libpq", type=int, choices=VERSIONS, help="major version of libpq")
-    parser.add_argument("--all", action="store_true", help="each of both, one after the other")
+    parser.add_argument("--all", action="store_true", help="each of both, and the newest of both")
     parser.add_argument("--list", action="store_true", help="tell the versions and their folders")
     parser.add_argument("command", nargs=argparse.REMAINDER, help=f"by default: {shlex.join(FAST)}")
     wish = parser.parse_args(args)
@@ -135,7 +136,7 @@ def run_everywhere(command: Sequence[str]) -> int:
         print(f"\n-- {place}", flush=True)
         begin = time.monotonic()
         status, last = run(command, place.environment(os.environ))
-        report.append(f"{place!s:12}{time.monotonic() - begin:6.0f} s  status {status}  {last}")
+        report.append(f"{place!s:20}{time.monotonic() - begin:6.0f} s  status {status}  {last}")
         worst = max(worst, abs(status))
     print("", *report, sep="\n")
     return worst
