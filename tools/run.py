@@ -127,9 +127,7 @@ def check_everything() -> int:
     found = bindings()
     many = ["-n", WORKERS]
     runs = [(binding, [*many, "-m", "not slow"]) for binding in found]
-    # The slow half of the faults, every interruption at every kind of broken link, takes longer than
-    # all the rest: run it by `python3 tools/run.py test -m slow`.
-    runs += [(found[0], [*many, "-m", "slow", "--ignore", "tests/faults"])]
+    runs += [(found[0], [*many, "-m", "slow"])]
     for binding, options in runs:
         say(f"pytest on {binding} {' '.join(options)}")
         if not run("-m", "pytest", *options, PSYCOPG3_IMPL=binding):
