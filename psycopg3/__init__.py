@@ -9,6 +9,8 @@ from ._async.transaction import AsyncTransaction
 from ._sync.connection import Connection
 from ._sync.cursor import Cursor
 from ._sync.transaction import Transaction
+
+# The object hides the module of its name: `import psycopg3.capabilities` gives the object too.
 from .capabilities import Capabilities, capabilities
 from .dbapi20 import (
     BINARY,
@@ -38,7 +40,7 @@ from .errors import (
 )
 from .postgres import adapters
 from .session.characteristics import IsolationLevel
-from .session.info import ConnectionInfo
+from .session.info import ConnectionInfo, ServerSettings, ServerVersion
 from .session.notices import Notify
 from .session.results import Column
 from .session.session import Session as BaseConnection
@@ -83,6 +85,8 @@ __all__ = [
     "OperationalError",
     "ProgrammingError",
     "Rollback",
+    "ServerVersion",
+    "ServerSettings",
     "Time",
     "TimeFromTicks",
     "Timestamp",

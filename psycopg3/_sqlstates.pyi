@@ -3,7 +3,7 @@
 # Written by `python tools/sqlstates.py`: edit that.
 # ruff: noqa: I001, N801, PYI021
 
-from psycopg3.errors import (
+from psycopg3._exceptions import (
     DataError,
     DatabaseError,
     IntegrityError,

@@ -17,7 +17,9 @@ from typing import (
 from .pq import Format
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable
+    from ssl import SSLContext
 
     from .pq import PGconn, PGresult
     from .waiting import WaitGen
@@ -359,3 +361,98 @@ class Transformer(Protocol):
     def load_sequence(self, record: Sequence[Buffer | None]) -> tuple[Any, ...]:
         """Read the values of one record."""
         ...
+
+
+# ---- links that somebody else makes ----
+
+
+class BlockingLink(Protocol):
+    """What carries bytes to a server: a connected socket, or anything like one."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Wait for bytes, so many at most; b"" means that there will be no more."""
+        ...
+
+    def sendall(self, data: bytes, /) -> object:
+        """Send all of it."""
+        ...
+
+    def close(self) -> object:
+        """End the link; who waits in the other methods is woken."""
+        ...
+
+
+class TrioStream(Protocol):
+    """A stream of bytes, as trio has them."""
+
+    def receive_some(self, max_bytes: int | None = None, /) -> Awaitable[bytes | bytearray]:
+        """Wait for bytes; b"" means that there will be no more."""
+        ...
+
+    def send_all(self, data: bytes, /) -> Awaitable[object]:
+        """Send all of it."""
+        ...
+
+    def aclose(self) -> Awaitable[object]:
+        """End the link."""
+        ...
+
+
+class AnyioStream(Protocol):
+    """A stream of bytes, as anyio has them."""
+
+    def receive(self, max_bytes: int = ..., /) -> Awaitable[bytes]:
+        """Wait for bytes."""
+        ...
+
+    def send(self, item: bytes, /) -> Awaitable[object]:
+        """Send all of it."""
+        ...
+
+    def aclose(self) -> Awaitable[object]:
+        """End the link."""
+        ...
+
+
+class Connector(Protocol):
+    """What the `connector_factory` of a synchronous connection is: a function that makes links."""
+
+    def __call__(self, host: str, port: int, /, *, ssl: SSLContext | None) -> BlockingLink:
+        """Connect to a server, with TLS by `ssl` if that isn't None."""
+        ...
+
+
+class AsyncioConnector(Protocol):
+    """What the `connector_factory` of an asynchronous connection is on asyncio."""
+
+    def __call__(
+        self,
+        proto_factory: Callable[[], asyncio.Protocol],
+        host: str,
+        port: int,
+        /,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        ssl: SSLContext | None,
+    ) -> Awaitable[tuple[Any, asyncio.BaseProtocol] | BlockingLink | AnyioStream]:
+        """Connect to a server, with TLS by `ssl` if that isn't None.
+
+        Returns:
+            What `loop.create_connection()` returns: a transport, and the protocol that
+            `proto_factory` made; or a connected socket, or a stream.
+        """
+        ...
+
+
+class TrioConnector(Protocol):
+    """What the `connector_factory` of an asynchronous connection is on trio."""
+
+    def __call__(
+        self, host: str, port: int, /, *, ssl: SSLContext | None
+    ) -> Awaitable[TrioStream | AnyioStream | BlockingLink]:
+        """Connect to a server, with TLS by `ssl` if that isn't None."""
+        ...
+
+
+AsyncConnector: TypeAlias = AsyncioConnector | TrioConnector
+"""What the `connector_factory` of an asynchronous connection is."""

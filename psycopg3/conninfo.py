@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .errors import OperationalError, ProgrammingError
-from .pq import Conninfo, ConninfoOption, PGconn
+from .concurrency import tasks
+from .errors import NotSupportedError, OperationalError, ProgrammingError
+from .places import Place, check, look_up_gen, matched, ordered
+from .pq import Conninfo, ConninfoOption, PGconn, version
+from .servicefile import read_service
+from .waiting import STOCK, wait_select
+
+if TYPE_CHECKING:
+    from .waiting import WaitGen
 
 DEFAULT_CONNECT_TIMEOUT = 130
 """Seconds for one attempt to connect, if nobody says otherwise: a bit more than Linux tries."""
@@ -31,11 +38,14 @@ that are well but for so long have no time to read.
 # Names that users of other drivers type.
 _ALIASES = {"database": "dbname"}
 
+_HAS_SYSTEM_ROOTS = 160000
+
 # What the driver sees to itself, so that an older libpq needn't know it: keyword to environment
 # variable and built-in value.
 _EMULATED: dict[str, tuple[str | None, str | None]] = {
     "load_balance_hosts": ("PGLOADBALANCEHOSTS", "disable"),
     "scram_max_iterations": (None, str(SCRAM_MAX_ITERATIONS)),
+    "servicefile": ("PGSERVICEFILE", None),
 }
 
 # libpq's messages about connection strings, around what they quote of them.
@@ -131,6 +141,91 @@ def get_param(params: Mapping[str, Any], keyword: str) -> str | None:
     return os.environ.get(envvar, compiled) if envvar else compiled
 
 
+def places_of(params: Mapping[str, Any]) -> list[Place]:
+    """The places that `host`, `hostaddr` and `port` of `params` name, matched as libpq does.
+
+    Raises:
+        ProgrammingError: the lists don't match, or a port is no port.
+    """
+    return matched(*(_items(get_param(params, name)) for name in ("host", "hostaddr", "port")))
+
+
+def _items(value: str | None) -> list[str]:
+    return value.split(",") if value else []
+
+
+def check_url(conninfo: str, overridden: Iterable[str] = ()) -> None:
+    """Refuse a URL of which libpq takes a piece of the password for a host or port.
+
+    Args:
+        conninfo: a connection string; one that is no URL passes.
+        overridden: parameters of it that won't be used.
+
+    Raises:
+        ProgrammingError: it can't be meant so; the message says what to write.
+    """
+    if not _SCHEME.match(conninfo):
+        return
+    params = conninfo_to_dict(conninfo)
+    hosts, ports = (
+        [] if name in overridden else _items(params.get(name)) for name in ("host", "port")
+    )
+    try:
+        check(hosts, ports)
+    except ProgrammingError as ex:
+        raise ProgrammingError(
+            f"{ex}; in the user and the password of a URL, percent-encode '@' as %40, ':' as %3A and"
+            " '/' as %2F"
+        ) from None
+
+
+def conninfo_attempts(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The attempts that connecting takes, in their order: each host, at each of its addresses.
+
+    Blocks while it looks names up.
+
+    Args:
+        params: what `conninfo_to_dict` returned.
+
+    Returns:
+        for each attempt its parameters, with one `host`, `hostaddr` and `port`, where there is one.
+        A name that isn't found is left out, if others are.
+
+    Raises:
+        ProgrammingError: the lists of hosts and ports don't match.
+        OperationalError: no name was found; the message says why.
+    """
+    return wait_select(_attempts_gen(params))
+
+
+async def conninfo_attempts_async(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """As `conninfo_attempts`, but names are looked up while the event loop goes on."""
+    attempts: list[dict[str, Any]] = await STOCK[tasks.current().name](_attempts_gen(params))
+    return attempts
+
+
+def _attempts_gen(params: Mapping[str, Any]) -> WaitGen[list[dict[str, Any]]]:
+    given = with_service(params)
+    at_random = get_param(given, "load_balance_hosts") == "random"
+    found: list[Place] = []
+    reasons = []
+    for place in ordered(places_of(given), at_random):
+        if not place.unresolved:
+            found.append(place)
+            continue
+        try:
+            found += ordered((yield from look_up_gen(place)), at_random)
+        except OperationalError as ex:
+            reasons.append(str(ex))
+    if not found:
+        raise OperationalError("\n".join(reasons))
+    common = {name: value for name, value in given.items() if name not in Place._fields}
+    return [
+        {**common, **{name: value for name, value in place._asdict().items() if value}}
+        for place in found
+    ]
+
+
 def timeout_from_conninfo(params: Mapping[str, Any]) -> int:
     """The seconds that one attempt to connect may take, by `connect_timeout` of `params`.
 
@@ -171,6 +266,36 @@ def scram_limit_from_conninfo(params: Mapping[str, Any]) -> int:
     raise ProgrammingError(f"got scram_max_iterations={value!r}: expected a whole number above 0")
 
 
+def with_ssl(params: Mapping[str, Any], ssl: object) -> dict[str, Any]:
+    """`params`, and in their `sslmode` what `ssl` asks for, in the words of Python's libraries.
+
+    Args:
+        params: what `conninfo_to_dict` returned.
+        ssl: an sslmode; False for none; True for a certificate that the system's authorities, or
+            those that `sslrootcert` names, vouch for. None changes nothing.
+
+    Raises:
+        ProgrammingError: it is something else. An `ssl.SSLContext` is for connectors.
+    """
+    if ssl is None:
+        return dict(params)
+    if isinstance(ssl, str):
+        return {**params, "sslmode": ssl}
+    if not isinstance(ssl, bool):
+        raise ProgrammingError(
+            f"got ssl of type {type(ssl).__name__} without connector_factory or sock: expected True,"
+            " False or an sslmode; libpq makes the TLS of its own connections, say how by sslmode,"
+            " sslrootcert and so on"
+        )
+    if not ssl:
+        return {**params, "sslmode": "disable"}
+    found = {**params, "sslmode": "verify-full"}
+    # An older libpq has no name for the system's: it looks into its own file.
+    if not get_param(params, "sslrootcert") and version() >= _HAS_SYSTEM_ROOTS:
+        found["sslrootcert"] = "system"
+    return found
+
+
 def with_keepalives(params: Mapping[str, Any]) -> dict[str, Any]:
     """`params`, and `KEEPALIVES` where they say nothing of it."""
     missing = {key: text for key, text in KEEPALIVES.items() if get_param(params, key) is None}
@@ -181,12 +306,16 @@ def with_service(params: Mapping[str, Any]) -> dict[str, Any]:
     """`params`, and what the service that they, or PGSERVICE, name says of what the driver goes by.
 
     What is given comes before the service file's, and that before the environment's, as in libpq.
-    All else that is in the file libpq finds there itself.
+    All else that is in the file libpq finds there itself; but a file named by `servicefile` the
+    driver reads, and there is no `service` for libpq then.
 
     Raises:
-        OperationalError: libpq finds no such service, or can't read its file.
+        OperationalError: there is no such service, or its file can't be read.
+        NotSupportedError: `servicefile` is given, and PGSERVICE set.
     """
     found = dict(params)
+    if file := found.pop("servicefile", None):
+        return _with_servicefile(found, _text("servicefile", file))
     if get_param(params, "service"):
         pgconn = rehearse(params)
         for option in pgconn.info:
@@ -197,6 +326,18 @@ def with_service(params: Mapping[str, Any]) -> dict[str, Any]:
                     found[keyword] = value
         pgconn.finish()
     return found
+
+
+def _with_servicefile(params: dict[str, Any], file: str) -> dict[str, Any]:
+    if "PGSERVICE" in os.environ:
+        raise NotSupportedError(
+            "got servicefile while PGSERVICE is set: libpq would look for that service in its own"
+            " file; unset PGSERVICE and give service, or set PGSERVICEFILE in place of servicefile"
+        )
+    service = params.pop("service", None)
+    if not service:
+        return params
+    return {**read_service(file, _text("service", service), _known_options()), **params}
 
 
 _CHECKED_LAST, _REFUSED = "gssencmode", "only a rehearsal"
@@ -289,10 +430,21 @@ def _parsed(conninfo: str) -> dict[str, Any]:
     except OperationalError as ex:
         reason = str(ex)
     else:
-        return {o.keyword.decode(): _decoded(o) for o in options if o.val is not None} | emulated
+        params = {o.keyword.decode(): _decoded(o) for o in options if o.val is not None}
+        return _merged(params, emulated)
     # Raised here, this error has not even a hidden `__context__` that knows the password.
     reason = _without_secrets(reason, conninfo)
     raise ProgrammingError(f"can't read the connection string: {reason}")
+
+
+def _merged(params: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """`params`, to which are added others, by libpq's keywords in place of other names."""
+    for name, value in others.items():
+        keyword = _ALIASES.get(name, name)
+        if keyword in params:
+            raise ProgrammingError(f"got both {keyword!r} and its other name: give one of them")
+        params[keyword] = value
+    return params
 
 
 def _decoded(option: ConninfoOption) -> str:
@@ -303,8 +455,8 @@ def _decoded(option: ConninfoOption) -> str:
 
 
 def _parted(conninfo: str) -> tuple[str, dict[str, Any]]:
-    """A connection string without the parameters that this libpq is too old for, and these."""
-    if not any(keyword in conninfo for keyword in _EMULATED.keys() - _libpq_options().keys()):
+    """A connection string without the parameters that this libpq doesn't know, and these."""
+    if not any(keyword in conninfo for keyword in _foreign()):
         return conninfo, {}
     if not _SCHEME.match(conninfo):
         return _parted_pairs(conninfo)
@@ -315,7 +467,7 @@ def _parted(conninfo: str) -> tuple[str, dict[str, Any]]:
     kept, emulated = [], {}
     for pair in conninfo[start.end() :].split("&"):
         keyword, equals, value = pair.partition("=")
-        if equals and keyword in _EMULATED:
+        if equals and keyword in _foreign():
             emulated[keyword] = unquote(value)
         else:
             kept.append(pair)
@@ -326,7 +478,7 @@ def _parted_pairs(conninfo: str) -> tuple[str, dict[str, Any]]:
     kept, emulated, end = [], {}, 0
     while (pair := _PAIR.match(conninfo, end)) is not None:
         keyword, quoted, bare = pair.groups()
-        if keyword in _EMULATED:
+        if keyword in _foreign():
             emulated[keyword] = re.sub(r"\\(.)", r"\1", bare if quoted is None else quoted)
         else:
             kept.append(pair[0])
@@ -367,24 +519,24 @@ def _without_password(conninfo: str) -> str:
 
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments that say something, by libpq's keywords."""
-    params: dict[str, Any] = {}
-    for name, value in kwargs.items():
-        if value is None:
-            continue
-        keyword = _ALIASES.get(name, name)
-        if keyword not in _known_options():
+    given = {name: value for name, value in kwargs.items() if value is not None}
+    for name, value in given.items():
+        if _ALIASES.get(name, name) not in _known_options():
             raise ProgrammingError(_unknown(name))
-        if keyword in params:
-            raise ProgrammingError(f"got both {keyword!r} and its other name: give one of them")
         _text(name, value)
-        params[keyword] = value
-    return params
+    return _merged({}, given)
 
 
 @cache
 def _known_options() -> dict[str, tuple[str | None, str | None]]:
     """What the driver and libpq know: keyword to environment variable and built-in value."""
     return _EMULATED | _libpq_options()
+
+
+@cache
+def _foreign() -> frozenset[str]:
+    """What the driver takes in a connection string and libpq wouldn't."""
+    return frozenset({*_EMULATED, *_ALIASES} - _libpq_options().keys())
 
 
 @cache

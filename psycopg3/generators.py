@@ -136,6 +136,22 @@ def flush_gen(pgconn: PGconn) -> WaitGen[None]:
             pgconn.consume_input()
 
 
+def receive(pgconn: PGconn) -> None:
+    """Read what the server has sent, so that it can be waited for more.
+
+    A TLS record may be longer than the room that libpq has to read it. The rest waits decrypted in
+    OpenSSL, and never makes the socket readable: a second read takes it. If the second read itself
+    finds a record that has come just now, there may again be a rest, of which nobody can tell: so
+    those who wait for the end of a message read after a silent interval as well (`Watcher.tick`).
+
+    Raises:
+        OperationalError: the connection was lost.
+    """
+    pgconn.consume_input()
+    if pgconn.ssl_in_use:
+        pgconn.consume_input()
+
+
 def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
     """Append one command's results to `results` as they come, until the server has said all.
 
@@ -151,11 +167,10 @@ def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
         while True:
             busy = pgconn.is_busy()
             while busy:
-                if (yield pgconn.socket, Wait.R):
+                # In silence too: see `receive`, of which this is a twin that parses in between.
+                if (yield pgconn.socket, Wait.R) or pgconn.ssl_in_use:
                     pgconn.consume_input()
                     busy = pgconn.is_busy()
-                    # A TLS record may be longer than libpq's read: what OpenSSL has already
-                    # decrypted never makes the socket readable again.
                     if busy and pgconn.ssl_in_use:
                         pgconn.consume_input()
                         busy = pgconn.is_busy()
@@ -217,12 +232,12 @@ def notifies_gen(pgconn: PGconn, *, timeout: float | None = None) -> WaitGen[lis
     """
     deadline = None if timeout is None else monotonic() + timeout
     notifies = arrived_notifies(pgconn)
-    if not notifies and timeout == 0:
-        pgconn.consume_input()
-        return arrived_notifies(pgconn)
-    while not notifies:
-        if (yield pgconn.socket, Wait.R):
-            pgconn.consume_input()
+    if not notifies:
+        receive(pgconn)
+        notifies = arrived_notifies(pgconn)
+    while not (notifies or timeout == 0):
+        if (yield pgconn.socket, Wait.R) or pgconn.ssl_in_use:
+            receive(pgconn)
             notifies = arrived_notifies(pgconn)
         if deadline is not None and monotonic() >= deadline:
             break

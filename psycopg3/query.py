@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import errors as e
 from .abc import Composable, PyFormat
+from .pq import arguments
 
 if TYPE_CHECKING:
     from .abc import Buffer, Params, Query
@@ -58,6 +59,17 @@ class BoundQuery:
         """The format of each value: 0 text, 1 binary."""
         self.result_format = result_format
         """The format asked for the results: 0 text, 1 binary."""
+
+    def check(self) -> None:
+        """Refuse what libpq would be spared: before a transaction is opened for it.
+
+        Raises:
+            DataError: too long, or a NUL in text.
+            TypeError: a dumper made something that is no bytes.
+        """
+        arguments.text(self.query, "query")
+        if self.values:
+            arguments.parameters(self.values, self.types, self.formats)
 
     @property
     def params(self) -> list[Buffer | None] | None:

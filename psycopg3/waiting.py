@@ -23,6 +23,7 @@ import select
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from enum import IntEnum
+from math import ceil
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from . import errors
@@ -82,6 +83,24 @@ class AsyncWaitFunc(Protocol):
     """`WaitFunc` for an asynchronous connection: returns an awaitable of the value."""
 
     def __call__(self, gen: WaitGen[T], interval: float | None = ..., /) -> Awaitable[T]: ...
+
+
+# ---- clocks ----
+
+TICK = 0.1
+"""The interval for a generator that has a clock to look at, in seconds."""
+
+
+def tick_within(seconds: float) -> float:
+    """The interval for a generator whose time is over in so many seconds: a tick comes just then.
+
+    It is an even part of them, of TICK's length at most. What lasts longer may end late by a tick:
+    waiters count from the last thing that happened.
+    """
+    if not 0 < seconds < 100 * TICK:
+        return TICK
+    # Some loops round to milliseconds: the last tick must not come too early.
+    return seconds / ceil(seconds / TICK) + 0.001
 
 
 # ---- threads ----

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import errors
 from .waiting import (
+    TICK,
     Wait,
     WaitGen,
+    listen_trio,
     unwatch_asyncio,
     wait_async,
     wait_select,
@@ -47,13 +49,17 @@ class Watched(Protocol):
 class Watcher:
     """A watcher that hears only while something waits: threads, and waiters of a user's own."""
 
-    def __init__(self, wait: Callable[..., Any] = wait_select):
+    def __init__(self, wait: Callable[..., Any] = wait_select, tls: bool = False):
         self._wait = wait
         self._ear = -1
+        # What OpenSSL has decrypted makes no socket readable: see `generators.receive()`. A timer
+        # costs a tenth of a query, and none is needed for the first wait: nothing has been read.
+        self.tick = TICK if tls else None
+        """The interval for generators without a clock of their own, from the second wait on."""
 
     def wait(self, gen: WaitGen[T], interval: float | None = None) -> Any:
         """Drive a generator to its end, as a waiter does; to be awaited except in threads."""
-        return self._wait(gen, interval)
+        return self._wait(gen, self.tick if interval is None else interval)
 
     def resume(self) -> None:
         """Listen again after an operation; nothing to do where nobody listens in between."""
@@ -80,10 +86,10 @@ class AsyncioWatcher(Watcher):
     conversation is over (measured with a compiled core: 27 instead of 42 thousand instructions).
     """
 
-    def __init__(self, fd: int, owner: Watched):
+    def __init__(self, fd: int, owner: Watched, tls: bool = False):
         import asyncio
 
-        super().__init__(wait_async)
+        super().__init__(wait_async, tls)
         self._loop = asyncio.get_running_loop()
         self._owner = weakref.ref(owner)
         self._fd = fd
@@ -92,6 +98,8 @@ class AsyncioWatcher(Watcher):
         self._errors = _errors(self._loop, self._ear)
         self._gen: WaitGen[Any] | None = None
         self._future: asyncio.Future[Any] | None = None
+        self._timer: _Timer | None = None
+        self._will_look = False
         self._wants = 0
         self._elsewhere: tuple[int, Wait] | None = None
         self._on_readable = _weakly(self, "_readable")
@@ -114,26 +122,26 @@ class AsyncioWatcher(Watcher):
     async def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
         """Drive a generator to its end, stepping it from the loop's callbacks."""
         if self._ear < 0:
-            return await wait_async(gen, interval)
+            return await wait_async(gen, self.tick if interval is None else interval)
         try:
             asked = next(gen)
         except StopIteration as stop:
             value: T = stop.value
             return value
-        timer = None
         try:
             future = self._future = self._loop.create_future()
             self._gen = gen
             if interval is not None:
-                timer = _Timer(self._loop, interval, self._tick)
+                self._timer = _Timer(self._loop, interval, self._silence)
             self._ask(asked)
             value = await future
             return value
         finally:
             self._gen = self._future = None
             self._wants = 0
-            if timer is not None:
-                timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             self._listen_no_more()
 
     def _step(self, ready: int) -> None:
@@ -146,6 +154,8 @@ class AsyncioWatcher(Watcher):
             self._listen_there_no_more()
         try:
             self._ask(gen.send(ready))
+            if self._timer is None and self.tick is not None:
+                self._timer = _Timer(self._loop, self.tick, self._silence)
         except StopIteration as stop:
             future.set_result(stop.value)
         except BaseException as ex:
@@ -184,8 +194,18 @@ class AsyncioWatcher(Watcher):
         owner = self._owner()
         if self._future is not None or owner is None or not owner._attend():
             self._pause()
+        elif self.tick is not None and not self._will_look:
+            self._will_look = True
+            self._loop.call_later(self.tick, _weakly(self, "_look"))
 
-    def _tick(self) -> None:
+    def _look(self) -> None:
+        """Take what is left in OpenSSL, if the connection is still idle."""
+        self._will_look = False
+        owner = self._owner()
+        if self._ear >= 0 and self._future is None and owner is not None:
+            owner._attend()
+
+    def _silence(self) -> None:
         self._step(0)
 
     def _listen_there_no_more(self) -> None:
@@ -224,14 +244,36 @@ class AsyncioWatcher(Watcher):
 class TrioWatcher(Watcher):
     """Hears a connection while something waits for it, on trio."""
 
-    def __init__(self, fd: int):
-        super().__init__(wait_trio)
+    def __init__(self, fd: int, tls: bool = False):
+        super().__init__(wait_trio, tls)
         self._fd = fd
         self._ear = _duplicate(fd)
 
     async def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
         """Drive a generator to its end, listening on the duplicate."""
-        return await wait_trio(gen if self._ear < 0 else self._through(gen), interval)
+        gen = gen if self._ear < 0 else self._through(gen)
+        if interval is not None or self.tick is None:
+            return await wait_trio(gen, interval)
+        return await self._wait_with_ticks(gen)
+
+    async def _wait_with_ticks(self, gen: WaitGen[T]) -> T:
+        """`wait_trio`, but from the second wait on with an interval."""
+        from trio import lowlevel
+
+        await lowlevel.checkpoint_if_cancelled()
+        try:
+            asked = next(gen)
+        except StopIteration as stop:
+            await lowlevel.cancel_shielded_checkpoint()
+            value: T = stop.value
+            return value
+        try:
+            asked = gen.send(await listen_trio(asked, None))
+            while True:
+                asked = gen.send(await listen_trio(asked, self.tick))
+        except StopIteration as stop:
+            value = stop.value
+            return value
 
     def _through(self, gen: WaitGen[T]) -> WaitGen[T]:
         """The same generator, asking for the duplicate in place of the connection's descriptor."""
@@ -257,7 +299,9 @@ class TrioWatcher(Watcher):
             os.close(self._ear)
 
 
-def watcher(library: str, fd: int, owner: Watched, wait: Callable[..., Any] | None) -> Watcher:
+def watcher(
+    library: str, fd: int, owner: Watched, wait: Callable[..., Any] | None, *, tls: bool
+) -> Watcher:
     """The watcher for a connection.
 
     Args:
@@ -265,14 +309,15 @@ def watcher(library: str, fd: int, owner: Watched, wait: Callable[..., Any] | No
         fd: the descriptor of its socket.
         owner: the connection; it isn't kept alive.
         wait: a waiter of the user's own, which is then the only one to listen.
+        tls: whether libpq reads through TLS.
     """
     if wait is not None:
-        return Watcher(wait)
+        return Watcher(wait, tls)
     if library == "threads":
         return Watcher()
     if os.name == "nt":  # sockets are no file descriptors there: they can't be duplicated so
-        return Watcher(wait_async if library == "asyncio" else wait_trio)
-    return AsyncioWatcher(fd, owner) if library == "asyncio" else TrioWatcher(fd)
+        return Watcher(wait_async if library == "asyncio" else wait_trio, tls)
+    return AsyncioWatcher(fd, owner, tls) if library == "asyncio" else TrioWatcher(fd, tls)
 
 
 class _Timer:

@@ -6,15 +6,21 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 import psycopg3
 from psycopg3.testing import Cluster
+from tests.marks import needs_uvloop
 
 BACKENDS = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop", marks=needs_uvloop),
     pytest.param(("trio", {}), id="trio"),
 ]
+
+# How long an example takes depends on who else has the machine.
+settings.register_profile("psycopg3", deadline=None)
+settings.load_profile("psycopg3")
 
 
 def pytest_configure() -> None:

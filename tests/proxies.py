@@ -58,6 +58,7 @@ def http(resolve: Resolve) -> Iterator[Proxy]:
         if method != b"CONNECT":
             sock.sendall(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n")
             return
+        assert (":" in host) == (host[0] == "[" and host[-1] == "]")
         asked.append((host.strip("[]"), int(port)))
         try:
             upstream = socket.create_connection(resolve(*asked[-1]))
@@ -73,8 +74,12 @@ def http(resolve: Resolve) -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def socks5(resolve: Resolve) -> Iterator[Proxy]:
-    """A SOCKS5 proxy (RFC 1928) without authentication, asked by name."""
+def socks5(resolve: Resolve, bound: bytes = b"\1" + bytes(4)) -> Iterator[Proxy]:
+    """A SOCKS5 proxy (RFC 1928) without authentication, asked by name.
+
+    Args:
+        bound: its own end, as it tells it: the kind of address, and that.
+    """
     asked: list[Target] = []
 
     def talk(sock: socket.socket) -> None:
@@ -85,14 +90,14 @@ def socks5(resolve: Resolve) -> Iterator[Proxy]:
         assert (command, kind) == (1, 3)
         host = exactly(sock, exactly(sock, 1)[0]).decode()
         asked.append((host, struct.unpack("!H", exactly(sock, 2))[0]))
-        nothing = b"\0\1" + bytes(6)
+        end = b"\0" + bound + b"\4\x38"
         try:
             upstream = socket.create_connection(resolve(*asked[-1]))
         except OSError:
-            sock.sendall(b"\5\5" + nothing)
+            sock.sendall(b"\5\5" + end)
             return
         with upstream:
-            sock.sendall(b"\5\0" + nothing)
+            sock.sendall(b"\5\0" + end)
             join(sock, upstream)
 
     with Listener(talk) as listener:
@@ -181,9 +186,13 @@ def bastion(resolve: Resolve) -> Iterator[Bastion]:
 
         def connection_requested(self, host: str, port: int, *origin: Any) -> Any:
             asked.append((host, port))
+            try:
+                place = resolve(host, port)
+            except OSError as ex:
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(ex)) from ex
 
             async def forward(reader: Any, writer: Any) -> None:
-                theirs = await asyncio.open_connection(*resolve(host, port))
+                theirs = await asyncio.open_connection(*place)
 
                 async def carry(source: Any, target: Any) -> None:
                     with contextlib.suppress(OSError, asyncssh.Error):

@@ -14,6 +14,8 @@ import anyio
 import pytest
 
 import psycopg3
+from tests import listeners
+from tests.marks import counts_references
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -138,6 +140,57 @@ async def test_a_query_of_a_task_is_ended(dsn, by):
     assert conn.closed and not conn.broken
 
 
+@pytest.fixture
+def unheeding():
+    """Parameters of a server that answers no query, and lets nobody tell it to cancel one."""
+
+    def talk(sock):
+        if listener.taken == 1:
+            listeners.primary(sock)
+        listeners.mute(sock)
+
+    with listeners.Listener(talk) as listener:
+        params = {"host": listener.address, "port": listener.port, "user": "me", "autocommit": True}
+        yield {**params, "sslmode": "disable", "gssencmode": "disable", "cancel_timeout": 30}
+
+
+@pytest.mark.parametrize("timeout", [0, 0.3])
+def test_the_time_to_close(unheeding, timeout):
+    conn = psycopg3.connect(**unheeding)
+    took = []
+
+    def close():
+        begin = time.monotonic()
+        conn.close(timeout=timeout)
+        took.append(time.monotonic() - begin)
+
+    timer = threading.Timer(0.2, close)
+    timer.start()
+    with pytest.raises(psycopg3.OperationalError, match="closed while"):
+        conn.execute("select pg_sleep(30)")
+    timer.join()
+    assert timeout <= took[0] < timeout + 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("timeout", [0, 0.3])
+async def test_the_time_to_close_for_tasks(unheeding, timeout):
+    conn = await psycopg3.connect_async(**unheeding)
+    took = []
+
+    async def close():
+        await anyio.sleep(0.2)
+        begin = time.monotonic()
+        await conn.close(timeout=timeout)
+        took.append(time.monotonic() - begin)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(close)
+        with pytest.raises(psycopg3.OperationalError, match="closed while"):
+            await conn.execute("select pg_sleep(30)")
+    assert timeout <= took[0] < timeout + 1
+
+
 @pytest.mark.anyio
 async def test_a_thread_terminates_an_idle_connection_of_a_loop(dsn):
     conn = await psycopg3.connect_async(dsn, autocommit=True)
@@ -151,6 +204,7 @@ async def test_a_thread_terminates_an_idle_connection_of_a_loop(dsn):
         await conn.execute("select 1")
 
 
+@counts_references  # elsewhere nothing is freed at the end of a program
 def test_left_open_at_exit(dsn):
     code = "import sys, psycopg3; conn = psycopg3.connect(sys.argv[1])"
     done = subprocess.run(

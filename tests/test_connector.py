@@ -8,10 +8,12 @@ import gc
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+from contextvars import ContextVar
 from pathlib import Path
 
 import anyio
@@ -20,8 +22,10 @@ import trio
 
 import psycopg3
 from psycopg3 import errors
+from psycopg3.concurrency.threads import Errand
 from psycopg3.dialing.adoption import shared_reservation
-from tests.connectors import tasks, threads
+from psycopg3.session import cancelling
+from tests.connectors import Opens, tasks, threads, upgrading
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,6 +60,43 @@ class TestThreads:
             psycopg3.connect(**PARAMS, connector_factory=threads.hanging(2))
         assert time.monotonic() - begin < 1
         timer.join()
+
+    def test_those_that_hang_keep_nobody_waiting(self, cluster, opens, monkeypatch):
+        """Neither who looks up a name, nor an old libpq's request to cancel."""
+        monkeypatch.setattr(Errand, "LIMIT", 2)
+        monkeypatch.setattr(cancelling, "version", lambda: 160000)
+        for _ in range(4):
+            with pytest.raises(errors.ConnectionTimeout):
+                psycopg3.connect(**PARAMS, timeout=0.05, connector_factory=threads.hanging(1.5))
+        begin = time.monotonic()
+        with psycopg3.connect(
+            **PARAMS | {"host": "localhost"}, port=cluster.port, timeout=1
+        ) as conn:
+            lookups = [Errand(time.sleep, 1.5) for _ in range(3)]
+            with pytest.raises(errors.QueryTimeout):
+                conn.execute("select pg_sleep(20)", timeout=0.2)
+            assert conn.execute("select 1").fetchone() == (1,)
+            for lookup in lookups:
+                lookup.leave()
+        with psycopg3.connect(**PARAMS, connector_factory=threads.connector(opens)) as conn:
+            assert conn.execute("select 1").fetchone() == (1,)
+        assert time.monotonic() - begin < 1.2
+
+    def test_the_caller_s_context(self, opens):
+        variable = ContextVar("variable", default="nothing")
+        seen = []
+
+        def open(host, port):
+            seen.append(variable.get())
+            variable.set("the connector's")
+            return opens(host, port)
+
+        variable.set("the caller's")
+        with psycopg3.connect(**PARAMS, connector_factory=threads.connector(open)) as conn:
+            variable.set("another's")
+            conn.cancel_safe()
+            assert seen == ["the caller's", "another's"]
+            assert variable.get() == "another's"
 
     def test_a_coroutine_function(self):
         with pytest.raises(psycopg3.InterfaceError, match="plain function"):
@@ -316,6 +357,70 @@ class TestAsyncio:
 
         run(main)
 
+    def test_the_loop_lives_while_a_link_is_closed(self, run, opens):
+        """An object's close() may take its time: nobody else's."""
+
+        async def main():
+            gaps = []
+
+            async def tick():
+                while True:
+                    last = time.monotonic()
+                    await asyncio.sleep(0.01)
+                    gaps.append(time.monotonic() - last)
+
+            ticking = asyncio.create_task(tick())
+
+            def make(host, port):
+                link = threads.SlowToClose(opens(host, port))
+                link.SECONDS = 1.5
+                return link
+
+            conn = await psycopg3.connect_async(**PARAMS, connector_factory=tasks.making(make))
+            with pytest.raises(errors.QueryTimeout):
+                await conn.execute("select pg_sleep(20)", timeout=0.1)
+            await conn.close()
+            with pytest.raises(psycopg3.InterfaceError, match="awaited"):
+                await psycopg3.connect_async(
+                    **PARAMS, connector_factory=lambda *_, **__: make("", 0)
+                )
+            assert max(gaps) < 0.5
+            ticking.cancel()
+
+        run(main)
+        for _ in range(3):
+            assert threads.SlowToClose.ended.acquire(timeout=3)
+
+    def test_tls_that_a_transport_does_not_tell_of(self, run, secure):
+        opens = upgrading(Opens((secure.host, secure.port)))
+        context = ssl.create_default_context(cafile=str(secure.ca_file))
+        connector = tasks.connector(opens, "wrapped")
+        params = {"host": "db.example.test", "user": "postgres", "password": secure.password}
+
+        async def own(*args, **kwargs):
+            return await connector(*args, **kwargs | {"ssl": context})
+
+        async def main():
+            async with await psycopg3.connect_async(
+                **params, dbname="postgres", sslmode="disable", connector_factory=own
+            ) as conn:
+                query = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+                assert await (await conn.execute(query)).fetchone() == (True,)
+
+        run(main)
+
+    @pytest.mark.parametrize("kind", ["wrapped", "anyio"])
+    def test_a_forked_child_leaves_it_alone(self, run, opens, kind):
+        async def main():
+            async with await psycopg3.connect_async(
+                **PARAMS, connector_factory=tasks.connector(opens, kind)
+            ) as conn:
+                forked(conn)
+                for _ in range(3):
+                    assert await (await conn.execute("select 1")).fetchone() == (1,)
+
+        run(main)
+
     def test_bytes_that_come_early(self, run):
         # Such a server is none; but what it says must reach libpq, in order.
         listener = socket.create_server(("127.0.0.1", 0))
@@ -414,7 +519,62 @@ class TestAsyncio:
         run(main)
 
 
+def forked(conn):
+    """Have a child take note that the connection isn't his, and end."""
+    child = os.fork()
+    if not child:
+        try:
+            assert conn.closed
+            conn.terminate()
+            del conn
+            gc.collect()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 class TestTrio:
+    @pytest.mark.parametrize("kind", tasks.RELAYED["trio"])
+    def test_a_forked_child_leaves_it_alone(self, opens, kind):
+        async def main():
+            async with await psycopg3.connect_async(
+                **PARAMS, connector_factory=tasks.connector(opens, kind)
+            ) as conn:
+                forked(conn)
+                for _ in range(3):
+                    assert await (await conn.execute("select 1")).fetchone() == (1,)
+
+        trio.run(main)
+
+    @pytest.mark.parametrize("strict", [True, False])
+    @pytest.mark.parametrize("kind", [*tasks.PLAIN["trio"], *tasks.RELAYED["trio"]])
+    @pytest.mark.filterwarnings("ignore:.*strict_exception_groups=False")
+    def test_exceptions_come_alone(self, opens, kind, strict):
+        """No group of them leaves a connection, be trio strict or not."""
+
+        async def main():
+            connector = tasks.connector(opens, kind)
+            async with await psycopg3.connect_async(**PARAMS, connector_factory=connector) as conn:
+                with pytest.raises(errors.DivisionByZero):
+                    await conn.execute("select 1/0")
+                with pytest.raises(errors.QueryTimeout):
+                    await conn.execute("select pg_sleep(20)", timeout=0.1)
+                with trio.move_on_after(0.1) as scope:
+                    await conn.execute("select pg_sleep(20)")
+                assert scope.cancelled_caught
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(conn.execute, "select 1")
+                with pytest.raises(psycopg3.OperationalError):
+                    for _ in range(2):
+                        await conn.execute("select pg_terminate_backend(pg_backend_pid())")
+            with pytest.raises(psycopg3.OperationalError, match="no"):
+                await psycopg3.connect_async(
+                    **PARAMS, connector_factory=tasks.raising(OSError("no"))
+                )
+
+        trio.run(main, strict_exception_groups=strict)
+
     def test_cancelled_in_the_connector(self):
         told = []
 

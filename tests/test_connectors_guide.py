@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import psycopg3
 from psycopg3 import errors
 from psycopg3.testing import Cluster
-from tests import proxies
+from tests import listeners, proxies
 from tests.test_docs import samples
 
 PAGE = Path(__file__).parent.parent / "docs" / "guide" / "connectors.rst"
@@ -108,6 +109,44 @@ def test_an_http_proxy(sample, resolve, monkeypatch):
         assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
+def test_an_http_proxy_to_an_ipv6_address(sample, cluster):
+    with proxies.http(lambda *_: (cluster.host, cluster.port)) as proxy:
+        at = sample.HttpProxy(proxy.host, proxy.port)
+        psycopg3.connect("host=2001:db8::7 user=postgres", connector_factory=at).close()
+        assert proxy.asked == [("2001:db8::7", 5432)]
+
+
+def test_an_http_proxy_that_hangs_up(sample):
+    """Its socket is closed: else there would be a ResourceWarning."""
+
+    def leave(sock):
+        listeners.reset(sock)
+
+    with listeners.Listener(leave) as listener:
+        at = sample.HttpProxy("127.0.0.1", listener.port)
+        for _ in range(3):
+            with pytest.raises(psycopg3.OperationalError):
+                psycopg3.connect("host=db.example user=postgres", connector_factory=at)
+    gc.collect()
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [b"\1\x7f\0\0\1", b"\4" + bytes(15) + b"\1", b"\3\x0dproxy.example", b"\3\1x"],
+    ids=["IPv4", "IPv6", "name", "short"],
+)
+def test_a_socks_proxy_s_own_end(sample, resolve, bound):
+    async def main(proxy: proxies.Proxy) -> None:
+        at = sample.SocksProxy(proxy.host, proxy.port)
+        async with await psycopg3.connect_async(
+            "host=db.example user=postgres", connector_factory=at
+        ) as conn:
+            assert await (await conn.execute("select 1")).fetchone() == (1,)
+
+    with proxies.socks5(resolve, bound) as proxy:
+        run(main(proxy), "asyncio")
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_socks_proxy(sample, resolve, loop):
     async def main(proxy: proxies.Proxy) -> None:
@@ -136,7 +175,9 @@ def test_an_ssh_bastion(sample, bastion):
             look_for_keys=False,
         )
         used(sample.by_ssh(client))
-    assert bastion.asked == [ASKED] * 2
+        assert bastion.asked == [("db1.example", 5432), ASKED, ASKED]
+        with pytest.raises(psycopg3.OperationalError, match="the bastion said"):
+            psycopg3.connect("host=elsewhere", connector_factory=sample.SshTunnel(client))
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

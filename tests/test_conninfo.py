@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import ipaddress
 import socket
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,6 +18,9 @@ from hypothesis import strategies as st
 from psycopg3 import OperationalError, ProgrammingError, pq
 from psycopg3.conninfo import (
     KEEPALIVES,
+    check_url,
+    conninfo_attempts,
+    conninfo_attempts_async,
     conninfo_to_dict,
     get_param,
     make_conninfo,
@@ -24,6 +29,7 @@ from psycopg3.conninfo import (
     timeout_from_conninfo,
     with_keepalives,
     with_service,
+    with_ssl,
 )
 
 KEYWORDS = sorted(option.keyword.decode() for option in pq.Conninfo.parse(b""))
@@ -183,6 +189,22 @@ def test_load_balance_hosts_is_known_whatever_libpq(
     assert make_conninfo(conninfo) == conninfo
     again = make_conninfo(conninfo, application_name="me")
     assert conninfo_to_dict(again)["load_balance_hosts"] == "random"
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    ["database=x user=me", "postgresql://me@/?database=x", "postgresql://?user=me&database=%78"],
+)
+def test_database_is_dbname(conninfo: str) -> None:
+    assert conninfo_to_dict(conninfo) == {"dbname": "x", "user": "me"}
+    assert conninfo_to_dict(conninfo, dbname="y")["dbname"] == "y"
+    assert conninfo_to_dict(make_conninfo(conninfo, user="you")) == {"dbname": "x", "user": "you"}
+
+
+@pytest.mark.parametrize("conninfo", ["dbname=x database=y", "postgresql:///x?database=y"])
+def test_database_and_dbname(conninfo: str) -> None:
+    with pytest.raises(ProgrammingError, match="got both 'dbname' and its other name"):
+        conninfo_to_dict(conninfo)
 
 
 @pytest.mark.parametrize(
@@ -481,3 +503,128 @@ def test_it_connects(dsn: str) -> None:
     assert conn.status == pq.ConnStatus.OK, conn.error_message
     result = conn.exec_(b"show application_name")
     assert (result.get_value(0, 0) or b"").startswith(b"it's \\ \"")
+
+
+# -- attempts ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The names that can be looked up, with their addresses."""
+    known: dict[str, list[str]] = {}
+
+    def getaddrinfo(host: str, port: int, **kwargs: Any) -> list[Any]:
+        if host not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(0, 0, 0, "", (address, port)) for address in known[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return known
+
+
+def test_attempts(names: dict[str, list[str]]) -> None:
+    names["db.example"] = ["::1", "127.0.0.1"]
+    params = {"host": "db.example,/tmp,none.example,::1", "port": [1, 2, 3, 4], "user": "me"}
+    assert conninfo_attempts(params) == [
+        {"host": "db.example", "hostaddr": "::1", "port": "1", "user": "me"},
+        {"host": "db.example", "hostaddr": "127.0.0.1", "port": "1", "user": "me"},
+        {"host": "/tmp", "port": "2", "user": "me"},
+        {"host": "::1", "port": "4", "user": "me"},
+    ]
+    assert params["host"] == "db.example,/tmp,none.example,::1"
+    found = conninfo_attempts({"hostaddr": "::1,::2", "host": "a,b"})
+    assert [(place["host"], place["hostaddr"]) for place in found] == [("a", "::1"), ("b", "::2")]
+
+
+def test_attempts_without_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGHOSTADDR", "PGPORT"):
+        monkeypatch.delenv(name, raising=False)
+    (attempt,) = conninfo_attempts({"dbname": "x"})
+    assert attempt.pop("port") in ("5432", pq.misc.get_compiled_port())
+    assert attempt == {"dbname": "x"}
+
+
+def test_attempts_at_random(names: dict[str, list[str]]) -> None:
+    names["db.example"] = [f"10.0.0.{n}" for n in range(20)]
+    params = {"host": "db.example", "load_balance_hosts": "random"}
+    found = [attempt["hostaddr"] for attempt in conninfo_attempts(params)]
+    assert found != names["db.example"] and sorted(found) == sorted(names["db.example"])
+
+
+def test_no_attempts(names: dict[str, list[str]]) -> None:
+    with pytest.raises(OperationalError) as caught:
+        conninfo_attempts({"host": "a.example,b.example"})
+    for name in ("a.example", "b.example"):
+        assert f"no address of the host '{name}' was found" in str(caught.value)
+
+
+@pytest.mark.anyio
+async def test_attempts_while_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = threading.Event()
+
+    def getaddrinfo(host: str, port: int, **kwargs: Any) -> list[Any]:
+        assert turn.wait(10)
+        return [(0, 0, 0, "", ("::1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with anyio.create_task_group() as tasks:
+
+        async def others() -> None:
+            await anyio.sleep(0.05)
+            turn.set()
+
+        tasks.start_soon(others)
+        found = await conninfo_attempts_async({"host": "db.example", "port": 1})
+    assert found == [{"host": "db.example", "hostaddr": "::1", "port": "1"}]
+
+
+# -- URLs and TLS --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "conninfo", ["postgresql://me:s3cret/x@host/db", "postgres://me:p@s3cret@host/db"]
+)
+def test_a_url_with_a_password_that_is_not_encoded(conninfo: str) -> None:
+    with pytest.raises(ProgrammingError, match="percent-encode '@' as %40") as caught:
+        check_url(conninfo)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_other_strings_pass() -> None:
+    for conninfo in ("", "port=abc", "postgresql://me:a%2Fb@h:1,h2/db", "postgresql:///?host=/a@b"):
+        check_url(conninfo)
+    check_url("postgresql://h:abc/", overridden={"port": 1})
+
+
+@pytest.mark.parametrize(
+    ("ssl", "expected"),
+    [
+        (None, {}),
+        (False, {"sslmode": "disable"}),
+        ("require", {"sslmode": "require"}),
+        ("verify-ca", {"sslmode": "verify-ca"}),
+    ],
+)
+def test_ssl(ssl: object, expected: dict[str, str]) -> None:
+    assert with_ssl({}, ssl) == expected
+    assert with_ssl({"sslmode": "allow", "user": "me"}, ssl) == {
+        "user": "me",
+        "sslmode": "allow",
+        **expected,
+    }
+
+
+def test_ssl_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+    roots = {"sslrootcert": "system"} if pq.version() >= 160000 else {}
+    assert with_ssl({}, True) == {"sslmode": "verify-full", **roots}
+    own = {"sslrootcert": "/ca.pem"}
+    assert with_ssl(own, True) == {"sslmode": "verify-full", **own}
+    monkeypatch.setenv("PGSSLROOTCERT", "/ca.pem")
+    assert with_ssl({}, True) == {"sslmode": "verify-full"}
+
+
+@pytest.mark.parametrize("value", [1, b"require", object()])
+def test_ssl_that_is_none(value: object) -> None:
+    with pytest.raises(ProgrammingError, match="expected True, False or an sslmode"):
+        with_ssl({}, value)

@@ -455,3 +455,50 @@ def test_internal_query(dsn: str) -> None:
     diag = errors.error_from_result(result).diag
     assert diag.internal_query == "SELECT nonsense(1)"
     assert diag.internal_position == "8"
+
+
+class TestAttributes:
+    def error(self, dsn: str) -> errors.Error:
+        with psycopg3.connect(dsn) as conn:
+            conn.execute("create temp table t (n int constraint one primary key)")
+            conn.execute("insert into t values (1)")
+            with pytest.raises(errors.UniqueViolation) as caught:
+                conn.execute("insert into t values (1)")
+            conn.rollback()
+        return caught.value
+
+    def test_of_the_server(self, dsn: str) -> None:
+        error = self.error(dsn)
+        assert error.constraint_name == "one"
+        assert error.detail == error.diag.message_detail == "Key (n)=(1) already exists."
+        assert error.message == error.diag.message_primary
+        assert error.hint is error.context is error.position is None
+
+    def test_every_field_has_one(self) -> None:
+        info = {ord(code): name.encode() for name, code in FIELDS.items()}
+        error = errors.Error("x", info=info)
+        told = error.as_dict()
+        assert set(told.values()) == set(FIELDS) - {"severity_nonlocalized"}
+        assert {name: getattr(error, name) for name in told} == told
+
+    def test_as_a_dict(self, dsn: str) -> None:
+        error = self.error(dsn)
+        told = error.as_dict()
+        assert told["sqlstate"] == "23505"
+        assert told["table_name"] == "t"
+        assert "hint" not in told
+        assert None not in told.values()
+        assert pickle.loads(pickle.dumps(error)).as_dict() == told
+
+    def test_of_the_driver(self) -> None:
+        assert errors.InterfaceError("wrong").as_dict() == {}
+        assert errors.InterfaceError("wrong").detail is None
+        assert errors.lookup("25P02")("x").as_dict() == {"sqlstate": "25P02"}
+
+    def test_a_subclass_may_have_its_own(self) -> None:
+        class Refusal(errors.Error):
+            def __init__(self, detail: str) -> None:
+                super().__init__(detail)
+                self.detail = detail  # type: ignore[assignment]
+
+        assert Refusal("x").detail == "x"

@@ -33,7 +33,7 @@ def test_report_for_programs() -> None:
     assert facts["psycopg3"] == psycopg3.__version__
     assert facts["binding"] == pq.__impl__
     assert facts["libpq"]["run"] == pq.version_pretty(pq.version())
-    assert facts["python"] == f"CPython {platform.python_version()}"
+    assert facts["python"] == f"{platform.python_implementation()} {platform.python_version()}"
     assert facts["gil"] in (True, False)
     assert facts["tls"] in (None, "OpenSSL")
     assert list(facts) == ["psycopg3", "binding", "libpq", "tls", "python", "gil", "platform"]

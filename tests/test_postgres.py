@@ -92,4 +92,5 @@ def test_nothing_heavy_is_imported() -> None:
         "print(*[name for name in heavy if name in sys.modules and name not in before])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == []
+    # PyPy's own library imports it with the modules for sockets.
+    assert run.stdout.split() in ([], ["ipaddress"][: sys.implementation.name == "pypy"])

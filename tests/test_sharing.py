@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 import psycopg3
+from psycopg3 import errors
 
 
 def test_threads(dsn):
@@ -88,3 +89,42 @@ def test_outside_of_any_loop(dsn):
     coroutine = psycopg3.connect_async(dsn)
     with pytest.raises(psycopg3.Error, match="event loop"):
         coroutine.send(None)
+
+
+SETTERS = [
+    ("set_autocommit", False),
+    ("set_isolation_level", 4),
+    ("set_read_only", True),
+    ("set_deferrable", True),
+]
+
+
+@pytest.mark.parametrize(("setter", "value"), SETTERS)
+def test_a_setter_waits_its_time_for_its_turn(dsn, setter, value):
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        thread = threading.Thread(target=conn.execute, args=("select pg_sleep(0.6)",))
+        thread.start()
+        while not conn.lock.locked():
+            time.sleep(0.001)
+        with pytest.raises(errors.QueryTimeout):
+            getattr(conn, setter)(value, timeout=0.1)
+        name = setter.removeprefix("set_")
+        assert getattr(conn, name) != value
+        getattr(conn, setter)(value, timeout=5)
+        assert getattr(conn, name) == value
+        thread.join()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("setter", "value"), SETTERS)
+async def test_a_setter_waits_its_time_for_its_turn_among_tasks(dsn, setter, value):
+    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(conn.execute, "select pg_sleep(0.6)")
+            await anyio.sleep(0.1)
+            with pytest.raises(errors.QueryTimeout):
+                await getattr(conn, setter)(value, timeout=0.1)
+            name = setter.removeprefix("set_")
+            assert getattr(conn, name) != value
+            await getattr(conn, setter)(value, timeout=5)
+            assert getattr(conn, name) == value

@@ -17,16 +17,27 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 import trio
 import trio.testing
-import uvloop
 
 from psycopg3 import errors
-from psycopg3.waiting import STOCK, Ready, Wait, WaitGen, wait_async, wait_select, wait_trio
+from psycopg3.waiting import (
+    STOCK,
+    TICK,
+    Ready,
+    Wait,
+    WaitGen,
+    tick_within,
+    wait_async,
+    wait_select,
+    wait_trio,
+)
+from tests.marks import needs_uvloop
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -40,6 +51,8 @@ def drive_asyncio(gen: WaitGen[Any], interval: float | None = 0.1) -> Any:
 
 
 def drive_uvloop(gen: WaitGen[Any], interval: float | None = 0.1) -> Any:
+    import uvloop
+
     return uvloop.run(wait_async(gen, interval))
 
 
@@ -55,7 +68,10 @@ WORLDS: dict[str, Drive] = {
 }
 
 
-@pytest.fixture(params=WORLDS)
+UVLOOP = pytest.param("uvloop", marks=needs_uvloop)
+
+
+@pytest.fixture(params=[UVLOOP if name == "uvloop" else name for name in WORLDS])
 def drive(request: pytest.FixtureRequest) -> Drive:
     """Runs a generator to its end in one of the worlds."""
     return WORLDS[request.param]
@@ -263,12 +279,11 @@ def test_waiting_is_not_busy(drive: Drive, pair: Pair, want: Wait) -> None:
     assert cpu < 0.2
 
 
-def test_no_ticks_when_none_are_needed(pair: Pair) -> None:
-    for drive in (drive_asyncio, drive_uvloop, drive_trio):
-        timer = later(0.3, pair[1].send, b"x")
-        assert drive(listen(pair[0].fileno(), Wait.R), None) == [Ready.R]
-        timer.join()
-        pair[0].recv(1)
+@pytest.mark.parametrize("name", ["asyncio", UVLOOP, "trio"])
+def test_no_ticks_when_none_are_needed(name: str, pair: Pair) -> None:
+    timer = later(0.3, pair[1].send, b"x")
+    assert WORLDS[name](listen(pair[0].fileno(), Wait.R), None) == [Ready.R]
+    timer.join()
 
 
 @pytest.mark.parametrize("interval", [None, 10.0])
@@ -364,7 +379,7 @@ def test_descriptor_that_never_was(drive: Drive, fd: int) -> None:
         drive(once(fd, Wait.R))
 
 
-@pytest.mark.parametrize("name", ["asyncio", "uvloop", "trio"])
+@pytest.mark.parametrize("name", ["asyncio", UVLOOP, "trio"])
 def test_descriptor_that_cannot_be_watched(name: str, tmp_path: Path) -> None:
     with (
         (tmp_path / "plain").open("w") as file,
@@ -478,10 +493,10 @@ def test_ctrl_c(drive: Drive, pair: Pair, interval: float | None) -> None:
 # ---- cancellation ----
 
 
-@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("library", ["asyncio", UVLOOP])
 @pytest.mark.parametrize("want", Wait)
 @pytest.mark.parametrize("interval", [0.1, None])
-def test_cancelled_asyncio(run: Any, want: Wait, interval: float | None, pair: Pair) -> None:
+def test_cancelled_asyncio(library: str, want: Wait, interval: float | None, pair: Pair) -> None:
     ours, peer = pair
     fill(ours)
     gen = listen(ours.fileno(), want)
@@ -499,7 +514,7 @@ def test_cancelled_asyncio(run: Any, want: Wait, interval: float | None, pair: P
         await asyncio.sleep(0.2)
         assert time.process_time() - cpu < 0.1
 
-    run(main())
+    import_module(library).run(main())
     assert inspect.getgeneratorstate(gen) == inspect.GEN_SUSPENDED
 
 
@@ -899,3 +914,16 @@ def test_gevent_of_the_guide_queries(name: str, dsn: str) -> None:
 
 def test_async_waiter_of_the_guide_queries(dsn: str) -> None:
     assert run_script(sample("patient.py"), dsn).startswith("silent")
+
+
+class TestTicks:
+    @pytest.mark.parametrize("seconds", [0.0001, 0.05, 0.1, 0.11, 0.25, 0.999, 3, 9.99])
+    def test_one_comes_with_the_end(self, seconds: float) -> None:
+        interval = tick_within(seconds)
+        assert 0 < interval <= TICK + 0.001
+        ticks = round(seconds / (interval - 0.001))
+        assert 0 < ticks * interval - seconds < 0.001 * ticks + 1e-9
+
+    @pytest.mark.parametrize("seconds", [-1, 0, 10, 1e10, float("inf"), float("-inf")])
+    def test_of_what_is_over_or_long(self, seconds: float) -> None:
+        assert tick_within(seconds) == TICK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import selectors
@@ -17,12 +18,22 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
+from psycopg3.watching import AsyncioWatcher
+from tests.marks import counts_references, needs_uvloop
 
 anyio_mark = pytest.mark.anyio
 
-ASYNCIO = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})]
+ASYNCIO = [
+    ("asyncio", {"use_uvloop": False}),
+    pytest.param(("asyncio", {"use_uvloop": True}), marks=needs_uvloop),
+]
 # Only asyncio has a standing reader: on trio a connection hears while something waits for it.
 asyncio_only = pytest.mark.parametrize("anyio_backend", ASYNCIO, ids=["asyncio", "uvloop"])
+LOOPS = [asyncio.new_event_loop]
+with contextlib.suppress(ImportError):
+    import uvloop
+
+    LOOPS.append(uvloop.new_event_loop)
 trio_only = pytest.mark.parametrize("anyio_backend", [("trio", {})], ids=["trio"])
 
 
@@ -47,6 +58,13 @@ async def until(condition, seconds=3):
     with anyio.fail_after(seconds):
         while not condition():
             await anyio.sleep(0.01)
+
+
+def tasks():
+    """How many tasks there are, those that handlers and recoveries have begun among them."""
+    if (trio := sys.modules.get("trio")) is not None and trio.lowlevel.in_trio_run():
+        return trio.lowlevel.current_statistics().tasks_living
+    return len(asyncio.all_tasks())
 
 
 def descriptors():
@@ -123,6 +141,76 @@ class TestIdle:
         finally:
             type(aconn)._attend = attend
         assert [n.payload async for n in aconn.notifies(timeout=0)] == ["one"]
+
+
+@pytest.fixture
+def wakings(monkeypatch):
+    """How often the loop has called the reader of a connection, while the test runs."""
+    calls = []
+    readable = AsyncioWatcher._readable
+
+    def counting(self):
+        calls.append(self)
+        readable(self)
+
+    monkeypatch.setattr(AsyncioWatcher, "_readable", counting)
+    return calls
+
+
+@anyio_mark
+@asyncio_only
+class TestUnread:
+    """Answers that nobody reads stay with the server: the loop neither spins nor fetches them."""
+
+    COPY = b"copy (select repeat('x', 1000) from generate_series(1, 120000)) to stdout"
+
+    async def test_copy(self, aconn, other, wakings):
+        told = []
+        await aconn.listen("ears", told.append)
+        del wakings[:]
+        aconn.pgconn.send_query(self.COPY)
+        aconn.pgconn.flush()
+        await anyio.sleep(0.5)
+        assert len(wakings) < 5
+        # The server has still most of it: it waits for somebody to read.
+        waits = "select wait_event from pg_stat_activity where pid = %s"
+        cur = other.execute(waits, [aconn.info.backend_pid])
+        assert cur.fetchone() == ("ClientWrite",)
+
+        # The user reads the rest: after the next operation the connection hears again.
+        aconn.pgconn.get_result()
+        size = 0
+        while (got := aconn.pgconn.get_copy_data(0))[0] > 0:
+            size += got[0]
+        assert size == 120_000 * 1_001
+        while aconn.pgconn.get_result() is not None:
+            pass
+        cur = await aconn.execute("select 1")
+        assert await cur.fetchone() == (1,)
+        other.execute("notify ears, 'x'")
+        await until(lambda: told)
+
+    async def test_a_query(self, aconn, wakings):
+        await aconn.execute("select 1")
+        del wakings[:]
+        aconn.pgconn.send_query(b"select repeat('x', 1000) from generate_series(1, 20000)")
+        aconn.pgconn.flush()
+        await anyio.sleep(0.3)
+        assert len(wakings) < 5
+        while aconn.pgconn.get_result() is not None:
+            pass
+
+    async def test_a_pipeline(self, aconn, wakings):
+        aconn._exchange.enter()
+        aconn.pgconn.send_query_params(b"select repeat('x', 20000000)", None)
+        aconn.pgconn.pipeline_sync()
+        aconn.pgconn.flush()
+        del wakings[:]
+        await anyio.sleep(0.3)
+        assert len(wakings) < 5
+        await aconn._run(aconn._exchange.drain_gen())
+        cur = await aconn.execute("select 1")
+        assert await cur.fetchone() == (1,)
 
 
 class TestOthersOnTheSameDescriptor:
@@ -214,6 +302,7 @@ class TestLife:
             assert descriptors() == before + 1
         assert descriptors() == before
 
+    @counts_references
     @anyio_mark
     async def test_an_unclosed_connection_is_collected(self, dsn):
         gc.collect()  # what earlier tests have left
@@ -240,6 +329,72 @@ class TestLife:
         thread.join()
         await anyio.sleep(0.05)
         assert conn.closed
+        assert descriptors() == before
+
+    @pytest.mark.parametrize("factory", LOOPS)
+    @pytest.mark.parametrize(
+        "how", ["close", "terminate", pytest.param("del", marks=counts_references)]
+    )
+    def test_closed_by_a_thread_while_its_loop_is_stopped(self, dsn, factory, how):
+        """Nobody is left to call what would be queued: it is done at once."""
+        before = descriptors()
+        loop = factory()
+        at_rest = descriptors()
+        conns = [loop.run_until_complete(psycopg3.connect_async(dsn))]
+        assert descriptors() == at_rest + 2
+
+        def end():
+            if how == "del":
+                with pytest.warns(ResourceWarning):
+                    del conns[0]
+            else:
+                getattr(conns[0], "_close_now" if how == "close" else how)()
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        thread.join()
+        assert descriptors() == at_rest
+        loop.close()
+        assert descriptors() == before
+
+    @pytest.mark.parametrize("factory", LOOPS)
+    def test_closed_by_a_thread_while_its_loop_stops(self, dsn, factory):
+        """The loop was running, but comes no more to call what was queued."""
+        before = descriptors()
+        loop = factory()
+        conn = loop.run_until_complete(psycopg3.connect_async(dsn))
+
+        def stop():
+            loop.stop()
+            thread = threading.Thread(target=conn.terminate)
+            thread.start()
+            thread.join()
+
+        loop.call_soon(stop)
+        loop.run_forever()
+        loop.close()
+        gc.collect()
+        assert descriptors() == before
+
+    @pytest.mark.parametrize("factory", LOOPS)
+    def test_closed_by_a_thread_while_its_loop_goes_on(self, dsn, factory):
+        before = descriptors()
+        loop = factory()
+        conn = loop.run_until_complete(psycopg3.connect_async(dsn))
+        errors_of_the_loop = []
+        loop.set_exception_handler(lambda loop, context: errors_of_the_loop.append(context))
+
+        async def go_on():
+            thread = threading.Thread(target=conn.terminate)
+            thread.start()
+            at_rest = descriptors()
+            thread.join()
+            await asyncio.sleep(0.05)
+            assert descriptors() < at_rest
+
+        loop.run_until_complete(go_on())
+        loop.close()
+        assert errors_of_the_loop == []
         assert descriptors() == before
 
     @anyio_mark
@@ -333,6 +488,7 @@ class TestLife:
 
 
 @pytest.mark.slow
+@counts_references
 @anyio_mark
 async def test_many_dropped_connections(dsn, other):
     """Dropped without close: backends, descriptors, objects and tasks are back where they were."""
@@ -348,11 +504,38 @@ async def test_many_dropped_connections(dsn, other):
     await drop(20)
     gc.collect()
     await anyio.sleep(0.1)
-    fds, objects = descriptors(), len(gc.get_objects())
+    fds, objects, living = descriptors(), len(gc.get_objects()), tasks()
     await drop(1000)
     gc.collect()
     await until(lambda: other.execute(count).fetchone()[0] == 0, seconds=10)
     assert descriptors() == fds
+    assert tasks() == living
+    assert len(gc.get_objects()) < objects + 300
+
+
+@pytest.mark.slow
+def test_many_dropped_connections_of_threads(dsn, other):
+    """Dropped without close: backends, descriptors, objects and threads are back where they were."""
+    count = "select count(*) from pg_stat_activity where application_name = 'dropped'"
+
+    def drop(times):
+        for _ in range(times):
+            conn = psycopg3.connect(dsn, application_name="dropped")
+            conn.execute("select 1")
+            with pytest.warns(ResourceWarning):
+                del conn
+
+    drop(20)
+    gc.collect()
+    fds, objects, living = descriptors(), len(gc.get_objects()), threading.active_count()
+    drop(1000)
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while other.execute(count).fetchone()[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert descriptors() == fds
+    assert threading.active_count() <= living
     assert len(gc.get_objects()) < objects + 300
 
 

@@ -1,7 +1,7 @@
 """Checks that no import climbs: floors, circles and forbidden pairs of psycopg3, from its code.
 
-Every import counts: at the top, inside functions, and for type checkers only, since a reader
-follows all three. A room is a file or folder of the package; a file imports its own floor or a
+Every import counts: at the top, inside functions, and for type checkers only, in stubs too, since
+a reader follows all of them. A room is a file or folder of the package; a file imports its own floor or a
 lower one.
 
     python tools/floors.py           what is wrong, if anything
@@ -20,10 +20,11 @@ PACKAGE = "psycopg3"
 
 # From the ground up. The front door, `__init__`, and what people plug in are on top.
 FLOORS: dict[str, int] = {
-    **dict.fromkeys(["_sqlstates", "_oids", "_impl", "concurrency"], 0),
+    **dict.fromkeys(["_exceptions", "_sqlstates", "_oids", "_impl", "concurrency"], 0),
     **dict.fromkeys(["errors", "dbapi20"], 1),
     **dict.fromkeys(["pq", "waiting", "watching", "dialing"], 2),
-    **dict.fromkeys(["abc", "conninfo", "passfile", "capabilities", "encodings", "scram"], 3),
+    **dict.fromkeys(["abc", "places", "servicefile", "conninfo", "passfile", "capabilities"], 3),
+    **dict.fromkeys(["encodings", "scram"], 3),
     **dict.fromkeys(["generators", "adapt", "rows"], 4),
     **dict.fromkeys(["types"], 5),
     **dict.fromkeys(["query", "postgres"], 6),
@@ -49,11 +50,17 @@ class House:
         self.root = root
         self.trees: dict[str, ast.Module] = {}
         self.files: dict[str, Path] = {}
-        for file in sorted((root / PACKAGE).rglob("*.py")):
-            name = ".".join(file.relative_to(root).with_suffix("").parts)
+        self._parse("*.py", self.trees, self.files)
+        # What type checkers read in place of a module, or beside it: its imports count too.
+        self.stubs: dict[str, ast.Module] = {}
+        self._parse("*.pyi", self.stubs, {})
+
+    def _parse(self, pattern: str, trees: dict[str, ast.Module], files: dict[str, Path]) -> None:
+        for file in sorted((self.root / PACKAGE).rglob(pattern)):
+            name = ".".join(file.relative_to(self.root).with_suffix("").parts)
             name = name.removesuffix(".__init__")
-            self.files[name] = file
-            self.trees[name] = ast.parse(file.read_text(encoding="utf-8"), str(file))
+            files[name] = file
+            trees[name] = ast.parse(file.read_text(encoding="utf-8"), str(file))
 
     def problems(self) -> list[str]:
         """Everything that is against the laws; empty when all is well."""
@@ -64,14 +71,16 @@ class House:
 
     def graph(self) -> dict[str, set[str]]:
         """For each module those it imports itself, without the packages that Python adds."""
-        return {name: {target for _, target in self.imports(name)} for name in self.trees}
+        names = {*self.trees, *self.stubs}
+        return {name: {target for _, target in self.imports(name)} for name in names}
 
     def imports(self, module: str) -> Iterator[tuple[int, str]]:
         """Line and module of every import of the package's own modules."""
         package = module.split(".")
-        if self.files[module].name != "__init__.py":
+        if module not in self.files or self.files[module].name != "__init__.py":
             package.pop()
-        for node in ast.walk(self.trees[module]):
+        trees = [trees[module] for trees in (self.trees, self.stubs) if module in trees]
+        for node in (node for tree in trees for node in ast.walk(tree)):
             if isinstance(node, ast.Import):
                 targets = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -104,7 +113,7 @@ class House:
         ]
 
     def _climbing(self) -> Iterator[str]:
-        for name in self.files:
+        for name in {**self.trees, **self.stubs}:
             here = room(name)
             for line, target in self.imports(name):
                 there = room(target)
@@ -112,7 +121,10 @@ class House:
                     yield f"{self._place(name)}:{line}: {here} may not import {there}"
 
     def _place(self, module: str) -> str:
-        return self.files[module].relative_to(self.root).as_posix()
+        stub = Path(*module.split(".")).with_suffix(".pyi").as_posix()
+        return (
+            self.files[module].relative_to(self.root).as_posix() if module in self.files else stub
+        )
 
 
 def room(module: str) -> str:

@@ -147,7 +147,7 @@ def stub_text(names: dict[str, str], conditions: dict[str, str]) -> str:
 # Written by `{COMMAND}`: edit that.
 # ruff: noqa: I001, N801, PYI021
 
-from psycopg3.errors import (
+from psycopg3._exceptions import (
 {imports})
 
 __all__ = [

@@ -38,6 +38,7 @@ COMMAND = "python tools/unasync.py"
 NAMES = {
     "tasks": "threads",
     "StopAsyncIteration": "StopIteration",
+    "aclose": "close",
 }
 
 _DUNDER = re.compile(r"__a(enter|exit|iter|next)__")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..concurrency import tasks
 from ..conninfo import conninfo_to_dict
-from ..errors import ConnectionTimeout
+from ..errors import ConnectionTimeout, ProgrammingError
 from ..session.attempts import Attempts
 from ..waiting import STOCK
 from .dial import Limit, advance
@@ -18,6 +18,31 @@ if TYPE_CHECKING:
     from ..pq import PGconn
     from ..session.dialled import Route
     from ..waiting import AsyncWaitFunc
+
+
+def connecting_within(timeout: float | None) -> Limit | None:
+    """The limit for all that connecting takes, from here on.
+
+    Args:
+        timeout: seconds; None for no limit but that of each attempt.
+
+    Raises:
+        ProgrammingError: it isn't a positive number.
+    """
+    return None if timeout is None else Limit(deadline_after(timeout), partial(_expired, timeout))
+
+
+async def settled(value: Any, limit: Limit | None) -> Any:
+    """What a function of the user's returned, awaited if it is to be, within the limit.
+
+    Raises:
+        ConnectionTimeout: the time has passed. A call that can't be interrupted is over by then.
+        ProgrammingError: it is to be awaited, and can't be.
+    """
+    try:
+        return await (tasks.settled(value, *limit) if limit else tasks.settled(value))
+    except tasks.Unawaitable as ex:
+        raise ProgrammingError(str(ex)) from None
 
 
 def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
@@ -37,7 +62,7 @@ def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
 async def open_connection(
     params: dict[str, Any],
     wait: AsyncWaitFunc | None,
-    timeout: float | None = None,
+    limit: Limit | None = None,
     dialer: Dialer | None = None,
 ) -> tuple[PGconn, Route | None]:
     """Connect by libpq with these parameters, waiting as the running library waits.
@@ -46,7 +71,7 @@ async def open_connection(
         params: as `connection_params` makes them. A callable password is called once, before the
             first attempt; what it raises passes as it is.
         wait: a waiter of the user's own.
-        timeout: seconds for everything, None for no limit but that of each attempt.
+        limit: the time for everything; None for no limit but that of each attempt.
         dialer: who makes the links, if libpq is not to.
 
     Returns:
@@ -59,10 +84,7 @@ async def open_connection(
     drive: AsyncWaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
-        params = {**params, "password": await tasks.settled(password())}
-    limit = None
-    if timeout is not None:
-        limit = Limit(deadline_after(timeout), partial(_expired, timeout))
+        params = {**params, "password": await settled(password(), limit)}
     attempts = Attempts(params, dialer)
     try:
         return await advance(attempts, drive, dialer, limit), attempts.route

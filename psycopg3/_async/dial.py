@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..dialing import tasks
 from ..dialing.records import Dial, Link
 from ..generators import until_gen
+from ..waiting import TICK, tick_within
 
 if TYPE_CHECKING:
     from ..dialing.records import Dialer
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from ..waiting import AsyncWaitFunc, WaitGen
 
 T_co = TypeVar("T_co", covariant=True)
-
-TICK = 0.1
 
 
 class Steps(Protocol[T_co]):
@@ -48,16 +47,17 @@ async def advance(
         limit: the time for all steps together.
     """
     answer: Link | Exception | None = None
-    purpose = "cancel"
+    is_kept = False  # whether the last link is the connection's own from here on
     try:
         while isinstance(step := await _step(steps, answer, wait, limit), Dial):
             assert dialer is not None
             _release(answer)
-            answer, purpose = await _dialled(dialer, step, wait, limit), step.purpose
+            answer, is_kept = None, step.purpose == "connect"
+            answer = await _dialled(dialer, step, wait, limit)
     except BaseException:
         _release(answer)
         raise
-    if purpose == "cancel":
+    if not is_kept:
         _release(answer)
     return step
 
@@ -68,7 +68,7 @@ async def _step(
     gen, interval = steps.advance_gen(answer), TICK
     if limit is not None:
         gen = until_gen(gen, *limit)
-        interval = min(TICK, max(limit.deadline - monotonic(), 0.001))
+        interval = tick_within(limit.deadline - monotonic())
     try:
         return await wait(gen, interval)
     finally:
@@ -104,13 +104,12 @@ async def _dialled(
     return answer
 
 
-def cancel_at_once(session: Session, cancel: Callable[[], Any]) -> None:
+def cancel_at_once(cancel: Callable[[], Any]) -> None:
     """Call `cancel`, which needs the connector, where that can be waited for without awaiting."""
-    if not session.closed:
-        tasks.at_once(cancel)
+    tasks.at_once(cancel)
 
 
-async def ended(session: Session) -> None:
-    """Wait, for a bounded time, until the last bytes of a connection are through its relay."""
+async def ended(session: Session, seconds: float) -> None:
+    """Wait, for so many seconds at most, until the last bytes of a connection are through its relay."""
     if session._route is not None:
-        await tasks.rest(cast("Any", session._route.relay))
+        await tasks.rest(session._route.relay, seconds)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..session.notices import Notify
 from ..session.states import Operation
-from .runner import NO_TIMEOUT, TICK
+from ..waiting import tick_within
+from .runner import NO_TIMEOUT
 
 if TYPE_CHECKING:
     from typing import Self
@@ -55,7 +56,7 @@ class AsyncNotifies(AsyncIterator[Notify]):
         if self._timeout is not None and self._deadline is None:
             self._deadline = monotonic() + self._timeout
         timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
-        tick = None if not timeout else min(TICK, timeout)
+        tick = tick_within(timeout) if timeout else session._watcher.tick
         await session._run(session._notifies_gen(timeout), NO_TIMEOUT, interval=tick)
 
     async def aclose(self) -> None:

@@ -73,6 +73,6 @@ class AsyncVerbs(Protocol):
         """Ask the server to cancel the command under way."""
         ...
 
-    async def close(self) -> None:
+    async def close(self, *, timeout: float | None = ...) -> None:
         """Close it."""
         ...

@@ -4,20 +4,24 @@
 from __future__ import annotations
 
 import warnings
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..concurrency import threads
-from ..dialing.records import dialer
+from ..conninfo import check_url, with_ssl
+from ..dialing.records import LINGER, dialer
+from ..errors import ProgrammingError
 from ..pq import Format
 from ..rows import Row, tuple_row
+from ..session.attempts import warn_of_gssapi
 from ..session.characteristics import Characteristics
 from ..session.reset import reset_gen
 from ..session.states import Operation
-from .connector import connection_params, open_connection
+from .connector import connecting_within, connection_params, open_connection, settled
 from .cursor import Cursor
 from .dial import ended
 from .notifies import Notifies
-from .runner import CANCEL_TIMEOUT, Runner, check_timeouts
+from .runner import CANCEL_TIMEOUT, Runner, check_seconds, check_timeouts, checked_patience
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -25,15 +29,16 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ..abc import AdaptContext, Params, Query
-    from ..dialing.records import Connector
+    from ..abc import AdaptContext, Connector, Params, Query
     from ..pq import PGconn
     from ..rows import RowFactory
     from ..session.characteristics import IsolationLevel
+    from ..session.dialled import Route
     from ..session.notices import NotifyHandler
     from ..waiting import WaitFunc
 
 NewRow = TypeVar("NewRow")
+Made = TypeVar("Made", bound="Connection[Any]")
 
 
 class Connection(Runner, Generic[Row]):
@@ -72,6 +77,27 @@ class Connection(Runner, Generic[Row]):
         cls,
         conninfo: str = "",
         *,
+        connection_class: type[Made],
+        autocommit: bool = False,
+        row_factory: RowFactory[Any] | None = None,
+        cursor_factory: type[Cursor[Any]] | None = None,
+        context: AdaptContext | None = None,
+        timeout: float | None = None,
+        command_timeout: float | None = None,
+        cancel_timeout: float = CANCEL_TIMEOUT,
+        wait: WaitFunc | None = None,
+        connector_factory: Connector | None = None,
+        sock: Any = None,
+        ssl: SSLContext | str | bool | None = None,
+        **kwargs: Any,
+    ) -> Made: ...
+    @overload
+    @classmethod
+    def connect(
+        cls,
+        conninfo: str = "",
+        *,
+        connection_class: None = None,
         autocommit: bool = False,
         row_factory: RowFactory[NewRow],
         cursor_factory: type[Cursor[NewRow]] | None = None,
@@ -82,7 +108,7 @@ class Connection(Runner, Generic[Row]):
         wait: WaitFunc | None = None,
         connector_factory: Connector | None = None,
         sock: Any = None,
-        ssl: SSLContext | None = None,
+        ssl: SSLContext | str | bool | None = None,
         **kwargs: Any,
     ) -> Connection[NewRow]: ...
     @overload
@@ -91,6 +117,7 @@ class Connection(Runner, Generic[Row]):
         cls,
         conninfo: str = "",
         *,
+        connection_class: None = None,
         autocommit: bool = False,
         row_factory: None = None,
         cursor_factory: type[Cursor[Any]] | None = None,
@@ -101,7 +128,7 @@ class Connection(Runner, Generic[Row]):
         wait: WaitFunc | None = None,
         connector_factory: Connector | None = None,
         sock: Any = None,
-        ssl: SSLContext | None = None,
+        ssl: SSLContext | str | bool | None = None,
         **kwargs: Any,
     ) -> Self: ...
     @classmethod
@@ -109,6 +136,7 @@ class Connection(Runner, Generic[Row]):
         cls,
         conninfo: str = "",
         *,
+        connection_class: type[Connection[Any]] | None = None,
         autocommit: bool = False,
         row_factory: Any = None,
         cursor_factory: Any = None,
@@ -119,7 +147,7 @@ class Connection(Runner, Generic[Row]):
         wait: WaitFunc | None = None,
         connector_factory: Connector | None = None,
         sock: Any = None,
-        ssl: SSLContext | None = None,
+        ssl: SSLContext | str | bool | None = None,
         **kwargs: Any,
     ) -> Connection[Any]:
         """Connect to a server.
@@ -127,6 +155,7 @@ class Connection(Runner, Generic[Row]):
         Args:
             conninfo: a connection string, `key=value` pairs or a URL: see the manual's
                 section "Connection Strings".
+            connection_class: the class of the connection, by default that whose `connect()` this is.
             autocommit: if True, every statement is a transaction of its own.
             row_factory: what makes rows, such as `psycopg3.rows.dict_row`.
             cursor_factory: the class of the connection's cursors.
@@ -137,17 +166,20 @@ class Connection(Runner, Generic[Row]):
                 connection is closed; 0 closes it at once.
             wait: a waiter of your own: `wait(gen, interval)`, see `psycopg3.waiting`.
             connector_factory: makes the links to the server in place of libpq: a tunnel, a proxy.
-                Called as `connector(host, port, ssl=ssl)`, on asyncio
-                as `connector(proto_factory, host, port, loop=loop, ssl=ssl)` and awaited; it returns
-                a connected socket, what has its methods, a stream, or on asyncio what
+                Called as `connector(host, port, ssl=ssl)`. An asynchronous connection awaits it, and on
+                asyncio calls it as `connector(proto_factory, host, port, loop=loop, ssl=ssl)`. It
+                returns a connected socket, what has its methods, a stream, or on asyncio what
                 `loop.create_connection()` returns. Whenever a link is needed it is called: for each
                 host, for each request to cancel.
             sock: one link that is connected already, instead; the connection owns it from here on.
-            ssl: an `ssl.SSLContext` to have the connector do TLS; by default libpq does it over the
-                link, by `sslmode`.
+            ssl: True asks for TLS with a certificate that the system's authorities vouch for, or those
+                that `sslrootcert` names; False for none; a str is an `sslmode`. It overrides that of
+                the parameters. With `connector_factory` or `sock` it is an `ssl.SSLContext`, to have
+                the connector do TLS; by default libpq does it over the link, by `sslmode`.
             **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
-                may be lists. `password` may be a function that returns it, or a coroutine
-                function: it is called once for each connection. `server_settings` is a dict
+                may be lists. `password` may be a function that returns it, for an asynchronous
+                connection also a coroutine function: it is called once for each connection.
+                `servicefile` is a file to look `service` up in. `server_settings` is a dict
                 of the server's settings for this session. `scram_max_iterations` is how often
                 a server may have the password hashed, by default 1,000,000 times.
 
@@ -159,26 +191,45 @@ class Connection(Runner, Generic[Row]):
                 address of each host, the look-up of the name included, and is 130 by default.
             OperationalError: no connection; the message says why, for each address that was tried.
         """
-        links = dialer(connector_factory, sock, ssl)
+        cls = _class_of(cls, connection_class)
+        given = connector_factory is not None or sock is not None
+        links = dialer(connector_factory, sock, cast("Any", ssl)) if given else None
         try:
             check_timeouts(command_timeout, cancel_timeout)
-            params = cls._get_connection_params(conninfo, **kwargs)
-            pgconn, route = open_connection(params, wait, timeout, links)
+            limit = connecting_within(timeout)
+            params = settled(cls._get_connection_params(conninfo, **kwargs), limit)
+            params = params if given else with_ssl(params, ssl)
+            pgconn, route = open_connection(params, wait, limit, links)
         except BaseException:
             if links is not None:
                 links.discard()
             raise
-        try:
-            conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
-            conn._route = route
-            conn._use_template(context)
-        except BaseException:
-            pgconn.finish()
-            raise
+        conn = cls._made(pgconn, route, params, row_factory, wait, context)
         conn._autocommit = bool(autocommit)
         conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
         if cursor_factory is not None:
             conn.cursor_factory = cursor_factory
+        return conn
+
+    @classmethod
+    def _made(
+        cls,
+        pgconn: PGconn,
+        route: Route | None,
+        params: dict[str, Any],
+        row_factory: Any,
+        wait: WaitFunc | None,
+        context: AdaptContext | None,
+    ) -> Connection[Any]:
+        """Make the connection of what libpq has connected."""
+        try:
+            conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
+            conn._route = route
+            conn._use_template(context)
+            warn_of_gssapi(pgconn, params)
+        except BaseException:
+            pgconn.finish()
+            raise
         return conn
 
     @classmethod
@@ -196,7 +247,9 @@ class Connection(Runner, Generic[Row]):
             libpq's parameters by keyword; `password` may be a function, and `server_settings` be
             among them.
         """
-        return connection_params(conninfo, **kwargs)
+        params = connection_params(conninfo, **kwargs)
+        check_url(conninfo, overridden=kwargs)
+        return params
 
     def __enter__(self) -> Self:
         return self
@@ -217,30 +270,45 @@ class Connection(Runner, Generic[Row]):
         finally:
             self.close()
 
-    def close(self) -> None:
+    def close(self, *, timeout: float | None = None) -> None:
         """Close the connection; closing again does nothing.
 
-        An operation that somebody else has under way is cancelled at the server, within
-        `cancel_timeout`, and raises OperationalError.
-        """
-        if not self._closed:
-            self._closed = True
-            try:
-                self._cancel_for_close()
-            finally:
-                self._close_now()
-            ended(self)
+        An operation that somebody else has under way is cancelled at the server, and raises
+        OperationalError.
 
-    def terminate(self) -> None:
+        Args:
+            timeout: seconds for that, and for the last bytes to get through a connector's link;
+                then it is cut off. 0 cuts it off at once; by default it is `cancel_timeout`.
+
+        Raises:
+            ProgrammingError: the timeout is negative.
+        """
+        if self._closed:
+            return
+        patience = self.cancel_timeout if timeout is None else checked_patience(timeout)
+        begin = monotonic()
+        self._closed = True
+        try:
+            self._cancel_for_close(patience)
+        finally:
+            self._close_now()
+        left = LINGER if timeout is None else max(0.0, begin + patience - monotonic())
+        ended(self, min(left, LINGER))
+
+    def abort(self) -> None:
         """Cut the connection off, without a goodbye to the server; call it from any thread or task.
 
         What is under way raises OperationalError, and the server undoes the transaction when it
-        notices. Terminating a closed connection does nothing.
+        notices. Aborting a closed connection does nothing.
         """
         if not self._closed:
             self._closed = True
             self._shutdown()
             self._close_now()
+
+    def terminate(self) -> None:
+        """Do what `abort()` does: it is asyncpg's name for it."""
+        self.abort()
 
     @overload
     def cursor(self, *, binary: bool = False, row_factory: None = None) -> Cursor[Row]: ...
@@ -260,7 +328,8 @@ class Connection(Runner, Generic[Row]):
         Raises:
             OperationalError: the connection is closed.
         """
-        self._check(Operation.REFER, "cursor()")
+        if self.closed:
+            self._check(Operation.REFER, "cursor()")
         cursor = self.cursor_factory(self, row_factory=row_factory)
         if binary:
             cursor.format = Format.BINARY
@@ -275,6 +344,8 @@ class Connection(Runner, Generic[Row]):
         timeout: float | None = None,
     ) -> Cursor[Row]:
         """Run a query on a new cursor, and return the cursor; see `Cursor.execute()`."""
+        if self.closed:
+            self._check(Operation.REFER, "execute()")
         return self.cursor(binary=binary).execute(query, params, timeout=timeout)
 
     def transaction(
@@ -301,7 +372,7 @@ class Connection(Runner, Generic[Row]):
                 connection's `deferrable`.
 
         Raises:
-            ValueError: there is no such isolation level.
+            ProgrammingError: there is no such isolation level.
         """
         own = Characteristics.of(isolation, read_only, deferrable)
         return Transaction(self, savepoint_name, force_rollback, own)
@@ -309,15 +380,20 @@ class Connection(Runner, Generic[Row]):
     def notifies(self, *, timeout: float | None = None, stop_after: int | None = None) -> Notifies:
         """Iterate over notifications as they come, those first that came before.
 
-        Use it in autocommit mode: inside a transaction the server holds them back.
+        Use it in autocommit mode: inside a transaction the server holds them back. On a channel with
+        callbacks of `listen()`, what comes while nobody waits here is theirs alone.
 
         Args:
             timeout: seconds from the first wait to the end of the iteration; 0 takes what is
                 there, None goes on for ever.
             stop_after: end when so many have come; what came with the last one is given too.
+
+        Raises:
+            ProgrammingError: the timeout is no number.
         """
         self._check(Operation.REFER, "notifies()")
-        if self._notices.wants_notifies:
+        check_seconds(timeout)
+        if self._notices.takes_all:
             warnings.warn(
                 "notifies() is used on a connection with handlers: they take what comes while"
                 " notifies() isn't waiting; use one or the other",
@@ -329,18 +405,28 @@ class Connection(Runner, Generic[Row]):
     def listen(self, channel: str, callback: NotifyHandler) -> None:
         """LISTEN to a channel and have `callback` called with each of its notifications.
 
-        On asyncio they are delivered as they come, elsewhere during operations of the connection
-        (`notifies()` is one). In a transaction it takes effect when that is committed.
+        On asyncio they are delivered as they come, unless you gave `connect()` a waiter of your own
+        by `wait`. Elsewhere they are delivered during operations of the connection (`notifies()` is
+        one). The callback can't use the connection, but what it returns to be awaited can.
+
+        In a transaction it takes effect when that is committed. If it is rolled back, the server
+        forgets about it, while the callback stays: call `listen()` again, or `unlisten()`.
 
         Args:
-            channel: the name of the channel, quoted by the driver.
-            callback: a function of one `Notify`; on an asynchronous connection it may be a
-                coroutine function, which then runs as a task.
+            channel: the name of the channel, quoted by the driver; at most 63 bytes in the server's
+                encoding.
+            callback: a function of one `Notify`. On an asynchronous connection it may be a
+                coroutine function, which then runs as a task. Given twice, it is called once.
+
+        Raises:
+            ProgrammingError: the channel or the callback can't be one.
         """
-        self._run(self._listen_gen(channel, callback, self._plain_call(callback)))
+        self._run(self._listen_gen(channel, callback))
 
     def unlisten(self, channel: str, callback: NotifyHandler | None = None) -> None:
         """Stop calling `callback`, or all of the channel's; UNLISTEN when none is left.
+
+        If the server refuses, as in a failed transaction, the callbacks stay.
 
         Raises:
             ProgrammingError: it doesn't listen to this channel.
@@ -376,9 +462,14 @@ class Connection(Runner, Generic[Row]):
     def autocommit(self, value: bool) -> None:
         threads.assign(self.set_autocommit, value)
 
-    def set_autocommit(self, value: bool) -> None:
-        """Change `autocommit`; ProgrammingError while a transaction is in progress."""
-        self._run(self._set_autocommit_gen(value))
+    def set_autocommit(self, value: bool, *, timeout: float | None = None) -> None:
+        """Change `autocommit`; ProgrammingError while a transaction is in progress.
+
+        Args:
+            value: the new one.
+            timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
+        """
+        self._run(self._set_autocommit_gen(value), timeout)
 
     @property
     def isolation_level(self) -> IsolationLevel | None:
@@ -389,17 +480,19 @@ class Connection(Runner, Generic[Row]):
     def isolation_level(self, value: IsolationLevel | int | None) -> None:
         threads.assign(self.set_isolation_level, value)
 
-    def set_isolation_level(self, value: IsolationLevel | int | None) -> None:
+    def set_isolation_level(
+        self, value: IsolationLevel | int | None, *, timeout: float | None = None
+    ) -> None:
         """Change `isolation_level`.
 
         Args:
             value: a member of IsolationLevel or its number; None for the server's default.
+            timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
 
         Raises:
-            ProgrammingError: a transaction is in progress.
-            ValueError: there is no such level.
+            ProgrammingError: a transaction is in progress, or there is no such level.
         """
-        self._run(self._set_characteristic_gen("isolation_level", value))
+        self._run(self._set_characteristic_gen("isolation_level", value), timeout)
 
     @property
     def read_only(self) -> bool | None:
@@ -410,9 +503,14 @@ class Connection(Runner, Generic[Row]):
     def read_only(self, value: bool | None) -> None:
         threads.assign(self.set_read_only, value)
 
-    def set_read_only(self, value: bool | None) -> None:
-        """Change `read_only`; ProgrammingError while a transaction is in progress."""
-        self._run(self._set_characteristic_gen("read_only", value))
+    def set_read_only(self, value: bool | None, *, timeout: float | None = None) -> None:
+        """Change `read_only`; ProgrammingError while a transaction is in progress.
+
+        Args:
+            value: the new one.
+            timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
+        """
+        self._run(self._set_characteristic_gen("read_only", value), timeout)
 
     @property
     def deferrable(self) -> bool | None:
@@ -426,11 +524,16 @@ class Connection(Runner, Generic[Row]):
     def deferrable(self, value: bool | None) -> None:
         threads.assign(self.set_deferrable, value)
 
-    def set_deferrable(self, value: bool | None) -> None:
-        """Change `deferrable`; ProgrammingError while a transaction is in progress."""
-        self._run(self._set_characteristic_gen("deferrable", value))
+    def set_deferrable(self, value: bool | None, *, timeout: float | None = None) -> None:
+        """Change `deferrable`; ProgrammingError while a transaction is in progress.
 
-    def reset(self) -> None:
+        Args:
+            value: the new one.
+            timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
+        """
+        self._run(self._set_characteristic_gen("deferrable", value), timeout)
+
+    def reset(self, *, timeout: float | None = None) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.
 
         Undoes the transaction if there is one, and the session's settings, role, locks, cursors
@@ -438,7 +541,27 @@ class Connection(Runner, Generic[Row]):
         `autocommit`, `isolation_level` and what else you set on this object, except for the
         callbacks of `listen()`.
 
+        Args:
+            timeout: seconds; by default the connection's `command_timeout`.
+
         Raises:
             ProgrammingError: inside a `transaction()` block or a pipeline.
         """
-        self._run(reset_gen(self))
+        self._run(reset_gen(self), timeout)
+
+
+def _class_of(
+    cls: type[Connection[Any]], chosen: type[Connection[Any]] | None
+) -> type[Connection[Any]]:
+    """The class to make a connection of.
+
+    Raises:
+        ProgrammingError: what was chosen is no class of connections like this one.
+    """
+    if chosen is None:
+        return cls
+    if not (isinstance(chosen, type) and issubclass(chosen, Connection)):
+        raise ProgrammingError(
+            f"got connection_class={chosen!r}: expected Connection or a subclass of it"
+        )
+    return chosen

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..concurrency import threads
 from ..conninfo import conninfo_to_dict
-from ..errors import ConnectionTimeout
+from ..errors import ConnectionTimeout, ProgrammingError
 from ..session.attempts import Attempts
 from ..waiting import STOCK
 from .dial import Limit, advance
@@ -19,6 +19,31 @@ if TYPE_CHECKING:
     from ..pq import PGconn
     from ..session.dialled import Route
     from ..waiting import WaitFunc
+
+
+def connecting_within(timeout: float | None) -> Limit | None:
+    """The limit for all that connecting takes, from here on.
+
+    Args:
+        timeout: seconds; None for no limit but that of each attempt.
+
+    Raises:
+        ProgrammingError: it isn't a positive number.
+    """
+    return None if timeout is None else Limit(deadline_after(timeout), partial(_expired, timeout))
+
+
+def settled(value: Any, limit: Limit | None) -> Any:
+    """What a function of the user's returned, awaited if it is to be, within the limit.
+
+    Raises:
+        ConnectionTimeout: the time has passed. A call that can't be interrupted is over by then.
+        ProgrammingError: it is to be awaited, and can't be.
+    """
+    try:
+        return (threads.settled(value, *limit) if limit else threads.settled(value))
+    except threads.Unawaitable as ex:
+        raise ProgrammingError(str(ex)) from None
 
 
 def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
@@ -38,7 +63,7 @@ def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
 def open_connection(
     params: dict[str, Any],
     wait: WaitFunc | None,
-    timeout: float | None = None,
+    limit: Limit | None = None,
     dialer: Dialer | None = None,
 ) -> tuple[PGconn, Route | None]:
     """Connect by libpq with these parameters, waiting as the running library waits.
@@ -47,7 +72,7 @@ def open_connection(
         params: as `connection_params` makes them. A callable password is called once, before the
             first attempt; what it raises passes as it is.
         wait: a waiter of the user's own.
-        timeout: seconds for everything, None for no limit but that of each attempt.
+        limit: the time for everything; None for no limit but that of each attempt.
         dialer: who makes the links, if libpq is not to.
 
     Returns:
@@ -60,10 +85,7 @@ def open_connection(
     drive: WaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
-        params = {**params, "password": threads.settled(password())}
-    limit = None
-    if timeout is not None:
-        limit = Limit(deadline_after(timeout), partial(_expired, timeout))
+        params = {**params, "password": settled(password(), limit)}
     attempts = Attempts(params, dialer)
     try:
         return advance(attempts, drive, dialer, limit), attempts.route

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..dialing import threads
 from ..dialing.records import Dial, Link
 from ..generators import until_gen
+from ..waiting import TICK, tick_within
 
 if TYPE_CHECKING:
     from ..dialing.records import Dialer
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from ..waiting import WaitFunc, WaitGen
 
 T_co = TypeVar("T_co", covariant=True)
-
-TICK = 0.1
 
 
 class Steps(Protocol[T_co]):
@@ -49,16 +48,17 @@ def advance(
         limit: the time for all steps together.
     """
     answer: Link | Exception | None = None
-    purpose = "cancel"
+    is_kept = False  # whether the last link is the connection's own from here on
     try:
         while isinstance(step := _step(steps, answer, wait, limit), Dial):
             assert dialer is not None
             _release(answer)
-            answer, purpose = _dialled(dialer, step, wait, limit), step.purpose
+            answer, is_kept = None, step.purpose == "connect"
+            answer = _dialled(dialer, step, wait, limit)
     except BaseException:
         _release(answer)
         raise
-    if purpose == "cancel":
+    if not is_kept:
         _release(answer)
     return step
 
@@ -69,7 +69,7 @@ def _step(
     gen, interval = steps.advance_gen(answer), TICK
     if limit is not None:
         gen = until_gen(gen, *limit)
-        interval = min(TICK, max(limit.deadline - monotonic(), 0.001))
+        interval = tick_within(limit.deadline - monotonic())
     try:
         return wait(gen, interval)
     finally:
@@ -103,13 +103,12 @@ def _dialled(dialer: Dialer, wish: Dial, wait: WaitFunc, limit: Limit | None) ->
     return answer
 
 
-def cancel_at_once(session: Session, cancel: Callable[[], Any]) -> None:
+def cancel_at_once(cancel: Callable[[], Any]) -> None:
     """Call `cancel`, which needs the connector, where that can be waited for without awaiting."""
-    if not session.closed:
-        threads.at_once(cancel)
+    threads.at_once(cancel)
 
 
-def ended(session: Session) -> None:
-    """Wait, for a bounded time, until the last bytes of a connection are through its relay."""
+def ended(session: Session, seconds: float) -> None:
+    """Wait, for so many seconds at most, until the last bytes of a connection are through its relay."""
     if session._route is not None:
-        threads.rest(cast("Any", session._route.relay))
+        threads.rest(session._route.relay, seconds)

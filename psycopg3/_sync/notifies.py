@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..session.notices import Notify
 from ..session.states import Operation
-from .runner import NO_TIMEOUT, TICK
+from ..waiting import tick_within
+from .runner import NO_TIMEOUT
 
 if TYPE_CHECKING:
     from typing import Self
@@ -56,9 +57,9 @@ class Notifies(Iterator[Notify]):
         if self._timeout is not None and self._deadline is None:
             self._deadline = monotonic() + self._timeout
         timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
-        tick = None if not timeout else min(TICK, timeout)
+        tick = tick_within(timeout) if timeout else session._watcher.tick
         session._run(session._notifies_gen(timeout), NO_TIMEOUT, interval=tick)
 
-    def aclose(self) -> None:
+    def close(self) -> None:
         """Stop: there are no further notifications. What has come stays with the connection."""
         self._over = True

@@ -12,17 +12,15 @@ from .. import errors as e
 from ..concurrency import threads
 from ..generators import until_gen
 from ..session import forks
-from ..session.cancelling import CancelRequest
+from ..session.cancelling import CancelRequest, blocking_cancel_gen
 from ..session.recovery import Recovery, fate, needs_cancel
 from ..session.session import Session
 from ..session.transaction import OutOfOrderTransactionNesting, Rollback
-from ..waiting import STOCK
+from ..waiting import STOCK, TICK, tick_within, wait_select
 from ..watching import watcher
 from .dial import Limit, advance, cancel_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..dialing.records import Dialer
     from ..pq import PGconn
     from ..waiting import WaitFunc, WaitGen
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CANCEL_TIMEOUT = 2.0
-TICK = 0.1
 NO_TIMEOUT = float("inf")
 """The timeout of what waits for ever by nature, whatever `command_timeout` says."""
 
@@ -47,6 +44,7 @@ class Runner(Session):
         self._own_wait = wait
         self._underway = False
         self._library = running_library()
+        self._notices.spawn = self._library.spawn
         self._settle_in(self._library.place())
         forks.register(self)
 
@@ -55,7 +53,13 @@ class Runner(Session):
         self._place = place
         self.lock = self._library.Lock()
         """Taken by each operation; whoever holds it is the connection's only user."""
-        self._watcher = watcher(self._library.name, self.pgconn.socket, self, self._own_wait)
+        self._watcher = watcher(
+            self._library.name,
+            self.pgconn.socket,
+            self,
+            self._own_wait,
+            tls=bool(self.pgconn.ssl_in_use),
+        )
 
     @property
     def cancel_timeout(self) -> float:
@@ -96,16 +100,14 @@ class Runner(Session):
                 "the connection is already in use by the operation that calls this (a handler, a"
                 " signal handler or an iterator of it): use another connection here"
             )
-        lock = self.lock
+        lock, deadline = self.lock, None
         if timeout is not None and timeout != NO_TIMEOUT:
-            expired = partial(_expired, timeout)
-            gen, lock = (
-                until_gen(gen, deadline_after(timeout), expired),
-                lock.within(timeout, expired),
-            )
-            interval = min(interval or TICK, timeout)
+            deadline, expired = deadline_after(timeout), partial(_expired, timeout)
+            gen, lock = until_gen(gen, deadline, expired), lock.within(timeout, expired)
         try:
             with lock:
+                if deadline is not None:
+                    interval = tick_within(deadline - monotonic())
                 try:
                     return self.wait(gen, interval)
                 finally:
@@ -197,23 +199,13 @@ class Runner(Session):
         if self._exchange.unsettled:
             self._recover(True)
 
-    def _plain_call(self, callback: Callable[..., object]) -> Callable[..., object]:
-        """`callback` as something that is just called: a coroutine function becomes a task."""
-        from inspect import iscoroutinefunction  # 4 ms that few programs need
-
-        if not iscoroutinefunction(callback):
-            return callback
-        spawn = self._library.spawn
-        if spawn is None:
-            raise e.ProgrammingError(
-                f"the callback {callback!r} is a coroutine function, and nothing here runs"
-                " coroutines: pass a plain function, or use an asynchronous connection"
-            )
-        return lambda *args: spawn(callback(*args))
-
     def _attend(self) -> bool:
-        """Take what the server sends while idle; False if an operation is under way."""
-        if self.lock.locked():
+        """Take what the server sends while idle; False if that is the business of somebody else.
+
+        It is while an operation is under way, and while there are answers that nobody has read: of
+        a command that the user sent by `pgconn`, of a pipeline.
+        """
+        if self.lock.locked() or self._exchange.unsettled:
             return False
         self._hear()
         return True
@@ -282,34 +274,41 @@ class Runner(Session):
     def cancel(self) -> None:
         """Ask the server to cancel the command under way; call it from any thread or task.
 
-        It opens a connection of its own and blocks until the server has taken the request, but
-        for 30 seconds at most if it is a connector that makes the link. The cancelled operation
-        raises `errors.QueryCanceled`. On a closed connection, or if nothing is under way,
-        nothing happens.
+        It opens a connection of its own and blocks until the server has taken the request, but for
+        30 seconds at most, and for 0.4 in a thread that runs an event loop: prefer `cancel_safe()`
+        there. The cancelled operation raises `errors.QueryCanceled`. On a closed connection, or if
+        nothing is under way, nothing happens.
 
         Raises:
+            CancellationTimeout: the server didn't take the request in time. It may still do: if no
+                connector makes the link, the request goes on by itself.
             OperationalError: the request could not be delivered.
-            NotSupportedError: a connector makes the links and must be awaited, or there is none
-                for a second link: use `cancel_safe()`, or not `sock=`.
+            NotSupportedError: there is no second link (`sock=`), or none to be had from here:
+                `cancel_safe()` may get one.
         """
-        if self._route is None:
-            super().cancel()
-        else:
-            cancel_at_once(self, self.cancel_safe)
+        if self.closed:
+            return
+        seconds = threads.patience()
+        if self._route is not None:
+            cancel_at_once(partial(self.cancel_safe, timeout=seconds))
+            return
+        gen = blocking_cancel_gen(self.pgconn)
+        deadline = monotonic() + seconds
+        wait_select(until_gen(gen, deadline, partial(_still_going, seconds)), tick_within(seconds))
 
     @property
     def _dialer(self) -> Dialer | None:
         return None if self._route is None else self._route.dialer
 
-    def _cancel_for_close(self) -> None:
+    def _cancel_for_close(self, seconds: float) -> None:
         """Stop the server's work for somebody else's operation before its link is cut."""
-        if self.lock.locked() and not self.lock.owned() and self.cancel_timeout:
-            self._library.shield(self._cancel_quietly)
+        if self.lock.locked() and not self.lock.owned() and seconds:
+            self._library.shield(self._cancel_quietly, seconds)
 
-    def _cancel_quietly(self) -> None:
+    def _cancel_quietly(self, seconds: float) -> None:
         # Nothing is lost but the server's time. A connector may raise anything.
         with suppress(Exception):
-            self._request_cancel(self.cancel_timeout)
+            self._request_cancel(seconds)
 
     def _close_now(self) -> None:
         """Close without waiting, also while another task or thread uses the connection."""
@@ -369,11 +368,12 @@ def deadline_after(timeout: float) -> float:
     Raises:
         ProgrammingError: it isn't a positive number of seconds.
     """
-    if not timeout > 0:  # NaN is refused by the same comparison
-        raise e.ProgrammingError(
-            f"got the timeout {timeout!r}: expected a positive number of seconds, or None for none"
-        )
-    return monotonic() + timeout
+    with suppress(TypeError, OverflowError):
+        if timeout > 0:  # a NaN is not
+            return monotonic() + timeout
+    raise e.ProgrammingError(
+        f"got the timeout {timeout!r}: expected a positive number of seconds, or None for none"
+    )
 
 
 def check_timeouts(command_timeout: float | None, cancel_timeout: float) -> None:
@@ -385,11 +385,36 @@ def check_timeouts(command_timeout: float | None, cancel_timeout: float) -> None
     """
     if command_timeout is not None:
         deadline_after(command_timeout)
-    if not 0 <= cancel_timeout < NO_TIMEOUT:
-        raise e.ProgrammingError(
-            f"got the cancel_timeout {cancel_timeout!r}: expected a number of seconds, or 0 to close"
-            " the connection at once"
-        )
+    checked_patience(cancel_timeout, "cancel_timeout")
+
+
+def checked_patience(seconds: float, name: str = "timeout") -> float:
+    """Refuse a time for coming to rest that is no number, or negative, or without end.
+
+    Raises:
+        ProgrammingError: it is.
+    """
+    with suppress(TypeError, OverflowError):
+        if 0 <= seconds + 0.0 < NO_TIMEOUT:
+            return seconds
+    raise e.ProgrammingError(
+        f"got the {name} {seconds!r}: expected a number of seconds, or 0 to close"
+        " the connection at once"
+    )
+
+
+def check_seconds(timeout: float | None) -> None:
+    """Refuse a timeout that is no number; one that is negative is over.
+
+    Raises:
+        ProgrammingError: it is none.
+    """
+    with suppress(TypeError, OverflowError):
+        if timeout is None or timeout + 0.0 == timeout:  # a NaN is not
+            return
+    raise e.ProgrammingError(
+        f"got the timeout {timeout!r}: expected a number of seconds, or None for none"
+    )
 
 
 def _expired(timeout: float) -> e.QueryTimeout:
@@ -398,6 +423,13 @@ def _expired(timeout: float) -> e.QueryTimeout:
 
 def _restless(seconds: float) -> e.CancellationTimeout:
     return e.CancellationTimeout(f"the server did not end the operation within {seconds:g} seconds")
+
+
+def _still_going(seconds: float) -> e.CancellationTimeout:
+    return e.CancellationTimeout(
+        f"the server did not take the cancel request within {seconds:g} seconds, and may take it"
+        " still: the request goes on by itself"
+    )
 
 
 def _not_cancelled() -> e.CancellationTimeout:

@@ -74,6 +74,6 @@ class Verbs(Protocol):
         """Ask the server to cancel the command under way."""
         ...
 
-    def close(self) -> None:
+    def close(self, *, timeout: float | None = ...) -> None:
         """Close it."""
         ...

@@ -5,16 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import cache
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-from .threads import Library
+from .threads import Library, Unawaitable, patience
 
 if TYPE_CHECKING:
     from asyncio import Future
 
     import trio
 
-__all__ = ["Library", "Lock", "assign", "current", "settled", "shield"]
+__all__ = [
+    "Library",
+    "Lock",
+    "Unawaitable",
+    "assign",
+    "current",
+    "patience",
+    "settled",
+    "shield",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,11 +83,43 @@ def assign(setter: Callable[[T], object], _value: T) -> None:
     )
 
 
-async def settled(value: T | Awaitable[T]) -> T:
-    """What a callback returned that may be a coroutine function: awaited, if it is to be."""
+async def settled(
+    value: T | Awaitable[T],
+    deadline: float = inf,
+    expired: Callable[[], Exception] = TimeoutError,
+) -> T:
+    """What a callback returned that may be a coroutine function: awaited, if it is to be.
+
+    Args:
+        value: what it returned.
+        deadline: until when to wait for it, by `time.monotonic()`; then it is cancelled.
+        expired: makes the error if it comes too late.
+    """
     if isinstance(value, Awaitable):
-        return cast(T, await value)
-    return value
+        seconds = max(0.0, deadline - monotonic())
+        value = await (value if deadline == inf else _within(value, seconds, expired))
+    if monotonic() >= deadline:
+        raise expired()
+    return cast(T, value)
+
+
+async def _within(value: Awaitable[T], seconds: float, expired: Callable[[], Exception]) -> T:
+    if current().name == "trio":
+        import trio
+
+        with trio.move_on_after(seconds):
+            return await value
+        raise expired()
+    import asyncio
+
+    scope = asyncio.timeout(seconds)
+    try:
+        async with scope:
+            return await value
+    except TimeoutError as ex:
+        if scope.expired() and isinstance(ex.__cause__, asyncio.CancelledError):
+            raise expired() from None
+        raise  # the callback's own
 
 
 # ---- locks ----
@@ -336,7 +379,7 @@ def _trio_deserted(token: Any) -> bool:
 
     try:
         token.run_sync_soon(int)  # a call that does nothing
-    except trio.RunFinishedError:
+    except (trio.RunFinishedError, OSError):  # OSError: an exception of a signal's handler ended it
         return True
     return False
 

@@ -10,10 +10,24 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import cache
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
-__all__ = ["Library", "Lock", "assign", "current", "settled", "shield", "Errand", "Chore", "native"]
+__all__ = [
+    "Library",
+    "Lock",
+    "Unawaitable",
+    "assign",
+    "current",
+    "patience",
+    "settled",
+    "shield",
+    "Errand",
+    "Chore",
+    "Solo",
+    "native",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,20 +148,52 @@ def _nowhere() -> None:
     """Threads have no event loop: their connections are at home everywhere."""
 
 
-def settled(value: T) -> T:
+def _never_deserted(_place: object) -> bool:
+    """An event loop that isn't there can't have stopped running."""
+    return False
+
+
+class Unawaitable(TypeError):
+    """Something is to be awaited where nothing can be."""
+
+
+def settled(value: T, deadline: float = inf, expired: Callable[[], Exception] = TimeoutError) -> T:
     """What a callback returned, as it is; in the other world it may be a coroutine.
 
+    Args:
+        value: what it returned.
+        deadline: when it had to be there, by `time.monotonic()`. Nobody can interrupt a call.
+        expired: makes the error if it came too late.
+
     Raises:
-        TypeError: it is to be awaited.
+        Unawaitable: it is to be awaited.
     """
     if isinstance(value, Awaitable):
         if isinstance(value, Coroutine):
             value.close()  # or it would warn that nobody awaited it
-        raise TypeError(
+        raise Unawaitable(
             "got an asynchronous function as a callback: nothing can be awaited here; give an"
             " ordinary function, or make the connection with AsyncConnection"
         )
+    if monotonic() >= deadline:
+        raise expired()
     return value
+
+
+PATIENCE, PATIENCE_ON_LOOP = 30.0, 0.4
+"""Seconds for which a call may block: its thread, or besides all tasks of an event loop."""
+
+
+def patience() -> float:
+    """For how long, in seconds, a call may block this thread at most."""
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return PATIENCE_ON_LOOP
+    if asyncio is not None:
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            return PATIENCE_ON_LOOP
+    return PATIENCE
 
 
 @cache
@@ -156,7 +202,7 @@ def _library(rlock: Any) -> Library:
     lock = (
         Lock if issubclass(Lock, rlock) else type("Lock", (_LockMethods, rlock), {"__slots__": ()})
     )
-    return Library("threads", lock, shield, _nowhere, bool)
+    return Library("threads", lock, shield, _nowhere, _never_deserted)
 
 
 class Errand(Generic[T]):
@@ -178,11 +224,11 @@ class Errand(Generic[T]):
         args: its arguments.
     """
 
-    LIMIT = 32
-    """So many run at once: of calls that hang, left by their callers, no more can pile up."""
+    LIMIT: ClassVar[float] = 32
+    """So many of a kind run at once: of calls that hang, left by their callers, no more pile up."""
 
-    EXIT_GRACE = 2.0
-    """Seconds, in all, that the end of the program waits for calls that are running."""
+    EXIT_GRACE: ClassVar[float] = 2.0
+    """Seconds that the end of the program waits for the calls of a kind that are running."""
 
     _crew: ClassVar[_Crew]
 
@@ -256,6 +302,18 @@ class Errand(Generic[T]):
 class Chore(Errand[T]):
     """An errand that only computes, and so will end: it needn't queue behind calls that hang."""
 
+    EXIT_GRACE = 30.0  # half a second's work, on a machine that may have other work
+
+
+class Solo(Errand[T]):
+    """An errand that queues behind nobody and keeps nobody waiting, however many others hang.
+
+    For what must begin at once, such as a request to cancel; and for code of the user's, of which
+    any amount may hang without an end.
+    """
+
+    LIMIT = inf
+
 
 def native(func: Callable[[], T]) -> Callable[[], T]:
     """`func`, which blocks inside C, as a call that blocks nobody but its caller.
@@ -295,7 +353,8 @@ class _Crew:
 
     def reset(self) -> None:
         """Start afresh, as in a forked child, where no other thread has survived."""
-        self._lock = threading.Lock()
+        # A signal's handler may send an errand out too, and come while its thread holds the lock.
+        self._lock = threading.RLock()
         self._threads: set[threading.Thread] = set()
         self._queue: deque[Errand[Any]] = deque()
 
@@ -307,7 +366,7 @@ class _Crew:
         # A signal's handler may raise anywhere here, and a thread that never started can't be joined.
         try:
             with self._lock:
-                if len(self._threads) >= Errand.LIMIT:
+                if len(self._threads) >= errand.LIMIT:
                     self._queue.append(errand)
                     return
                 self._threads.add(thread)
@@ -347,13 +406,13 @@ def _join() -> None:
     OpenSSL cleans up when the process exits; a thread that is inside it then crashes: it did in 13
     of 15 trials.
     """
-    deadline = monotonic() + Errand.EXIT_GRACE
-    for kind in (Chore, Errand):
-        kind._crew.join(deadline)
+    for kind in _KINDS:
+        kind._crew.join(monotonic() + kind.EXIT_GRACE)
 
 
-Errand._crew, Chore._crew = _Crew(), _Crew()
+_KINDS: tuple[type[Errand[Any]], ...] = (Chore, Solo, Errand)
+for _kind in _KINDS:
+    _kind._crew = _Crew()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_kind._crew.reset)
 atexit.register(_join)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Errand._crew.reset)
-    os.register_at_fork(after_in_child=Chore._crew.reset)

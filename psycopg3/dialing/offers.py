@@ -23,10 +23,11 @@ class ScramFilter:
     and all passes unseen.
     """
 
-    __slots__ = ("_held", "done")
+    __slots__ = ("_begun", "_held", "done")
 
     def __init__(self) -> None:
         self._held = b""
+        self._begun = False
         self.done = False
 
     def feed(self, data: bytes) -> bytes:
@@ -34,6 +35,11 @@ class ScramFilter:
         if self.done:
             return data
         held, passed = self._held + data, []
+        if not self._begun and held:
+            # A server that was asked for GSS encryption answers by one letter, and waits.
+            if held == b"N":
+                return held
+            self._begun, self.done = True, held[:1] == b"G"
         while not self.done and len(held) >= 5:
             length = 1 + int(struct.unpack_from("!i", held, 1)[0])
             if not 5 <= length <= _LONGEST:  # not the protocol: libpq's business

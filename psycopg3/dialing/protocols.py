@@ -18,8 +18,8 @@ from typing import Any
 from ..concurrency.tasks import Library
 from . import streams
 from .offers import ScramFilter
-from .records import LINGER, Dial, Dialer, Link
-from .sockets import check_socket, peer_address, refuse, refuse_plain
+from .records import LINGER, Dial, Dialer, Link, discard
+from .sockets import check_socket, filter_for, peer_address, refuse, refuse_plain
 
 _STOCK = {
     "asyncio.selector_events._SelectorSocketTransport",
@@ -48,7 +48,7 @@ async def dial(
         async with limit:
             answer = connector(proto_factory, wish.host, wish.port, loop=loop, ssl=dialer.ssl)
             returned = await streams.awaitable(answer)
-            link = await _link_of(returned, made, dialer.ssl is not None, library)
+            link = await _link_of(returned, made, dialer, wish, library)
         return link
     except OSError as ex:
         return wish.overdue() if limit.expired() else ex
@@ -58,14 +58,16 @@ async def dial(
                 protocol.abort()
 
 
-async def _link_of(returned: Any, made: list[Far], wants_tls: bool, library: Library) -> Link:
+async def _link_of(
+    returned: Any, made: list[Far], dialer: Dialer, wish: Dial, library: Library
+) -> Link:
     if not isinstance(returned, tuple):
-        return await streams.link_of(returned, wants_tls, library, _EXPECTED)
+        return await streams.link_of(returned, dialer, wish, library, _EXPECTED)
     if len(returned) != 2 or not hasattr(returned[0], "write"):
         refuse(returned, _EXPECTED)
     transport, protocol = returned
     if not any(protocol is one for one in made):
-        _end(transport)
+        discard(transport)
         refuse(returned, "the protocol that proto_factory made, with its transport")
     if protocol.transport is None:
         protocol.connection_made(transport)
@@ -73,6 +75,7 @@ async def _link_of(returned: Any, made: list[Far], wants_tls: bool, library: Lib
         raise ConnectionResetError("the connection was closed before anything was sent over it")
     extra: Any = getattr(transport, "get_extra_info", {}.get)
     tcp = extra("socket")
+    wants_tls = dialer.ssl is not None
     if _is_stock(transport):
         if wants_tls:
             refuse_plain("transport")
@@ -81,13 +84,16 @@ async def _link_of(returned: Any, made: list[Far], wants_tls: bool, library: Lib
     encrypted = wants_tls or bool(extra("ssl_object") or extra("sslcontext"))
     near, ours = socket.socketpair()
     try:
-        relay = await _relay(protocol, ours, encrypted)
+        ours.setblocking(False)
+        protocol.filter = filter_for(wish, encrypted)
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: Near(protocol, ours), sock=ours)
     except BaseException:
         near.close()
         ours.close()
         raise
     hostaddr = peer_address(tcp) if tcp is not None else ""
-    return Link(near, hostaddr=hostaddr, tcp=tcp, encrypted=encrypted, relay=relay)
+    return Link(near, hostaddr=hostaddr, tcp=tcp, encrypted=encrypted, relay=protocol)
 
 
 def _is_stock(transport: Any) -> bool:
@@ -111,15 +117,6 @@ def _stolen(transport: Any, protocol: Far, tcp: Any) -> Link:
         raise
 
 
-async def _relay(far: Far, ours: socket.socket, encrypted: bool) -> Far:
-    ours.setblocking(False)
-    if encrypted:
-        far.filter = ScramFilter()
-    near = Near(far, ours)
-    await asyncio.get_running_loop().create_connection(lambda: near, sock=ours)
-    return far
-
-
 class Far(asyncio.Protocol):
     """What `proto_factory` makes: the server's bytes go to libpq, libpq's to the server.
 
@@ -134,7 +131,6 @@ class Far(asyncio.Protocol):
         self.early: list[bytes] = []
         """What came before there was a near side to take it."""
         self.lost = False
-        self._detached = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of the transport; the connector returns it besides."""
@@ -142,13 +138,14 @@ class Far(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the server says."""
+        if self.near is None:
+            self.early.append(bytes(data))
+            return
         if self.filter is not None:
             data = self.filter.feed(data)
             if self.filter.done:
                 self.filter = None
-        if data and self.near is None:
-            self.early.append(bytes(data))
-        elif data and self.near is not None:
+        if data:
             self.near.write(data)
 
     def eof_received(self) -> None:
@@ -184,11 +181,11 @@ class Far(asyncio.Protocol):
 
     def _abort_far(self) -> None:
         if not self.lost and self.transport is not None:
-            _end(self.transport)
+            discard(self.transport)
 
     def detach(self) -> None:
         """Have nothing more to do with the transport."""
-        self._detached, self.transport = True, None
+        self.transport = None
 
     # -- as a relay ------------------------------------------------------------------------
 
@@ -220,14 +217,11 @@ class Near(asyncio.Protocol):
         """Take what came early."""
         self._transport = transport
         self._far.near = self
-        for data in self._far.early:
-            self._far.early = []
-            self.write(self._filtered(data))
+        early, self._far.early = self._far.early, []
+        for data in early:
+            self._far.data_received(data)
         if self._far.lost:
             self.end()
-
-    def _filtered(self, data: bytes) -> bytes:
-        return self._far.filter.feed(data) if self._far.filter is not None else data
 
     def write(self, data: bytes) -> None:
         """Pass on to libpq what the server says."""
@@ -288,8 +282,3 @@ class Near(asyncio.Protocol):
 def _closing(transport: Any) -> bool:
     closing = getattr(transport, "is_closing", None)
     return bool(closing is not None and closing())
-
-
-def _end(transport: Any) -> None:
-    with suppress(Exception):
-        getattr(transport, "abort", transport.close)()

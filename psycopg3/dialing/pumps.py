@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from .offers import ScramFilter
-from .records import LINGER
+from .records import LINGER, close
 
 PIECE = 262144
 _HANG_UP = select.POLLHUP | select.POLLERR if hasattr(select, "POLLHUP") else 0
@@ -35,6 +35,7 @@ class ThreadRelay:
 
     def __init__(self, near: socket.socket, far: Any, filter: ScramFilter | None):
         self._near, self._far, self._filter = near, far, filter
+        self._far_closing = threading.Lock()
         self._threads = [
             threading.Thread(target=self._run, args=(work,), name="psycopg3-relay", daemon=True)
             for work in self._works()
@@ -45,6 +46,7 @@ class ThreadRelay:
                 thread.start()
         except BaseException:
             self.abort()
+            self._near.close()
             raise
 
     def _works(self) -> list[Callable[[], None]]:
@@ -55,7 +57,9 @@ class ThreadRelay:
         # Whatever the link raises, libpq learns of it as a closed connection.
         with suppress(Exception):
             work()
-        self.abort()
+        self._hang_up()
+        self._near.close()
+        self._close_far()
 
     @property
     def finished(self) -> bool:
@@ -71,14 +75,30 @@ class ThreadRelay:
             self.abort()
 
     def abort(self) -> None:
-        """Close both links now, which ends the threads."""
-        for link in (self._near, self._far):
-            # Descriptors may have been inherited by a forked child: to close ours isn't enough.
-            if callable(shutdown := getattr(link, "shutdown", None)):
+        """Close both links now, which ends the threads, and wait for nothing.
+
+        What the user's link does to close may take its time: it is done by the relay's threads, or
+        by one more, as they may be held up in what only that ends.
+        """
+        self._hang_up()
+        if not self._far_closing.locked():
+            closing = threading.Thread(target=self._close_far, name="psycopg3-relay", daemon=True)
+            with suppress(RuntimeError):  # there is no thread to be had
+                closing.start()
+
+    def _hang_up(self) -> None:
+        # A forked child may have inherited the descriptor: to close ours isn't enough.
+        with suppress(OSError):
+            self._near.shutdown(socket.SHUT_RDWR)
+
+    def _close_far(self) -> None:
+        """Close the user's link, unless somebody else is at it."""
+        if self._far_closing.acquire(blocking=False):
+            # As for the near end; and it wakes who waits for this one.
+            if callable(shutdown := getattr(self._far, "shutdown", None)):
                 with suppress(Exception):
                     shutdown(socket.SHUT_RDWR)
-            with suppress(Exception):
-                link.close()
+            close(self._far)
 
     def deserted(self) -> bool:
         """Threads live in no event loop."""

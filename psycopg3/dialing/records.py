@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from .. import errors as e
+from ..concurrency.threads import Solo
 
 if TYPE_CHECKING:
-    import socket
     from ssl import SSLContext
-
-Connector: TypeAlias = Callable[..., Any]
-"""What `connector_factory` takes: see the guide's page on connectors for its three signatures."""
 
 LINGER = 1.0
 """Seconds that the last bytes of a connection that was closed may take through a relay."""
@@ -26,10 +24,14 @@ class Dial(NamedTuple):
     host: str
     """A name, an address, or the directory of a Unix socket: as it was given to `connect()`."""
     port: int
-    purpose: str
+    purpose: Literal["connect", "cancel"]
     """`connect`, or `cancel` for a request to cancel."""
     deadline: float
     """When, by `time.monotonic()`, the link must be there."""
+    name: str = ""
+    """The server's name, by which TLS is to verify it."""
+    in_clear: bool = False
+    """Whether libpq will surely do no encryption over it, and so needs not to hear of any."""
 
     def overdue(self) -> e.ConnectionTimeout:
         """The error for a connector that took too long."""
@@ -62,14 +64,14 @@ class Link:
 
     def __init__(
         self,
-        socket: socket.socket,
+        sock: socket.socket,
         *,
         hostaddr: str = "",
         tcp: Any = None,
         encrypted: bool = False,
         relay: Relay | None = None,
     ):
-        self.socket = socket
+        self.socket = sock
         self.hostaddr = hostaddr
         """The address of the other side; "" if that is no IP address or isn't known."""
         self.tcp = tcp
@@ -98,7 +100,7 @@ class Dialer:
 
     __slots__ = ("_sock", "connector", "one_shot", "ssl")
 
-    def __init__(self, connector: Connector | None, sock: Any, ssl: SSLContext | None):
+    def __init__(self, connector: Callable[..., Any] | None, sock: Any, ssl: SSLContext | None):
         if connector is not None and sock is not None:
             raise e.ProgrammingError(
                 "got both connector_factory and sock: give one of them; a connector may return a"
@@ -141,7 +143,9 @@ class Dialer:
             discard(sock)
 
 
-def dialer(connector: Connector | None, sock: Any, ssl: SSLContext | None) -> Dialer | None:
+def dialer(
+    connector: Callable[..., Any] | None, sock: Any, ssl: SSLContext | None
+) -> Dialer | None:
     """The Dialer for what `connect()` was given; None if libpq is to make its links itself.
 
     Raises:
@@ -169,11 +173,24 @@ def _check_context(ssl: object) -> None:
 
 
 def discard(link: Any) -> None:
-    """Close whatever a connector returned, if nobody wants it."""
+    """Close a link that nobody wants, without waiting for that.
+
+    Transports know how to close themselves at once. What an object of the user's does in its
+    close() may take its time, and takes it in a thread of its own.
+    """
+    if hasattr(link, "sendall") and type(link) is not socket.socket:
+        with suppress(RuntimeError):  # there is no thread to be had
+            Solo(close, link).leave()
+            return
+    close(link)
+
+
+def close(link: Any) -> None:
+    """Close a link of the user's, whatever it is, does and raises."""
     for name in ("abort", "close"):
-        if callable(close := getattr(link, name, None)):
+        if callable(end := getattr(link, name, None)):
             with suppress(Exception):
-                ended: Any = close()
+                ended: Any = end()
                 if hasattr(ended, "close"):  # a coroutine: nobody will await it
                     ended.close()
             return

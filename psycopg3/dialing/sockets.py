@@ -5,41 +5,50 @@ from __future__ import annotations
 import os
 import select
 import socket
-from typing import Any, NoReturn
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from .. import errors as e
 from .offers import ScramFilter
-from .pumps import PairRelay, SocketRelay
+from .pumps import PairRelay, SocketRelay, ThreadRelay
 from .records import Link, discard
 
+if TYPE_CHECKING:
+    from .records import Dial, Dialer
+
 EXPECTED = "a connected socket, or an object with recv(), sendall() and close()"
+FOR_TLS = "a connected socket, over which TLS is done as ssl= says"
+_CONNECTOR, GIVEN = "the connector returned", "got as sock="
+Methods: TypeAlias = tuple[str, ...]
+OBJECT = ("recv", "sendall", "close")
 
 
-def link_of(made: Any, wants_tls: bool) -> Link | None:
+def link_of(made: Any, dialer: Dialer, wish: Dial) -> Link | None:
     """The link that a socket, or something like one, makes; None if it is nothing of the kind.
 
     Args:
         made: what the connector returned; closed if it is refused.
-        wants_tls: whether the connector was given a context, and so must have done TLS.
+        dialer: its `ssl` was given to the connector, who then must have done TLS.
+        wish: what the connector was asked for.
 
     Raises:
         InterfaceError: it can't be a link to a server.
         OSError: its connection failed.
     """
+    wants_tls = dialer.ssl is not None
     try:
         if isinstance(made, socket.socket):
-            return _socket_link(made, wants_tls)
+            return _socket_link(made, wants_tls, wish)
+        if has(made, OBJECT):
+            near, relay = _relayed(PairRelay, made, filter_for(wish, wants_tls))
+            return Link(near, encrypted=wants_tls, relay=relay)
     except BaseException:
         discard(made)
         raise
-    if all(callable(getattr(made, name, None)) for name in ("recv", "sendall", "close")):
-        near, ours = socket.socketpair()
-        relay = PairRelay(ours, made, ScramFilter() if wants_tls else None)
-        return Link(near, encrypted=wants_tls, relay=relay)
     return None
 
 
-def _socket_link(made: socket.socket, wants_tls: bool) -> Link:
+def _socket_link(made: socket.socket, wants_tls: bool, wish: Dial) -> Link:
     check_socket(made)
     tcp = made if made.family in (socket.AF_INET, socket.AF_INET6) else None
     hostaddr = peer_address(made)
@@ -48,13 +57,79 @@ def _socket_link(made: socket.socket, wants_tls: bool) -> Link:
         if wants_tls:
             refuse_plain("socket")
         return Link(made, hostaddr=hostaddr, tcp=tcp)
-    encrypted = wants_tls or hasattr(made, "pending")  # an ssl.SSLSocket
-    near, ours = socket.socketpair()
-    relay = SocketRelay(ours, made, ScramFilter() if encrypted else None)
+    is_tls = _is_tls(made)
+    # Until it has shaken hands it may send in clear: it does if it wasn't connected when wrapped.
+    if is_tls and made.version() is None:  # type: ignore[attr-defined]
+        _refuse("a TLS socket that hasn't shaken hands")
+    encrypted = wants_tls or is_tls
+    near, relay = _relayed(SocketRelay, made, filter_for(wish, encrypted))
     return Link(near, hostaddr=hostaddr, tcp=tcp, encrypted=encrypted, relay=relay)
 
 
-def check_socket(sock: socket.socket) -> None:
+def _relayed(
+    kind: type[ThreadRelay], far: Any, filter: ScramFilter | None
+) -> tuple[socket.socket, ThreadRelay]:
+    """libpq's end of a relay, and the relay."""
+    near, ours = socket.socketpair()
+    try:
+        return near, kind(ours, far, filter)
+    except BaseException:
+        near.close()
+        raise
+
+
+def filter_for(wish: Dial, encrypted: bool) -> ScramFilter | None:
+    """What the server's first words must go through in a relay.
+
+    Where libpq does no TLS, it needs to hear nothing of channel binding; there may be TLS beneath
+    that can't be recognised.
+    """
+    return ScramFilter() if encrypted or wish.in_clear else None
+
+
+def check_given(sock: object, wants_tls: bool, others: tuple[Methods, ...], expected: str) -> None:
+    """See whether what was given as `sock` can be a link, and TLS be done over it if it is to be.
+
+    Args:
+        sock: it may be anything; closed if it is refused.
+        wants_tls: whether the driver is to do TLS over it.
+        others: the methods of what will do though it is no socket.
+        expected: what will do, in words.
+
+    Raises:
+        InterfaceError: it can't.
+        OSError: its connection failed.
+    """
+    try:
+        if not isinstance(sock, socket.socket):
+            if not any(has(sock, methods) for methods in others):
+                refuse(sock, expected, GIVEN)
+        elif wants_tls and _is_tls(sock):
+            refuse(sock, "a connected socket without TLS, which ssl= is to do over it", GIVEN)
+        else:
+            check_socket(sock, GIVEN)
+    except BaseException:
+        discard(sock)
+        raise
+
+
+def wait_connected(sock: socket.socket, deadline: float) -> None:
+    """Wait for a connection that is still being made; blocks."""
+    poller = select.poll()
+    poller.register(sock.fileno(), select.POLLOUT)
+    poller.poll(max(0.0, deadline - monotonic()) * 1000)
+
+
+def has(made: object, names: Methods) -> bool:
+    """Whether an object has all of these methods."""
+    return all(callable(getattr(made, name, None)) for name in names)
+
+
+def _is_tls(sock: socket.socket) -> bool:
+    return hasattr(sock, "do_handshake")  # an ssl.SSLSocket: ssl is imported where there is one
+
+
+def check_socket(sock: socket.socket, giver: str = _CONNECTOR) -> None:
     """See whether a socket is connected, or about to be.
 
     Raises:
@@ -62,9 +137,9 @@ def check_socket(sock: socket.socket) -> None:
         OSError: its connection failed.
     """
     if sock.fileno() < 0:
-        _refuse("a closed socket")
+        _refuse("a closed socket", giver)
     if sock.type != socket.SOCK_STREAM:
-        _refuse(f"a socket of type {sock.type!r}, which is no stream,")
+        _refuse(f"a socket of type {sock.type!r}, which is no stream,", giver)
     try:
         sock.getpeername()
         return
@@ -72,13 +147,13 @@ def check_socket(sock: socket.socket) -> None:
         pass
     # It may still be connecting: libpq waits for that. One that never began to has hung up.
     if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        _refuse("a listening socket")
+        _refuse("a listening socket", giver)
     if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise OSError(code, os.strerror(code))
     poller = select.poll()
     poller.register(sock.fileno(), select.POLLOUT)
     if any(events & select.POLLHUP for _, events in poller.poll(0)):
-        _refuse("a socket that isn't connected")
+        _refuse("a socket that isn't connected", giver)
 
 
 def peer_address(sock: Any) -> str:
@@ -99,12 +174,12 @@ def refuse_plain(kind: str) -> NoReturn:
     )
 
 
-def refuse(made: object, expected: str) -> NoReturn:
+def refuse(made: object, expected: str, giver: str = _CONNECTOR) -> NoReturn:
     """Refuse what is no link at all."""
     text = repr(made)
     shown = text if len(text) < 100 else f"an object of type {type(made).__name__}"
-    raise e.InterfaceError(f"the connector returned {shown}: expected {expected}")
+    raise e.InterfaceError(f"{giver} {shown}: expected {expected}")
 
 
-def _refuse(what: str) -> NoReturn:
-    raise e.InterfaceError(f"the connector returned {what}: expected {EXPECTED}")
+def _refuse(what: str, giver: str = _CONNECTOR) -> NoReturn:
+    raise e.InterfaceError(f"{giver} {what}: expected {EXPECTED}")

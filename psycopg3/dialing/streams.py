@@ -12,13 +12,13 @@ from .. import errors as e
 from ..concurrency.tasks import Library, current
 from ..waiting import Wait, listen_asyncio, listen_trio
 from .offers import ScramFilter
-from .records import LINGER, Link, discard
+from .records import LINGER, Dial, Dialer, Link, discard
+from .sockets import filter_for, has, peer_address, refuse, refuse_plain
 from .sockets import link_of as socket_link_of
-from .sockets import peer_address, refuse, refuse_plain
 
 _PIECE = 65536
-_EXPECTED = "a stream of trio or anyio, or a connected socket"
-_TRIO, _ANYIO = ("receive_some", "send_all", "aclose"), ("receive", "send", "aclose")
+EXPECTED = "a stream of trio or anyio, or a connected socket"
+TRIO, ANYIO = ("receive_some", "send_all", "aclose"), ("receive", "send", "aclose")
 _PLAIN = {
     "trio.SocketStream",
     "trio._highlevel_socket.SocketStream",
@@ -44,17 +44,20 @@ async def awaitable(answer: Any) -> Any:
     return await answer
 
 
-async def link_of(made: Any, wants_tls: bool, library: Library, expected: str = _EXPECTED) -> Link:
+async def link_of(
+    made: Any, dialer: Dialer, wish: Dial, library: Library, expected: str = EXPECTED
+) -> Link:
     """The link that a stream makes, or what makes one in any world.
 
     Raises:
         InterfaceError: it can't be a link to a server.
         OSError: its connection failed.
     """
-    link = socket_link_of(made, wants_tls)
+    wants_tls = dialer.ssl is not None
+    link = socket_link_of(made, dialer, wish)
     if link is not None:
         return link
-    trio_stream, anyio_stream = _has(made, _TRIO), _has(made, _ANYIO)
+    trio_stream, anyio_stream = has(made, TRIO), has(made, ANYIO)
     if not (anyio_stream or (trio_stream and library.name == "trio")):
         discard(made)
         refuse(made, expected)
@@ -63,13 +66,13 @@ async def link_of(made: Any, wants_tls: bool, library: Library, expected: str = 
         await _close_now(made)
         refuse_plain("stream")
     if trio_stream and kind in _PLAIN:
-        return _stolen(made)
+        return _stolen(made, dialer, wish)
     if library.name == "trio" and hasattr(made, "do_handshake"):
         await _shake_hands(made)
     encrypted = wants_tls or _is_tls(made)
     near, ours = socket.socketpair()
     ours.setblocking(False)
-    relay = StreamRelay(ours, made, ScramFilter() if encrypted else None, library)
+    relay = StreamRelay(ours, made, filter_for(wish, encrypted), library)
     sock = _socket_below(made)
     return Link(near, hostaddr=peer_address(sock), tcp=sock, encrypted=encrypted, relay=relay)
 
@@ -86,10 +89,6 @@ async def _shake_hands(stream: Any) -> None:
             reason = ex.__cause__
             raise reason if isinstance(reason, OSError) else ConnectionError(str(ex)) from None
         raise
-
-
-def _has(made: object, names: tuple[str, ...]) -> bool:
-    return all(callable(getattr(made, name, None)) for name in names)
 
 
 def _is_tls(stream: Any) -> bool:
@@ -111,11 +110,11 @@ def _socket_below(stream: Any) -> Any:
     return None
 
 
-def _stolen(stream: Any) -> Link:
+def _stolen(stream: Any, dialer: Dialer, wish: Dial) -> Link:
     """The socket of a trio.SocketStream, which is closed afterwards: the duplicate lives on."""
     sock = socket.socket(fileno=os.dup(stream.socket.fileno()))
     stream.socket.close()
-    link = socket_link_of(sock, False)
+    link = socket_link_of(sock, dialer, wish)
     assert link is not None
     return link
 

@@ -11,6 +11,7 @@ from ..concurrency.tasks import Library, current
 from ..waiting import AsyncWaitFunc
 from . import streams
 from .records import LINGER, Dial, Dialer, Link, Relay, discard
+from .sockets import FOR_TLS, GIVEN, OBJECT, check_given, check_socket
 
 __all__ = ["at_once", "dial", "rest"]
 
@@ -30,10 +31,9 @@ async def dial(dialer: Dialer, wish: Dial, _wait: AsyncWaitFunc) -> Link | Excep
     library = current()
     if dialer.connector is None:
         try:
-            made = dialer.take(wish)
-        except e.OperationalError as ex:
+            make = _maker(dialer, wish, library)
+        except (e.OperationalError, OSError) as ex:
             return ex
-        make = _secured(made, dialer, library)
     else:
         make = dialer.connector
     if library.name == "trio":
@@ -51,36 +51,47 @@ async def _dial_trio(
     try:
         with trio.move_on_after(max(0.0, wish.deadline - monotonic())):
             made = await streams.awaitable(connector(wish.host, wish.port, ssl=dialer.ssl))
-            return await streams.link_of(made, dialer.ssl is not None, library)
+            return await streams.link_of(made, dialer, wish, library)
         return wish.overdue()
     except OSError as ex:
         return ex
 
 
-def _secured(sock: Any, dialer: Dialer, library: Library) -> Callable[..., Any]:
+def _maker(dialer: Dialer, wish: Dial, library: Library) -> Callable[..., Any]:
     """A connector that returns the one link that there is, with TLS if that was asked for."""
+    sock = dialer.take(wish)
+    ssl, on_trio = dialer.ssl, library.name == "trio"
+    if ssl is not None:
+        check_given(sock, True, (streams.TRIO,) if on_trio else (), FOR_TLS)
+    else:
+        kinds = (OBJECT, streams.ANYIO, *((streams.TRIO,) if on_trio else ()))
+        check_given(sock, False, kinds, streams.EXPECTED)
 
     async def plain(*_args: Any, **_kwargs: Any) -> Any:
         return sock
 
-    async def by_asyncio(factory: Any, host: str, _port: int, *, loop: Any, ssl: Any) -> Any:
+    async def by_asyncio(factory: Any, *_place: Any, loop: Any, ssl: Any) -> Any:
         try:
-            return await loop.create_connection(factory, sock=sock, ssl=ssl, server_hostname=host)
+            return await loop.create_connection(
+                factory, sock=sock, ssl=ssl, server_hostname=wish.name
+            )
         except BaseException:
             discard(sock)
             raise
 
-    async def by_trio(host: str, _port: int, *, ssl: Any) -> Any:
+    async def by_trio(*_place: Any, ssl: Any) -> Any:
         import trio
 
         stream = sock
         if hasattr(sock, "recv"):
+            await trio.lowlevel.wait_writable(sock)
+            check_socket(sock, GIVEN)
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        return trio.SSLStream(stream, ssl, server_hostname=host)
+        return trio.SSLStream(stream, ssl, server_hostname=wish.name)
 
-    if dialer.ssl is None:
+    if ssl is None:
         return plain
-    return by_trio if library.name == "trio" else by_asyncio
+    return by_trio if on_trio else by_asyncio
 
 
 async def rest(relay: Relay | None, seconds: float = LINGER) -> None:

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from time import monotonic
 from typing import Any
 
 from .. import errors as e
-from ..concurrency.threads import Errand
-from ..waiting import Wait, WaitFunc, WaitGen
+from ..concurrency.threads import Solo
+from ..waiting import Wait, WaitFunc, WaitGen, tick_within
 from .pumps import ThreadRelay
 from .records import LINGER, Dial, Dialer, Link, Relay, discard
-from .sockets import EXPECTED, link_of, refuse
+from .sockets import (
+    EXPECTED,
+    FOR_TLS,
+    GIVEN,
+    OBJECT,
+    check_given,
+    check_socket,
+    link_of,
+    refuse,
+    wait_connected,
+)
 
 __all__ = ["at_once", "dial", "rest"]
-
-TICK = 0.1
 
 
 def dial(dialer: Dialer, wish: Dial, wait: WaitFunc) -> Link | Exception:
     """Have the connector make a link, and wait for it no longer than the wish allows.
 
-    The connector runs in a thread of its own: so a deadline ends the wait, and Ctrl-C, wherever it
-    hangs. What it returns too late is closed.
+    The connector runs in a thread of its own, which nobody else's hang can keep it from: so a
+    deadline ends the wait, and Ctrl-C, wherever it hangs. It has the caller's context variables.
+    What it returns too late is closed.
 
     Returns:
         The link; or why there is none: the connector's OSError, or ConnectionTimeout.
@@ -34,15 +44,15 @@ def dial(dialer: Dialer, wish: Dial, wait: WaitFunc) -> Link | Exception:
     """
     try:
         make = _maker(dialer, wish)
-    except e.OperationalError as ex:
+    except (e.OperationalError, OSError) as ex:
         return ex
     call = _Call(make)
     gen = _outcome_gen(call, wish)
     try:
-        failure = wait(gen, TICK)
+        failure = wait(gen, tick_within(wish.deadline - monotonic()))
         if failure is not None:
             return failure
-        return _link_of(call.take(), dialer)
+        return _link_of(call.take(), dialer, wish)
     except OSError as ex:
         if call.taken:  # the socket's own error
             return ex
@@ -55,20 +65,29 @@ def dial(dialer: Dialer, wish: Dial, wait: WaitFunc) -> Link | Exception:
 def _maker(dialer: Dialer, wish: Dial) -> Callable[[], Any]:
     connector, ssl = dialer.connector, dialer.ssl
     if connector is not None:
-        return lambda: connector(wish.host, wish.port, ssl=ssl)
+        context = copy_context()
+        return lambda: context.run(connector, wish.host, wish.port, ssl=ssl)
     sock = dialer.take(wish)
     if ssl is None:
+        check_given(sock, False, (OBJECT,), EXPECTED)
         return lambda: sock
+    check_given(sock, True, (), FOR_TLS)
 
     def secure() -> Any:
-        sock.settimeout(max(0.1, wish.deadline - monotonic()))
-        return ssl.wrap_socket(sock, server_hostname=wish.host)
+        try:
+            wait_connected(sock, wish.deadline)
+            check_socket(sock, GIVEN)
+            sock.settimeout(max(0.1, wish.deadline - monotonic()))
+            return ssl.wrap_socket(sock, server_hostname=wish.name)
+        except BaseException:
+            discard(sock)
+            raise
 
     return secure
 
 
 def _outcome_gen(call: _Call, wish: Dial) -> WaitGen[Exception | None]:
-    with Errand(call) as errand:
+    with Solo(call) as errand:
         while not (yield errand.fileno(), Wait.R):
             if monotonic() >= wish.deadline:
                 return wish.overdue()
@@ -111,12 +130,11 @@ class _Call:
             discard(made)
 
 
-def _link_of(made: Any, dialer: Dialer) -> Link:
-    link = link_of(made, dialer.ssl is not None)
+def _link_of(made: Any, dialer: Dialer, wish: Dial) -> Link:
+    link = link_of(made, dialer, wish)
     if link is None:
-        shown = made
         discard(made)
-        refuse(shown, f"{EXPECTED}; on a synchronous connection the connector is a plain function")
+        refuse(made, f"{EXPECTED}; on a synchronous connection the connector is a plain function")
     return link
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 from contextlib import closing
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # More than libpq reads at once, and than it takes for a message while it connects.
 _SIZE = 32768
+
+# PyPy has no name for it. Where it is no flag of the system's, POLLHUP tells, unasked.
+_POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000 if sys.platform == "linux" else 0)
 
 
 class View(Protocol):
@@ -92,7 +96,7 @@ class PlainView:
         if not hasattr(select, "poll"):
             return False
         poller = select.poll()
-        poller.register(self._pgconn.socket, getattr(select, "POLLRDHUP", 0))
+        poller.register(self._pgconn.socket, _POLLRDHUP)
         return bool(poller.poll(0))
 
 

@@ -5,7 +5,7 @@ has its own clock, names are looked up where nobody is kept waiting, and what fa
 by place. libpq still gets the name beside its address, to verify the server's certificate by it, and
 to look up the password.
 
-Looking up a name blocks, in a thread that is sent out for it (`errand_gen`): what is waited for here
+Looking up a name blocks, in a thread that is sent out for it (`look_up_gen`): what is waited for here
 is its descriptor, like that of a connection. So whatever drives these generators, a waiter of the
 user's own too, needs to know nothing of names, and leaves when it likes.
 """
@@ -14,16 +14,19 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections import deque
 from collections.abc import Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .. import errors as e
+from ..capabilities import capabilities
 from ..conninfo import (
     get_param,
     libpq_params,
     make_conninfo,
+    places_of,
     scram_limit_from_conninfo,
     timeout_from_conninfo,
     with_keepalives,
@@ -31,7 +34,8 @@ from ..conninfo import (
     with_service,
 )
 from ..dialing.records import Dial, Dialer, Link
-from ..generators import connect_gen, errand_gen, until_gen
+from ..generators import connect_gen, until_gen
+from ..places import Place, look_up_gen, ordered
 from .dialled import DialledAttempt, Route, check_params
 
 if TYPE_CHECKING:
@@ -40,31 +44,6 @@ if TYPE_CHECKING:
 
 TARGETS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 ORDERS = ("disable", "random")
-
-
-class Place(NamedTuple):
-    """Where a server may be, in libpq's terms; what is empty is left to libpq."""
-
-    host: str
-    hostaddr: str
-    port: str
-
-    @property
-    def unresolved(self) -> bool:
-        """Whether its host is a name whose addresses aren't known yet."""
-        if self.hostaddr or not self.host:
-            return False
-        is_socket = self.host.startswith("@") or os.path.isabs(self.host)
-        return not is_socket and not _is_address(self.host)
-
-    def named_in(self, message: str) -> str:
-        """A message of libpq's with the name too of this place, as where libpq looked it up itself."""
-        if not (self.host and self.hostaddr):
-            return message
-        return message.replace(f'"{self.hostaddr}"', f'"{self.host}" ({self.hostaddr})', 1)
-
-    def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self._asdict().items() if value)
 
 
 class Attempts:
@@ -106,7 +85,7 @@ class Attempts:
         self._scram_limit = scram_limit_from_conninfo(given)
         self._params = with_keepalives(libpq_params(given))
         places = places_of(given)
-        self._left = deque(self._ordered(places))
+        self._left = deque(ordered(places, self._is_random))
         self._several = len(places) > 1
         self._failures: dict[Place, str] = {}
         self._last: e.OperationalError | None = None
@@ -188,17 +167,8 @@ class Attempts:
                 " check its name and the network, or raise connect_timeout"
             )
 
-        errand = errand_gen(lambda: addresses_of(place.host, place.port))
-        try:
-            found = yield from until_gen(errand, deadline, too_late)
-        except (OSError, UnicodeError) as ex:
-            reason = getattr(ex, "strerror", None) or ex
-            raise e.OperationalError(
-                f"no address of the host {place.host!r} was found: {reason}"
-            ) from ex.with_traceback(None)
-        if not found:
-            raise e.OperationalError(f"the host {place.host!r} has no address")
-        first, *others = self._ordered([place._replace(hostaddr=address) for address in found])
+        found = yield from until_gen(look_up_gen(place), deadline, too_late)
+        first, *others = ordered(found, self._is_random)
         self._left.extendleft(reversed(others))
         self._several |= bool(others)
         return first
@@ -229,15 +199,6 @@ class Attempts:
                 params = {**params, keyword: value}
         return params
 
-    def _ordered(self, places: list[Place]) -> list[Place]:
-        """The places of one pass, or the addresses of one host, in the order to try them."""
-        if self._is_random and len(places) > 1:
-            from random import SystemRandom
-
-            # Seeded by nobody: forked processes would else all take the same order.
-            SystemRandom().shuffle(places)
-        return places
-
     def _note(self, place: Place, ex: e.OperationalError) -> None:
         """Remember a failure, and whether to come back for the second pass."""
         self._failures[place] = str(ex)
@@ -267,50 +228,6 @@ class Attempts:
         return refusal
 
 
-def places_of(params: Mapping[str, Any]) -> list[Place]:
-    """The places that the lists in `host`, `hostaddr` and `port` name, matched as libpq does.
-
-    Raises:
-        ProgrammingError: the lists don't match, or a port is no port.
-    """
-    hosts, addresses, ports = (_items(params, key) for key in ("host", "hostaddr", "port"))
-    count = len(addresses or hosts) or 1
-    if hosts and len(hosts) != count:
-        raise e.ProgrammingError(
-            f"got {len(hosts)} hosts and {count} addresses in hostaddr: expected an address for"
-            " each host; an empty one is looked up"
-        )
-    if len(ports) > 1 and len(ports) != count:
-        raise e.ProgrammingError(
-            f"got {len(ports)} ports for {count} hosts: expected one port for all, or one for each"
-        )
-    hosts, addresses = hosts or [""] * count, addresses or [""] * count
-    ports = [_checked_port(port) for port in ports or [""]]
-    ports = ports if len(ports) == count else ports * count
-    if any("@" in host[1:] and not os.path.isabs(host) for host in hosts):
-        # What is before it is likely a piece of a password.
-        raise e.ProgrammingError(
-            "got a host with an '@' in it: in a URL, percent-encode those of the password, as %40"
-        )
-    return [Place(*items) for items in zip(hosts, addresses, ports, strict=True)]
-
-
-def _items(params: Mapping[str, Any], keyword: str) -> list[str]:
-    value = get_param(params, keyword)
-    return value.split(",") if value else []
-
-
-def _checked_port(port: str) -> str:
-    port = port.strip()
-    if not port or (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536):
-        return port
-    # Not shown: of a URL with an odd password, libpq takes a piece of that for the port.
-    raise e.ProgrammingError(
-        "got a port that is none: expected a number from 1 to 65535; in a URL, percent-encode '/',"
-        " ':' and '@' in the password"
-    )
-
-
 def _choice(params: Mapping[str, Any], keyword: str, choices: tuple[str, ...]) -> str:
     value = get_param(params, keyword) or choices[0]
     if value not in choices:
@@ -318,21 +235,18 @@ def _choice(params: Mapping[str, Any], keyword: str, choices: tuple[str, ...]) -
     return value
 
 
-def _is_address(host: str) -> bool:
-    from socket import AF_INET, AF_INET6, inet_pton
+def warn_of_gssapi(pgconn: PGconn, params: Mapping[str, Any]) -> None:
+    """Tell whoever connects that GSSAPI was used by libpq's own choice; the line of `connect()` is shown.
 
-    for family in (AF_INET, AF_INET6):
-        try:
-            inet_pton(family, host)
-        except (OSError, ValueError):
-            continue
-        return True
-    return False
-
-
-def addresses_of(host: str, port: str) -> list[str]:
-    """All addresses of a host, in the order in which the system would try them; blocks."""
-    import socket
-
-    found = socket.getaddrinfo(host, int(port or 0) or None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    The default, gssencmode=prefer, tries it wherever there is a ticket; other builds of libpq don't.
+    """
+    asked = params.get("gssencmode") or "PGGSSENCMODE" in os.environ or get_param(params, "service")
+    if asked or not capabilities.has_used_gssapi() or not pgconn.used_gssapi:
+        return
+    if get_param(params, "gssencmode") == "prefer":
+        warnings.warn(
+            "the connection uses GSSAPI, by libpq's default gssencmode=prefer: if you want that, give"
+            " gssencmode=prefer, else gssencmode=disable",
+            RuntimeWarning,
+            stacklevel=4,
+        )

@@ -15,7 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from .. import errors as e
-from ..concurrency.threads import Errand, native
+from ..concurrency.threads import Solo, native
 from ..dialing.records import Dial, Link
 from ..generators import cancel_gen, errand_gen
 from ..pq import ConnStatus, PGconn, PollingStatus, version
@@ -57,7 +57,7 @@ class CancelRequest:
         """
         pgconn, route = self._session.pgconn, self._session._route
         if route is None:
-            yield from request_gen(pgconn)
+            yield from _libpqs_own_gen(pgconn)
             return None
         if isinstance(answer, Link):
             with closing(answer):
@@ -75,7 +75,16 @@ class CancelRequest:
         return route.dial("cancel", self._deadline)
 
 
-def request_gen(pgconn: PGconn) -> WaitGen[None]:
+def blocking_cancel_gen(pgconn: PGconn) -> WaitGen[None]:
+    """Have libpq deliver a request by its call that blocks; in a thread, which goes on if left.
+
+    Raises:
+        OperationalError: it could not be delivered.
+    """
+    yield from errand_gen(native(pgconn.get_cancel().cancel), Solo)
+
+
+def _libpqs_own_gen(pgconn: PGconn) -> WaitGen[None]:
     """Deliver a request over a link of libpq's own."""
     if version() >= HAS_CANCEL_CONN:
         cancel_conn = pgconn.cancel_conn()
@@ -84,14 +93,14 @@ def request_gen(pgconn: PGconn) -> WaitGen[None]:
         finally:
             cancel_conn.finish()
     else:
-        # libpq before 17 has only a call that blocks.
-        yield from errand_gen(native(pgconn.get_cancel().cancel))
+        yield from blocking_cancel_gen(pgconn)
 
 
 def _undelivered(reason: Exception) -> Exception:
     if not isinstance(reason, OSError | e.Error):
         return reason  # the connector's own, which pass as they are
-    error = e.OperationalError(f"the cancel request could not be delivered: {reason}")
+    text = str(reason) or repr(reason)
+    error = e.OperationalError(f"the cancel request could not be delivered: {text}")
     if isinstance(reason, e.ConnectionTimeout):
         error = e.CancellationTimeout("the connector gave no link for the cancel request in time")
     error.__cause__ = reason
@@ -132,7 +141,7 @@ def _send_gen(sock: socket.socket, packet: bytes) -> WaitGen[None]:
             with suppress(BlockingIOError):
                 packet = packet[sock.send(packet) :]
     except OSError as ex:
-        raise e.OperationalError(f"the cancel request could not be delivered: {ex}") from ex
+        raise _undelivered(ex) from ex
     with suppress(ConnectionError):
         while True:
             yield sock.fileno(), Wait.R
@@ -148,7 +157,7 @@ def _captured_gen(pgconn: PGconn, route: Route) -> WaitGen[bytes]:
     libpq is passed over: he sends no request for our server process, or nothing within a tick.
     """
     listener = route.reservation.listen()
-    with Errand(native(pgconn.get_cancel().cancel)) as errand:
+    with Solo(native(pgconn.get_cancel().cancel)) as errand:
         while True:
             if not (yield listener.fileno(), Wait.R) and errand.done():
                 errand.result()

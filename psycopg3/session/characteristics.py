@@ -6,6 +6,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from .. import errors as e
+
 
 class IsolationLevel(IntEnum):
     """What a transaction sees of others; the manual's chapter "Transaction Isolation"."""
@@ -31,11 +33,11 @@ class Characteristics(NamedTuple):
 
     @classmethod
     def of(cls, isolation_level: Any, read_only: Any, deferrable: Any) -> Characteristics:
-        """Check and coerce what users gave; ValueError for an isolation level that is none."""
+        """Check and coerce what users gave; ProgrammingError for an isolation level that is none."""
         return cls(_level(isolation_level), _flag(read_only), _flag(deferrable))
 
     def changed(self, name: str, value: Any) -> Characteristics:
-        """These with another value for `name`, coerced; ValueError as in `of()`."""
+        """These with another value for `name`, coerced; ProgrammingError as in `of()`."""
         return self._replace(**{name: _COERCE[name](value)})
 
     def over(self, default: Characteristics) -> Characteristics:
@@ -69,7 +71,7 @@ def _level(value: Any) -> IsolationLevel | None:
     try:
         return IsolationLevel(value)
     except ValueError:
-        raise ValueError(
+        raise e.ProgrammingError(
             f"got the isolation level {value!r}: expected a member of psycopg3.IsolationLevel, its"
             " number from 1 to 4, or None for the server's default"
         ) from None

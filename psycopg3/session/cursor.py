@@ -245,7 +245,7 @@ class BaseCursor(Generic[Row]):
                 if _COPY.match(bound.query):  # a pipeline can't be brought back from it
                     raise _copy_refused("executemany()")
                 if session._must_begin:
-                    yield from session._begin_gen()
+                    yield from session._begin_gen(bound)
                 exchange.enter()
             sent.append((yield from session._request_gen(bound)))
             if len(sent) >= 2 * _IN_FLIGHT:

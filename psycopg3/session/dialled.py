@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .. import errors as e
 from .. import scram
@@ -33,6 +33,8 @@ from ..pq.misc import redact
 from ..waiting import Wait, WaitGen
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from ..pq import PGcancelConn
 
 HAS_CANCEL_CONN = 170000
@@ -86,16 +88,39 @@ class Negotiation:
         return fresh or identity(self._conn.socket) != self._identity
 
 
+class DialledPGconn(PGconn):
+    """libpq's connection over a link of a connector's, which libpq can't make anew by itself."""
+
+    def reset(self) -> None:
+        """Refuse: libpq would connect to the reserved address.
+
+        Raises:
+            NotSupportedError: always.
+        """
+        raise e.NotSupportedError(
+            "libpq can't reset this connection, whose link came from a connector, or was sock=: open"
+            " another connection"
+        )
+
+    def reset_start(self) -> None:
+        """Refuse, as `reset()`."""
+        self.reset()
+
+
 class Route:
     """How a connection went, and how to get to its server again."""
 
     __slots__ = (
-        *("dialer", "dialled", "given", "host", "hostaddr", "packet", "port", "relay"),
+        *("dialer", "dialled", "given", "host", "hostaddr", "in_clear", "packet", "port", "relay"),
         "reservation",
     )
 
-    def __init__(self, dialer: Dialer, host: str, hostaddr: str, port: int):
+    def __init__(
+        self, dialer: Dialer, host: str, hostaddr: str, port: int, *, in_clear: bool = False
+    ):
         self.dialer = dialer
+        self.in_clear = in_clear
+        """Whether libpq was told to do no TLS over its links."""
         self.dialled = hostaddr or host, port
         """Host and port as the connector was given them."""
         given = {"host": host, "hostaddr": hostaddr, "port": str(port)}
@@ -111,9 +136,9 @@ class Route:
         self.packet: bytes | None = None
         """The request to cancel, where the driver has to deliver it itself."""
 
-    def dial(self, purpose: str, deadline: float) -> Dial:
+    def dial(self, purpose: Literal["connect", "cancel"], deadline: float) -> Dial:
         """The wish for a link to the server."""
-        return Dial(*self.dialled, purpose, deadline)
+        return Dial(*self.dialled, purpose, deadline, self.host, self.in_clear)
 
     def named_in(self, message: str) -> str:
         """A message of libpq's with host and port of the server, not those that libpq knows."""
@@ -137,13 +162,12 @@ class DialledAttempt:
     """One attempt at one place.
 
     Args:
-        params: libpq's parameters for this place.
+        params: libpq's parameters for this place; `check_params` has seen them.
         dialer: who makes the links.
         deadline: when, by `time.monotonic()`, it is given up.
         scram_limit: how often the server may have the password hashed.
 
     Raises:
-        ProgrammingError: the parameters don't go with a connector.
         OperationalError: libpq refuses the parameters.
     """
 
@@ -151,12 +175,12 @@ class DialledAttempt:
         self, params: Mapping[str, Any], dialer: Dialer, deadline: float, scram_limit: int
     ):
         self._params, self._deadline, self._scram_limit = dict(params), deadline, scram_limit
-        check_params(params, dialer)
         host, hostaddr = (get_param(params, key) or "" for key in ("host", "hostaddr"))
         port = int(get_param(params, "port") or 5432)
         if not (host or hostaddr):
             host = _default_host(params)
-        self.route = Route(dialer, host, hostaddr, port)
+        in_clear = _sslmode(params) == "disable"
+        self.route = Route(dialer, host, hostaddr, port, in_clear=in_clear)
         self.dial = self.route.dial("connect", deadline)
         self._params["host"] = host
         self._params["password"] = _password(params, host or hostaddr, port)
@@ -208,11 +232,8 @@ class DialledAttempt:
         """Have libpq begin, in a way that suits the link."""
         params = self._params
         if link.encrypted:
-            if self.route.dialer.ssl is None and (mode := _sslmode(params)) in _WITH_TLS:
-                raise e.ProgrammingError(
-                    f"the connector returned a link with TLS, and by sslmode={mode} libpq is to do"
-                    " TLS too: give connect() the connector's context as ssl, or sslmode=disable"
-                )
+            if self.route.dialer.ssl is None:
+                _check_encrypted(params)
             params |= {"sslmode": "disable", "gssencmode": "disable"}
             # Values that libpq refuses together with sslmode=disable.
             for keyword, value in (("sslnegotiation", "postgres"), ("sslrootcert", "")):
@@ -221,7 +242,7 @@ class DialledAttempt:
         place = self.route.reservation
         params |= {"hostaddr": place.ip, "port": place.port}
         self._conninfo = make_conninfo("", **params).encode()
-        self._pgconn = PGconn.connect_start(self._conninfo)
+        self._pgconn = DialledPGconn.connect_start(self._conninfo)
         guard = scram.Guard(self._pgconn, self._scram_limit)
         self._negotiation = Negotiation(
             self._pgconn, partial(connect_poll_gen, self._pgconn, guard)
@@ -243,8 +264,9 @@ class DialledAttempt:
         if isinstance(reason, e.OperationalError):
             return type(reason)(f"{before}{reason}")
         host, port = self.route.dialled
+        text = str(reason) or repr(reason)
         error = e.OperationalError(
-            f"{before}the connector could not connect to {host!r}, port {port}: {reason}"
+            f"{before}the connector could not connect to {host!r}, port {port}: {text}"
         )
         error.__cause__ = reason
         return error
@@ -274,16 +296,53 @@ def check_params(params: Mapping[str, Any], dialer: Dialer) -> None:
             "got requirepeer with a connector: libpq can't see whose socket it is; let the connector"
             " check that, and leave requirepeer out"
         )
-    ssl, mode = dialer.ssl, _sslmode(params)
-    if ssl is None or mode not in _WITH_TLS:
+    if dialer.ssl is not None:
+        _check_gssencmode(params)
+        _check_context(params, dialer.ssl)
+        if dialer.connector is not None:
+            _check_one_name(params)
+
+
+def _check_context(params: Mapping[str, Any], context: SSLContext) -> None:
+    if (mode := _sslmode(params)) not in _WITH_TLS:
         return
-    unchecked = "the server's certificate" if not ssl.verify_mode else ""
-    if mode == "verify-full" and not ssl.check_hostname:
+    unchecked = "the server's certificate" if not context.verify_mode else ""
+    if mode == "verify-full" and not context.check_hostname:
         unchecked = unchecked or "the name in the server's certificate"
     if unchecked:
         raise e.ProgrammingError(
             f"got sslmode={mode} and as ssl a context that doesn't check {unchecked}: give a context"
             " that does, such as ssl.create_default_context() makes, or leave sslmode out"
+        )
+
+
+def _check_one_name(params: Mapping[str, Any]) -> None:
+    """Refuse two names for one host: a connector is called with one, for its way and its TLS."""
+    hosts, addresses = ((get_param(params, key) or "").split(",") for key in ("host", "hostaddr"))
+    for host, address in zip(hosts, addresses, strict=False):
+        if host and address and host != address:
+            raise e.ProgrammingError(
+                f"got host={host}, hostaddr={address} and ssl: the connector is called with one of"
+                " them, to connect to and to verify; leave hostaddr out and let the connector know"
+                " the address, or leave ssl out to let libpq do TLS"
+            )
+
+
+def _check_encrypted(params: Mapping[str, Any]) -> None:
+    """Refuse to go over TLS of the connector's own if it was libpq that was to encrypt."""
+    _check_gssencmode(params)
+    if (mode := _sslmode(params)) in _WITH_TLS:
+        raise e.ProgrammingError(
+            f"the connector returned a link with TLS, and by sslmode={mode} libpq is to do"
+            " TLS too: give connect() the connector's context as ssl, or sslmode=disable"
+        )
+
+
+def _check_gssencmode(params: Mapping[str, Any]) -> None:
+    if get_param(params, "gssencmode") == "require":
+        raise e.ProgrammingError(
+            "got gssencmode=require and a link with TLS: libpq does no GSS encryption inside of"
+            " TLS; leave gssencmode out, or the TLS to libpq"
         )
 
 

@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Callable
 
 from .. import errors as e
-from ..generators import flush_gen, results_gen
+from ..generators import flush_gen, receive, results_gen
 from ..pq import ConnStatus, ExecStatus, PGconn, PGresult, PipelineStatus, TransactionStatus
-from ..waiting import Ready, Wait, WaitGen
+from ..waiting import Wait, WaitGen
+from .endings import Ending
 
 # Sent when a pipeline is given up in the middle: the server parses it, fails, and so rolls
 # back what came before the Sync. Its text is what an administrator finds in the log.
@@ -23,11 +24,13 @@ _POISON = b"the client gave up this pipeline"
 class Pending:
     """What the server owes for one command; whoever asked holds it and finds the results in it."""
 
-    __slots__ = ("query", "results", "settled")
+    __slots__ = ("ending", "query", "results", "settled")
 
-    def __init__(self, query: bytes = b"") -> None:
+    def __init__(self, query: bytes = b"", ending: Ending | None = None) -> None:
         self.query = query
         """The SQL that was sent, for those who must know what was interrupted."""
+        self.ending = ending
+        """What the query ends; None as long as nobody has looked."""
         self.results: list[PGresult] = []
         """The results so far, one a statement."""
         self.settled = False
@@ -57,15 +60,18 @@ class Exchange:
             or self.pgconn.transaction_status == TransactionStatus.ACTIVE
         )
 
-    def request_gen(self, send: Callable[[PGconn], None], query: bytes = b"") -> WaitGen[Pending]:
+    def request_gen(
+        self, send: Callable[[PGconn], None], query: bytes = b"", ending: Ending | None = None
+    ) -> WaitGen[Pending]:
         """Send one command; its results are in the Pending now, or owed while a pipeline is open.
 
         Args:
             send: calls one of libpq's send functions; if it raises a driver's error,
                 nothing was sent.
             query: the SQL that `send` sends.
+            ending: what it ends, if that is known.
         """
-        pending = self.last = Pending(query)
+        pending = self.last = Pending(query, ending)
         self.owed.append(pending)
         try:
             send(self.pgconn)
@@ -175,5 +181,5 @@ class Exchange:
             nbytes, _ = pgconn.get_copy_data(1)
             if nbytes < 0:
                 return
-            if nbytes == 0 and (yield pgconn.socket, Wait.R) != Ready.NONE:
-                pgconn.consume_input()
+            if nbytes == 0 and ((yield pgconn.socket, Wait.R) or pgconn.ssl_in_use):
+                receive(pgconn)

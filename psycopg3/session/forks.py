@@ -23,9 +23,15 @@ def register(session: Disownable) -> None:
 
 
 def _disown_all() -> None:
+    failures = []
     for session in tuple(_open):
-        session._disown()
+        try:
+            session._disown()
+        except Exception as ex:
+            failures.append(ex)
     _open.clear()
+    if failures:  # Python tells of it on the standard error; to log may deadlock here
+        raise ExceptionGroup("the child could not let go of connections of its parent", failures)
 
 
 if hasattr(os, "register_at_fork"):

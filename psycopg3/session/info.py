@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..capabilities import capabilities
 from ..conninfo import DEFAULT_CONNECT_TIMEOUT, KEEPALIVES, make_conninfo
@@ -175,6 +175,11 @@ class ConnectionInfo:
         return self.pgconn.server_version
 
     @property
+    def server_version_info(self) -> ServerVersion:
+        """The version of the server as a pair to compare: `(18, 4)`."""
+        return ServerVersion(*divmod(self.server_version, 10000))
+
+    @property
     def full_protocol_version(self) -> int:
         """The version of the protocol: 30000 for 3.0, 30002 for 3.2 (`PQfullProtocolVersion`).
 
@@ -218,12 +223,27 @@ class ConnectionInfo:
         return ServerSettings(self.pgconn)
 
 
+class ServerVersion(NamedTuple):
+    """The version of a server: `conn.info.server_version_info >= (17,)`.
+
+    The numbers alone: 19beta1 is (19, 0). The whole text is `settings["server_version"]`.
+    """
+
+    major: int
+    minor: int
+
+
+ServerVersion.__module__ = "psycopg3"  # a NamedTuple's body may not say so for type checkers
+
+
 class ServerSettings(Mapping[str, str]):
     """The session's settings that the server reports on its own, a live view by name.
 
     Which these are is the server's choice: see `ConnectionInfo.parameter_status()`. Iteration
     gives those that PostgreSQL reports; others, of poolers or of its kin, are found by name.
     """
+
+    __module__ = "psycopg3"
 
     __slots__ = ("_pgconn",)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import errors as e
-from ..encodings import conn_encoding
+from ..encodings import conn_encoding, pg2py
 
 if TYPE_CHECKING:
     from ..pq import PGconn, PGresult
     from ..pq.misc import PGnotify
 
 _LOST_FOR_GOOD = frozenset({b"FATAL", b"PANIC"})
+
+_CHANNEL_LENGTH = 63  # NAMEDATALEN - 1: bytes in the server's encoding
+
+_COROUTINE = 0x80  # inspect.CO_COROUTINE; the module itself takes 4 ms to import
 
 
 class Notify(NamedTuple):
@@ -55,53 +59,80 @@ class Notices:
     """
 
     def __init__(self) -> None:
+        self.spawn: Callable[[Any], object] | None = None
+        """Runs what a handler returned to be awaited; None where nothing can be."""
         self.backlog: deque[Notify] = deque()
         """Notifications that `notifies()` has still to give."""
         self._last_words: Callable[[], e.Error] | None = None
         self._handlers: list[NoticeHandler] = []
         self._notify_handlers: list[NotifyHandler] = []
-        self._listeners: dict[str, list[tuple[NotifyHandler, Callable[[Notify], object]]]] = {}
+        self._listeners: dict[str, list[NotifyHandler]] = {}
 
     def add(self, handler: NoticeHandler) -> None:
         """Have `handler` called with the Diagnostic of each notice."""
-        self._handlers.append(handler)
+        self._handlers.append(self.checked(handler, "a Diagnostic"))
 
     def remove(self, handler: NoticeHandler) -> None:
         """Stop calling `handler`; ValueError if it wasn't added."""
-        self._handlers.remove(handler)
+        remove_handler(self._handlers, handler, "notice")
 
     def add_notify(self, handler: NotifyHandler) -> None:
         """Have `handler` called with each Notify."""
-        self._notify_handlers.append(handler)
+        self._notify_handlers.append(self.checked(handler, "a Notify"))
 
     def remove_notify(self, handler: NotifyHandler) -> None:
         """Stop calling `handler`; ValueError if it wasn't added."""
-        self._notify_handlers.remove(handler)
+        remove_handler(self._notify_handlers, handler, "notify")
 
-    def add_listener(
-        self, channel: str, callback: NotifyHandler, call: Callable[[Notify], object]
-    ) -> None:
-        """Have `call` called with each Notify of a channel; `callback` is its name for removal."""
-        self._listeners.setdefault(channel, []).append((callback, call))
+    def add_listener(self, channel: str, callback: NotifyHandler) -> None:
+        """Have `callback` called with each Notify of a channel; once, however often it is added."""
+        listeners = self._listeners.setdefault(channel, [])
+        if callback not in listeners:
+            listeners.append(callback)
 
-    def remove_listener(self, channel: str, callback: NotifyHandler | None) -> bool:
-        """Forget a listener of a channel, or all of them; True if none is left.
+    def listeners_but(self, channel: str, callback: NotifyHandler | None) -> list[NotifyHandler]:
+        """The listeners of a channel that are left without this one; without any, if it is None.
 
         Raises:
-            ValueError: it wasn't added.
+            ProgrammingError: it is no listener of the channel, or there is none.
         """
         listeners = self._listeners.get(channel, [])
-        left = [pair for pair in listeners if callback is not None and pair[0] != callback]
-        if len(left) == len(listeners):
-            raise ValueError(f"{callback!r} is no listener of the channel {channel!r}")
-        self._listeners[channel] = left
-        if not left:
+        if callback is None and listeners:
+            return []
+        if callback in listeners:
+            return [other for other in listeners if other != callback]
+        who = "there is no listener" if not listeners else f"{callback!r} is no listener"
+        raise e.ProgrammingError(
+            f"{who} on the channel {channel!r}: pass what was given to listen()"
+        )
+
+    def remove_listener(self, channel: str, callback: NotifyHandler | None) -> None:
+        """Forget a listener of a channel, or all of them; it raises what `listeners_but` does."""
+        self._listeners[channel] = self.listeners_but(channel, callback)
+        if not self._listeners[channel]:
             del self._listeners[channel]
-        return not left
 
     def forget_listeners(self) -> None:
-        """Forget all listeners, as `UNLISTEN *` does."""
+        """Forget all listeners, as `UNLISTEN *` does, and what `notifies()` has still to give."""
         self._listeners.clear()
+        self.backlog.clear()
+
+    def checked(self, handler: Callable[..., object], news: str) -> Any:
+        """A handler that a user gave, if it can be called here.
+
+        Raises:
+            ProgrammingError: it is no function, or one that must be awaited where nothing is.
+        """
+        if not callable(handler):
+            raise e.ProgrammingError(
+                f"the callback is of type {type(handler).__name__}: expected a function of {news}"
+            )
+        if self.spawn is None and _is_coroutine_function(handler):
+            raise e.ProgrammingError(
+                f"the callback {handler!r} is a coroutine function, and nothing here runs"
+                " coroutines: pass a plain function, or use an asynchronous connection"
+            )
+        return handler
 
     @property
     def reason(self) -> e.Error | None:
@@ -118,6 +149,11 @@ class Notices:
         """Whether somebody is to be called."""
         return bool(self._notify_handlers or self._listeners)
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether there are handlers, which take the notifications of all channels."""
+        return bool(self._notify_handlers)
+
     def receive(self, pgconn: PGconn, result: PGresult) -> None:
         """Take a notice from libpq."""
         severity = result.error_field(e.SEVERITY_NONLOCALIZED_FIELD)
@@ -129,26 +165,102 @@ class Notices:
         if self._handlers:
             diag = e.Diagnostic.from_result(result, encoding)
             for handler in tuple(self._handlers):
-                call_handler(handler, diag, "notice")
+                self.call(handler, diag, "notice")
 
-    def deliver(self, notifies: list[Notify]) -> None:
-        """Hand notifications to the handlers and listeners, in the order of arrival."""
+    def deliver(self, notifies: list[Notify], *, wanted: bool = False) -> None:
+        """Hand notifications to the handlers and listeners, in the order of arrival.
+
+        Those that nobody takes stay in the backlog, for `notifies()`.
+
+        Args:
+            wanted: whether it is `notifies()` that waited for them: then all go there as well.
+        """
+        # First of all: what is kept is not lost if a handler is interrupted.
         for notify in notifies:
-            for handler in tuple(self._notify_handlers):
-                call_handler(handler, notify, "notification")
-            for _, call in tuple(self._listeners.get(notify.channel, ())):
-                call_handler(call, notify, "notification")
+            if wanted or not (self._notify_handlers or notify.channel in self._listeners):
+                self.backlog.append(notify)
+        for notify in notifies:
+            for handler in (*self._notify_handlers, *self._listeners.get(notify.channel, ())):
+                self.call(handler, notify, "notification")
 
+    def call(self, handler: Callable[..., object], news: object, kind: str) -> None:
+        """Call a user's handler, and run what it returns if that is to be awaited.
 
-def call_handler(handler: Callable[..., object], news: object, kind: str) -> None:
-    """Call a user's handler; an exception of it goes to the log."""
-    try:
-        handler(news)
-    except Exception:
-        # Nobody waits for a handler: its failure is told, and the session goes on.
+        Nobody waits for a handler: its failure is told to the log, and the session goes on.
+        """
+        try:
+            returned = handler(news)
+            if returned is not None and isinstance(returned, Awaitable):
+                self._run(returned, handler, kind)
+        except Exception:
+            import logging
+
+            logging.getLogger("psycopg3").exception("error in the %s handler %r", kind, handler)
+
+    def _run(self, returned: Awaitable[object], handler: object, kind: str) -> None:
+        if self.spawn is not None:
+            try:
+                self.spawn(returned)
+                return
+            except RuntimeError:
+                pass  # called in a thread where no event loop runs, as by one that closes
+        if (close := getattr(returned, "close", None)) is not None:
+            close()  # or it would warn that nobody awaited it
         import logging
 
-        logging.getLogger("psycopg3").exception("error in the %s handler %r", kind, handler)
+        logging.getLogger("psycopg3").error(
+            "the %s handler %r returned %r, and nothing here runs coroutines: it was dropped",
+            kind,
+            handler,
+            returned,
+        )
+
+
+def check_channel(channel: object, pgconn: PGconn) -> None:
+    """Refuse what can't be the name of a channel, or what the server would cut.
+
+    Raises:
+        ProgrammingError: it is no str, or too long.
+    """
+    if not isinstance(channel, str):
+        raise e.ProgrammingError(
+            f"the channel is of type {type(channel).__name__}: expected its name, a str"
+        )
+    try:
+        at_server = channel.encode(pg2py(pgconn.parameter_status(b"server_encoding") or b""))
+    except (e.NotSupportedError, UnicodeEncodeError):  # SQL_ASCII: it takes any bytes as they are
+        at_server = channel.encode(conn_encoding(pgconn), "replace")
+    if len(at_server) > _CHANNEL_LENGTH:
+        raise e.ProgrammingError(
+            f"the channel {channel!r} has {len(at_server)} bytes: expected at most"
+            f" {_CHANNEL_LENGTH}, since of a longer name the server takes the beginning only"
+        )
+
+
+def remove_handler(handlers: list[Any], handler: object, kind: str) -> None:
+    """Take a handler out of those that were added.
+
+    Raises:
+        ValueError: it isn't among them.
+    """
+    try:
+        handlers.remove(handler)
+    except ValueError:
+        raise ValueError(
+            f"got {handler!r}, which is no {kind} handler of this connection: pass what was given to"
+            f" add_{kind}_handler()"
+        ) from None
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    """Whether to call it gives a coroutine; also a method, a partial, an object with `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    for called in (function, type(function).__call__):
+        flags = getattr(getattr(called, "__code__", None), "co_flags", 0)
+        if flags & _COROUTINE:
+            return True
+    return False
 
 
 def _again(cls: type[e.Error], args: tuple[object, ...], state: dict[str, object]) -> e.Error:

@@ -3,12 +3,13 @@
 An interruption is whatever ends a wait from outside: a cancelled task, Ctrl-C, an exception of a
 signal handler, a deadline. The command under way is cancelled at the server and what it still
 sends is dropped. A command that ends a transaction is never cancelled: its answer is waited for,
-since who asked for a COMMIT must learn what became of it.
+since who asked for a COMMIT must learn what became of it. Nor is what puts a session in order, such
+as a reset(): half of it would be of no use.
 """
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,28 +18,13 @@ from ..generators import until_gen
 from ..pq import TransactionStatus
 from ..waiting import WaitGen
 from .cancelling import CancelRequest
+from .endings import Ending, ending_of
 from .states import MEANING, Meaning
 
 if TYPE_CHECKING:
     from ..dialing.records import Dial, Link
     from .exchange import Pending
     from .session import Session
-
-_FLAGS = re.IGNORECASE | re.DOTALL
-# What is no command in a query: texts, quoted names, comments, and bodies of functions, which have
-# ENDs of their own. Looked for after an interruption only: no query pays for it.
-_OPAQUE = re.compile(
-    rb"""\be'(?:[^'\\]|\\.|'')*'
-      | '[^']*' | "[^"]*"
-      | (?<![\w$\x80-\xff])\$((?:[a-z_\x80-\xff][\w\x80-\xff]*)?)\$ .*? \$\1\$
-      | --[^\n]* | /\*.*?\*/
-      | \bbegin\s+atomic\b .*? ;\s*end\b
-    """,
-    _FLAGS | re.VERBOSE,
-)
-_COMMITS = rb"commit|end|prepare\s+transaction|rollback\s+prepared"
-_MAY_COMMIT = re.compile(rb"(?:^|;)\s*(?:" + _COMMITS + rb")\b", _FLAGS)
-_ENDS = re.compile(rb"(?:^|;)\s*(?:" + _COMMITS + rb"|rollback|abort|discard)\b", _FLAGS)
 
 _COMMITTED = frozenset({b"COMMIT", b"COMMIT PREPARED", b"PREPARE TRANSACTION"})
 _UNDONE = frozenset({b"ROLLBACK", b"ROLLBACK PREPARED"})
@@ -52,14 +38,15 @@ class _Overdue(Exception):
     """A step of a recovery has had its time."""
 
 
-def ends_transaction(query: bytes) -> bool:
-    """Whether a query must come to its end, since it ends a transaction."""
-    return bool(_ENDS.search(_OPAQUE.sub(b" ", query)))
-
-
-def may_commit(query: bytes) -> bool:
-    """Whether something may be committed or not, if the answer to the query is lost."""
-    return bool(_MAY_COMMIT.search(_OPAQUE.sub(b" ", query)))
+def ending(session: Session, pending: Pending) -> Ending:
+    """What a command brings to an end; looked at once."""
+    if pending.ending is None:
+        backslashes, encoding = False, "utf-8"
+        with suppress(e.OperationalError):  # libpq has forgotten them with the connection
+            conforming = session.pgconn.parameter_status(b"standard_conforming_strings")
+            backslashes, encoding = conforming == b"off", session._error_encoding
+        pending.ending = ending_of(pending.query, backslashes=backslashes, encoding=encoding)
+    return pending.ending
 
 
 def needs_cancel(ex: BaseException) -> bool:
@@ -87,7 +74,7 @@ class Recovery:
         self._request: CancelRequest | None = None
         exchange = session._exchange
         last = exchange.last
-        if last is not None and last in exchange.owed and ends_transaction(last.query):
+        if last is not None and last in exchange.owed and ending(session, last):
             self._cancel = False
 
     def advance_gen(self, answer: Link | Exception | None = None) -> WaitGen[Dial | None]:
@@ -139,13 +126,16 @@ def fate(session: Session, ex: BaseException, before: Pending | None) -> e.Error
         The error to raise instead of `ex`, if it isn't known.
     """
     pending = session._exchange.last
-    if pending is None or pending is before or not ends_transaction(pending.query):
+    if pending is None or pending is before or not (session.closed or needs_cancel(ex)):
+        return None
+    ended = ending(session, pending)
+    if ended < Ending.UNDONE:
         return None
     told = _told(pending)
     if needs_cancel(ex):
         for note in told:
             ex.add_note(note)
-    if not session.closed or told or not may_commit(pending.query):
+    if not session.closed or told or ended is not Ending.COMMITTED:
         return None
     return e.TransactionOutcomeUnknown(
         "the connection was lost before the server answered the end of the transaction: it may have"

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from .. import errors as e
 from ..waiting import WaitGen
+from .endings import Ending
 from .session import Session
 from .states import Operation
 
@@ -27,6 +28,8 @@ _UNKNOWN = tuple(map(e.lookup, ("0A000", "42601", "42704", "42883")))
 def reset_gen(session: Session) -> WaitGen[None]:
     """Undo the transaction if there is one, then all that COMMANDS undo, in one round trip.
 
+    Interrupted, it is not cancelled: the server's answer is waited for, as to a ROLLBACK.
+
     Raises:
         ProgrammingError: inside a transaction() block or a pipeline.
     """
@@ -35,7 +38,7 @@ def reset_gen(session: Session) -> WaitGen[None]:
         raise e.ProgrammingError("can't do reset() in a pipeline: leave the pipeline() block first")
     yield from session._rollback_gen()
     try:
-        yield from session._command_gen(b"; ".join(COMMANDS))
+        yield from session._command_gen(b"; ".join(COMMANDS), Ending.SESSION)
     except _UNKNOWN:
         yield from _one_by_one_gen(session)
     # What came until here is for those who listened; whoever comes next has not.
@@ -47,4 +50,4 @@ def _one_by_one_gen(session: Session) -> WaitGen[None]:
     """Run what this server knows of COMMANDS: what it doesn't know, it has nothing to undo of."""
     for command in COMMANDS:
         with suppress(*_UNKNOWN):
-            yield from session._command_gen(command)
+            yield from session._command_gen(command, Ending.SESSION)

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .. import errors as e
 from ..adapt import AdaptersMap
-from ..concurrency.threads import native
 from ..encodings import conn_encoding
-from ..generators import arrived_notifies, notifies_gen
+from ..generators import arrived_notifies, notifies_gen, receive
 from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus
 from ..waiting import WaitGen
 from . import states
 from .characteristics import Characteristics
+from .endings import Ending
 from .exchange import Exchange, Pending
 from .info import ConnectionInfo, summary
-from .notices import Notices, Notify, call_handler, decoded
+from .notices import Notices, check_channel, decoded, remove_handler
 from .results import check_results
 from .states import Operation, Phase
 
@@ -221,13 +221,33 @@ class Session:
         return self._notices.reason
 
     def _quote_identifier(self, name: str) -> bytes:
-        """Quote a name for use in SQL."""
-        return Escaping(self.pgconn).escape_identifier(name.encode(self.encoding))
+        """Quote a name for use in SQL.
+
+        Raises:
+            ProgrammingError: it has characters that the connection's encoding lacks.
+        """
+        encoding = self.encoding
+        try:
+            return Escaping(self.pgconn).escape_identifier(name.encode(encoding))
+        except UnicodeEncodeError as ex:
+            raise e.ProgrammingError(
+                f"the name {name!r} can't be sent in the connection's client_encoding, which is"
+                f" {encoding} to Python: {ex.reason}; change the name or the encoding"
+            ) from None
 
     # -- handlers --------------------------------------------------------------------------
 
     def add_notice_handler(self, callback: NoticeHandler) -> None:
-        """Have `callback` called with the Diagnostic of each notice that the server sends."""
+        """Have `callback` called with the Diagnostic of each notice that the server sends.
+
+        It is called while the connection reads: during its operations, on asyncio also in between.
+        The connection can't be used in it. Here and in what else takes a callback: if it returns
+        something to be awaited, as a coroutine function does, that runs as a task of its own,
+        which may use the connection; what fails in it is told to the log.
+
+        Raises:
+            ProgrammingError: it is no function; or a coroutine function, on a synchronous connection.
+        """
         self._notices.add(callback)
 
     def remove_notice_handler(self, callback: NoticeHandler) -> None:
@@ -235,7 +255,10 @@ class Session:
         self._notices.remove(callback)
 
     def add_notify_handler(self, callback: NotifyHandler) -> None:
-        """Have `callback` called with each Notify, during the connection's operations."""
+        """Have `callback` called with each Notify, of whatever channel.
+
+        When it is called, and what it may be, is told at `listen()` and `add_notice_handler()`.
+        """
         self._notices.add_notify(callback)
 
     def remove_notify_handler(self, callback: NotifyHandler) -> None:
@@ -245,29 +268,33 @@ class Session:
     def add_close_handler(self, callback: Callable[[Self], object]) -> None:
         """Have `callback` called with the connection when it ends, closed by either side.
 
-        On asyncio a lost server is noticed at once, elsewhere by the next operation.
+        On asyncio a lost server is noticed at once, elsewhere by the next operation; so too on
+        asyncio if you gave `connect()` a waiter of your own by `wait`. What the callback may be is
+        told at `add_notice_handler()`.
         """
-        self._close_handlers.append(callback)
+        self._close_handlers.append(self._notices.checked(callback, "the connection"))
 
     def remove_close_handler(self, callback: Callable[[Self], object]) -> None:
         """Stop calling `callback`; ValueError if it wasn't added."""
-        self._close_handlers.remove(callback)
+        remove_handler(self._close_handlers, callback, "close")
 
     def _tell_closed(self) -> None:
         """Call the close handlers, once."""
         handlers, self._close_handlers = self._close_handlers, []
         for handler in handlers:
-            call_handler(handler, self, "close")
+            self._notices.call(handler, self, "close")
 
     def _deliver(self) -> None:
         """Hand the notifications that have come to their handlers."""
         if self.pgconn.status == ConnStatus.OK:
-            self._notices.deliver(decoded(arrived_notifies(self.pgconn), self.encoding))
+            arrived = arrived_notifies(self.pgconn)
+            if arrived:
+                self._notices.deliver(decoded(arrived, self._error_encoding))
 
     def _hear(self) -> None:
         """Take what the server says while nothing is under way: notices, notifications, its end."""
         try:
-            self.pgconn.consume_input()
+            receive(self.pgconn)
             self.pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
         except e.OperationalError:
             if self.pgconn.status != ConnStatus.BAD:
@@ -291,7 +318,7 @@ class Session:
         if self._closed or status not in _AT_REST:
             self._check(Operation.EXECUTE, "execute()")
         elif status == TransactionStatus.IDLE and not self._autocommit:
-            yield from self._begin_gen()
+            yield from self._begin_gen(bound)
         return (yield from self._request_gen(bound))
 
     def _request_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
@@ -316,12 +343,17 @@ class Session:
             raise self._explain(ex) from ex.__cause__
         return pending
 
-    def _command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
-        """Run a command of the driver's own and return its results, or raise the server's error."""
+    def _command_gen(self, command: bytes, ending: Ending | None = None) -> WaitGen[list[PGresult]]:
+        """Run a command of the driver's own and return its results, or raise the server's error.
+
+        Args:
+            command: the SQL.
+            ending: what it brings to an end, where its text doesn't tell.
+        """
         encoding = self._error_encoding
         try:
             pending = yield from self._exchange.request_gen(
-                lambda pgconn: pgconn.send_query(command), command
+                lambda pgconn: pgconn.send_query(command), command, ending
             )
         except e.OperationalError as ex:
             raise self._explain(ex) from ex.__cause__
@@ -346,8 +378,9 @@ class Session:
         asked = self._characteristics if own is None else own.over(self._characteristics)
         return asked.begin_command()
 
-    def _begin_gen(self) -> WaitGen[None]:
-        """Open a transaction."""
+    def _begin_gen(self, bound: BoundQuery) -> WaitGen[None]:
+        """Open a transaction for a query; one that can't be sent opens none."""
+        bound.check()
         yield from self._command_gen(self._begin_command())
 
     def _commit_gen(self) -> WaitGen[None]:
@@ -399,44 +432,27 @@ class Session:
             raw = yield from notifies_gen(self.pgconn, timeout=timeout)
         except e.OperationalError as ex:
             raise self._explain(ex) from ex.__cause__
-        notifies = decoded(raw, self.encoding)
         # Not returned: whoever waits for them may be cancelled at this very moment.
-        self._notices.backlog.extend(notifies)
-        self._notices.deliver(notifies)
+        self._notices.deliver(decoded(raw, self._error_encoding), wanted=True)
 
-    def _listen_gen(
-        self, channel: str, callback: NotifyHandler, call: Callable[[Notify], object]
-    ) -> WaitGen[None]:
+    def _listen_gen(self, channel: str, callback: NotifyHandler) -> WaitGen[None]:
         """LISTEN to a channel, and have its notifications delivered."""
         self._check(Operation.EXECUTE, "listen()")
+        check_channel(channel, self.pgconn)
+        self._notices.checked(callback, "a Notify")
         # At the server first: a channel that it refuses has no listeners.
         yield from self._command_gen(b"LISTEN " + self._quote_identifier(channel))
-        self._notices.add_listener(channel, callback, call)
+        self._notices.add_listener(channel, callback)
 
     def _unlisten_gen(self, channel: str, callback: NotifyHandler | None) -> WaitGen[None]:
         """Stop delivering, and UNLISTEN when nobody is left."""
         self._check(Operation.EXECUTE, "unlisten()")
-        try:
-            last = self._notices.remove_listener(channel, callback)
-        except ValueError as ex:
-            raise e.ProgrammingError(f"{ex}: pass what was given to listen()") from None
-        if last:
+        if not self._notices.listeners_but(channel, callback):
+            # At the server first: if it refuses, the listener stays.
             yield from self._command_gen(b"UNLISTEN " + self._quote_identifier(channel))
+        self._notices.remove_listener(channel, callback)
 
     # -- the end ---------------------------------------------------------------------------
-
-    def cancel(self) -> None:
-        """Ask the server to cancel the command under way; call it from any thread or task.
-
-        It opens a connection of its own and blocks until the server has taken the request.
-        The cancelled operation raises `errors.QueryCanceled`. On a closed connection, or if
-        nothing is under way, nothing happens.
-
-        Raises:
-            OperationalError: the request could not be delivered.
-        """
-        if not self.closed:
-            native(self.pgconn.get_cancel().cancel)()
 
     def _shutdown(self) -> None:
         """End the link without freeing it: whoever waits on it wakes and finds it closed."""

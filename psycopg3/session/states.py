@@ -76,12 +76,12 @@ REFUSAL: dict[tuple[Phase, Operation], str] = {
 
 _ANYTIME: dict[Phase, str] = {
     Phase.ACTIVE: (
-        "can't do {what} now: the connection is busy with a command that was not finished; close it"
+        "can't {do} {what} now: the connection is busy with a command that was not finished; close it"
     ),
-    Phase.CLOSED: "can't do {what}: the connection is closed; open a new one",
-    Phase.LOST: "can't do {what}: the connection to the server was lost; open a new one",
+    Phase.CLOSED: "can't {do} {what}: the connection is closed; open a new one",
+    Phase.LOST: "can't {do} {what}: the connection to the server was lost; open a new one",
     Phase.INHERITED: (
-        "can't do {what}: the connection belongs to the parent process; open one in this process"
+        "can't {do} {what}: the connection belongs to the parent process; open one in this process"
     ),
 }
 
@@ -109,6 +109,8 @@ MEANING: dict[int, Meaning] = {
     ExecStatus.PIPELINE_ABORTED: Meaning.ABORTED,
 }
 
+_VERB = {Operation.CHARACTERISTICS: "change", Operation.BLOCK: "start"}
+
 _REFUSED_AS = {
     Phase.CLOSED: e.OperationalError,
     Phase.LOST: e.OperationalError,
@@ -127,7 +129,8 @@ def check(phase: Phase, operation: Operation, what: str) -> None:
     """Refuse `operation` if `phase` doesn't allow it.
 
     Args:
-        what: the operation in the user's words, as the message shows it: "commit()".
+        what: the operation in the user's words, as the message shows it: "commit()", or what it
+            would change: "autocommit".
 
     Raises:
         ProgrammingError: wrong moment.
@@ -135,4 +138,5 @@ def check(phase: Phase, operation: Operation, what: str) -> None:
     """
     if operation not in ALLOWED[phase]:
         sentence = REFUSAL.get((phase, operation)) or _ANYTIME[phase]
-        raise _REFUSED_AS.get(phase, e.ProgrammingError)(sentence.format(what=what))
+        message = sentence.format(do=_VERB.get(operation, "do"), what=what)
+        raise _REFUSED_AS.get(phase, e.ProgrammingError)(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
@@ -34,6 +35,23 @@ _DAYS = {
 }
 
 
+_date_from_iso: Callable[[str], date] = date.fromisoformat
+_datetime_from_iso: Callable[[str], datetime] = datetime.fromisoformat
+if sys.implementation.name == "pypy":  # whose own are of Python, and assert what isn't always so
+
+    def _date_from_iso(text: str) -> date:
+        try:
+            return date.fromisoformat(text)
+        except AssertionError as ex:
+            raise ValueError("not of the form of ISO 8601") from ex
+
+    def _datetime_from_iso(text: str) -> datetime:
+        try:
+            return datetime.fromisoformat(text)
+        except AssertionError as ex:
+            raise ValueError("not of the form of ISO 8601") from ex
+
+
 class DateStyle(NamedTuple):
     """The session's DateStyle: the layout, and whether days come before months in it."""
 
@@ -50,12 +68,12 @@ class DateStyle(NamedTuple):
 def date_reader(style: DateStyle) -> Callable[[str], date]:
     """Return a function that reads a date written in `style`; it raises ValueError."""
     if style.layout == "ISO":
-        return date.fromisoformat
+        return _date_from_iso
 
     day_first = style.day_first
 
     def read_date(text: str) -> date:
-        return date.fromisoformat(_iso_from_numeric(text, day_first))
+        return _date_from_iso(_iso_from_numeric(text, day_first))
 
     return read_date
 
@@ -63,13 +81,13 @@ def date_reader(style: DateStyle) -> Callable[[str], date]:
 def timestamp_reader(style: DateStyle) -> Callable[[str], datetime]:
     """Return a function that reads a timestamp written in `style`; it raises ValueError."""
     if style.layout == "ISO":
-        return datetime.fromisoformat
+        return _datetime_from_iso
 
     day_first = style.day_first
     iso_from = _iso_from_words if style.layout == "Postgres" else _iso_from_numeric
 
     def read_timestamp(text: str) -> datetime:
-        return datetime.fromisoformat(iso_from(text, day_first))
+        return _datetime_from_iso(iso_from(text, day_first))
 
     return read_timestamp
 

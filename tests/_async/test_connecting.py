@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 import psycopg3
-from psycopg3 import AsyncConnection, errors
+from psycopg3 import AsyncConnection, errors, rows
 from psycopg3.conninfo import conninfo_to_dict
 from psycopg3.waiting import STOCK
 from tests import listeners
@@ -222,6 +222,68 @@ class TestPassword:
             error = error.__cause__ or error.__context__
         assert "s3cret" not in caplog.text
         assert "no connection to host=127.0.0.1 port=1" in caplog.text
+
+
+class TestClass:
+    async def test_chosen(self, dsn):
+        class Mine(AsyncConnection):
+            @classmethod
+            async def _get_connection_params(cls, conninfo, **kwargs):
+                params = await super()._get_connection_params(conninfo, **kwargs)
+                return params | {"application_name": cls.__name__}
+
+        async with await AsyncConnection.connect(
+            dsn, connection_class=Mine, row_factory=rows.dict_row
+        ) as conn:
+            assert type(conn) is Mine
+            assert await (await conn.execute("show application_name")).fetchone() == {
+                "application_name": "Mine"
+            }
+        async with await Mine.connect(dsn, connection_class=None) as conn:
+            assert type(conn) is Mine
+
+    @pytest.mark.parametrize("wrong", [int, "AsyncConnection", psycopg3.BaseConnection])
+    async def test_that_is_none(self, dsn, wrong):
+        with pytest.raises(psycopg3.ProgrammingError, match="a subclass of it"):
+            await AsyncConnection.connect(dsn, connection_class=wrong)
+
+
+class TestTls:
+    """`ssl` without a connector: libpq's own TLS."""
+
+    async def in_use(self, dsn, **params):
+        async with await AsyncConnection.connect(dsn, **params, gssencmode="disable") as conn:
+            return bool(conn.pgconn.ssl_in_use)
+
+    async def test_modes(self, secure):
+        clear = {"user": "clear", "password": secure.password, "host": "127.0.0.1"}
+        crypted = clear | {"user": "crypted"}
+        assert not await self.in_use(secure.dsn, **clear, ssl=False)
+        assert await self.in_use(secure.dsn, **crypted, ssl="require")
+        assert await self.in_use(secure.dsn, **crypted, ssl="require", sslmode="disable")
+        with pytest.raises(psycopg3.OperationalError):
+            await self.in_use(secure.dsn, **crypted, ssl=False)
+
+    async def test_verified(self, secure):
+        crypted = {"user": "crypted", "password": secure.password, "host": "127.0.0.1"}
+        with pytest.raises(psycopg3.OperationalError, match="certificate"):
+            await self.in_use(secure.dsn, **crypted, ssl=True)
+
+    async def test_a_context_is_for_connectors(self, dsn):
+        with pytest.raises(psycopg3.ProgrammingError, match="without connector_factory or sock"):
+            await AsyncConnection.connect(dsn, ssl=object())
+
+
+class TestPort:
+    @pytest.mark.parametrize("conninfo", ["", "user=me", "postgresql://me@nowhere.invalid"])
+    async def test_that_is_none(self, conninfo):
+        with pytest.raises(psycopg3.ProgrammingError, match="from 1 to 65535$"):
+            await AsyncConnection.connect(conninfo, port="abc")
+
+    async def test_that_is_none_in_a_url(self):
+        with pytest.raises(psycopg3.ProgrammingError, match="percent-encode") as caught:
+            await AsyncConnection.connect("postgresql://me:s3cret/x@nowhere.invalid")
+        assert "s3cret" not in str(caught.value)
 
 
 async def test_server_settings(dsn):

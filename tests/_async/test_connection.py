@@ -10,8 +10,9 @@ import pytest
 
 import psycopg3
 from psycopg3 import AsyncConnection, AsyncCursor, errors, rows
-from psycopg3.pq import TransactionStatus
+from psycopg3.pq import TransactionStatus, arguments
 from psycopg3.waiting import STOCK
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +119,40 @@ class TestTransaction:
             await conn.execute("select %s", [object()])
         assert status(conn) == IDLE
 
+    @pytest.mark.parametrize("n", [1, 3])
+    async def test_a_parameter_that_is_too_long_begins_nothing(self, conn, monkeypatch, n):
+        monkeypatch.setattr(arguments, "LONGEST", 100)
+        with pytest.raises(psycopg3.DataError, match="at most"):
+            await conn.execute("select " + ", ".join(["%s"] * n), ["x" * (120 // n)] * n)
+        assert status(conn) == IDLE
+        with pytest.raises(psycopg3.DataError, match="at most"):
+            await conn.execute("select '" + "x" * 100 + "'")
+        assert status(conn) == IDLE
+        with pytest.raises(psycopg3.DataError, match="at most"):
+            await conn.cursor().executemany("select %s", [["x" * 120]])
+        assert status(conn) == IDLE
+        await conn.execute("select %s", ["x" * 50])
+
+    async def test_bytes_that_are_no_text_begin_nothing(self, conn):
+        class Broken(psycopg3.adapt.Dumper):
+            oid = 25
+
+            def dump(self, obj):
+                return b"a\0b"
+
+        class Thing:
+            pass
+
+        conn.adapters.register_dumper(Thing, Broken)
+        with pytest.raises(psycopg3.DataError, match="NUL"):
+            await conn.execute("select %s", [Thing()])
+        assert status(conn) == IDLE
+
+    async def test_too_many_parameters_begin_nothing(self, conn):
+        with pytest.raises(psycopg3.ProgrammingError, match="65535 at the most"):
+            await conn.execute("select " + ", ".join(["%s"] * 65536), [1] * 65536)
+        assert status(conn) == IDLE
+
     async def test_rollback(self, conn):
         await conn.execute("create temp table t (n int)")
         await conn.rollback()
@@ -204,6 +239,14 @@ class TestEnd:
             conn.cursor()
         conn.cancel()
 
+    async def test_time_that_is_none(self, conn):
+        for timeout in (-1, float("inf"), float("nan")):
+            with pytest.raises(psycopg3.ProgrammingError, match="got the timeout"):
+                await conn.close(timeout=timeout)
+        assert not conn.closed
+        await conn.close(timeout=0)
+        assert conn.closed and not conn.broken
+
     async def test_closed_inside_its_block(self, dsn):
         async with await AsyncConnection.connect(dsn) as conn:
             await conn.close()
@@ -248,6 +291,7 @@ class TestEnd:
             del conn
             gc.collect()
 
+    @counts_references
     async def test_freed_without_the_collector(self, dsn):
         conn = await AsyncConnection.connect(dsn)
         cur = await conn.execute("select 1")

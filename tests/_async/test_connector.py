@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import socket
@@ -16,37 +17,18 @@ import pytest
 
 import psycopg3
 from psycopg3 import AsyncConnection, errors
+from psycopg3.dialing import adoption
 from psycopg3.dialing.adoption import shared_reservation
 from psycopg3.pq import TransactionStatus, version
 from psycopg3.waiting import STOCK
 from tests import listeners, proxies
-from tests.connectors import tasks
+from tests.connectors import Opens, tasks, upgrading
 from tests.listeners import Listener
 
 pytestmark = pytest.mark.anyio
 
 NAME = "db.example.test"
 BIG = "select repeat('x', 1000000) from generate_series(1, 20)"
-
-
-class Opens:
-    """Opens sockets to a server, whatever host and port are asked for, and counts."""
-
-    def __init__(self, target):
-        self.target = target
-        self.asked = []
-        self.sockets = []
-
-    def __call__(self, host, port):
-        self.asked.append((host, port))
-        if isinstance(self.target, str):
-            sock = socket.socket(socket.AF_UNIX)
-            sock.connect(self.target)
-        else:
-            sock = socket.create_connection(self.target)
-        # Not kept: an observer that holds no descriptor.
-        self.sockets.append(sock.fileno())
-        return sock
 
 
 @pytest.fixture
@@ -94,6 +76,14 @@ async def settled(before, seconds=3):
     while (left := await descriptors() - before) > 0 and time.monotonic() < deadline:
         gc.collect()
     return max(left, 0)
+
+
+async def closed(sock):
+    """Whether a socket is closed, after some time: somebody else may be at it."""
+    deadline = time.monotonic() + 3
+    while sock.fileno() != -1 and time.monotonic() < deadline:
+        await tasks.pause(0.01)
+    return sock.fileno() == -1
 
 
 async def one(conn, query, *args):
@@ -149,7 +139,7 @@ class TestLinks:
         "user, sslmode, encrypted", [("clear", "prefer", False), ("crypted", "allow", True)]
     )
     async def test_a_fallback_dials_again(self, opens, params, user, sslmode, encrypted):
-        for kind in tasks.kinds("plain"):
+        for kind in [*tasks.kinds("plain"), *tasks.kinds("relayed")]:
             opens.asked.clear()
             params |= {"user": user, "sslmode": sslmode}
             connector = tasks.connector(opens, kind)
@@ -224,6 +214,24 @@ class TestLinks:
             with closing(socket.socket(fileno=os.dup(conn.fileno()))) as sock:
                 assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
 
+    async def test_a_socket_that_blocks(self, opens, params):
+        async with await AsyncConnection.connect(
+            **params, connector_factory=tasks.making(opens)
+        ) as conn:
+            assert not os.get_blocking(conn.fileno())
+            turns = []
+
+            async def turn():
+                for _ in range(20):
+                    await tasks.pause(0.01)
+                    turns.append(time.monotonic())
+
+            join = await tasks.start(turn)
+            await conn.execute("select pg_sleep(0.4)")
+            end = time.monotonic()
+            await join()
+            assert sum(at < end for at in turns) > 10
+
     async def test_a_waiter_of_your_own(self, opens, params, conn):
         waited = []
         stock = STOCK[conn._library.name]
@@ -238,6 +246,15 @@ class TestLinks:
         ) as mine:
             assert len(waited) >= 1
             assert await is_cancelled(mine)
+
+    async def test_libpq_s_reset(self, opens, params):
+        async with await AsyncConnection.connect(
+            **params, connector_factory=tasks.connector(opens)
+        ) as conn:
+            for reset in (conn.pgconn.reset, conn.pgconn.reset_start):
+                with pytest.raises(psycopg3.NotSupportedError, match="open another connection"):
+                    reset()
+            assert await one(conn, "select 1") == 1
 
 
 class TestWhatItTells:
@@ -387,6 +404,23 @@ class TestHosts:
                 assert conn.info.host == params["host"][1]
         assert asked == params["host"]
 
+    async def test_what_the_log_tells(self, opens, params, caplog):
+        def open(host, port):
+            if host == "first":
+                raise ConnectionRefusedError("not here")
+            return opens(host, port)
+
+        params |= {"host": ["first", NAME], "port": [1, 5433]}
+        caplog.set_level("DEBUG", "psycopg3")
+        async with await AsyncConnection.connect(**params, connector_factory=tasks.connector(open)):
+            pass
+        told = [(each.levelname, each.getMessage().split(":")[0]) for each in caplog.records]
+        assert told == [
+            ("DEBUG", "dialling host=first port=1"),
+            ("INFO", "no connection to host=first port=1"),
+            ("DEBUG", f"dialling host={NAME} port=5433"),
+        ]
+
     async def test_at_random(self, opens, params):
         params |= {"host": ["a", "b", "c", "d"], "load_balance_hosts": "random"}
         for _ in range(12):
@@ -404,8 +438,18 @@ class TestWhatConnectorsDo:
             await AsyncConnection.connect(**params, connector_factory=tasks.raising(reason))
         assert caught.value.__cause__ is reason
 
+    @pytest.mark.parametrize("reason", [TimeoutError(), ConnectionResetError()])
+    async def test_an_oserror_without_words(self, params, reason):
+        with pytest.raises(psycopg3.OperationalError) as caught:
+            await AsyncConnection.connect(**params, connector_factory=tasks.raising(reason))
+        assert str(caught.value).endswith(f"port 5433: {reason!r}")
+
     @pytest.mark.parametrize(
-        "error", [ValueError("mine"), KeyboardInterrupt(), psycopg3.DataError()]
+        "error",
+        [
+            *(ValueError("mine"), psycopg3.DataError()),
+            *(KeyboardInterrupt(), asyncio.CancelledError("mine")),
+        ],
     )
     async def test_another_exception(self, params, error):
         params["host"] = [NAME, NAME]
@@ -536,18 +580,6 @@ class TestArguments:
             await AsyncConnection.connect(**params, connector_factory=tasks.returning(None))
 
 
-def upgrading(opens):
-    """Opens sockets on which the server has agreed to TLS: what is said next is the handshake."""
-
-    def open(host, port):
-        sock = opens(host, port)
-        sock.sendall(struct.pack("!ii", 8, listeners.SSL_REQUEST))
-        assert sock.recv(1) == b"S"
-        return sock
-
-    return open
-
-
 class TestTls:
     async def test_with_the_server(self, opens, params, server_tls):
         # It offers SCRAM-SHA-256-PLUS then, which libpq must not hear of.
@@ -580,6 +612,72 @@ class TestTls:
             await AsyncConnection.connect(
                 **params, sslmode=sslmode, connector_factory=tasks.returning(None), ssl=context
             )
+
+    async def test_an_address_and_a_name(self, opens, params, server_tls):
+        # A connector is called with one of them: with which it is to connect and to verify?
+        for hostaddr in ("127.0.0.1", "127.0.0.2"):
+            with pytest.raises(psycopg3.ProgrammingError, match="leave hostaddr out"):
+                await AsyncConnection.connect(
+                    **params,
+                    hostaddr=hostaddr,
+                    connector_factory=tasks.connector(opens),
+                    ssl=server_tls,
+                )
+        params |= {"host": ["a", "b"], "hostaddr": ",192.0.2.1"}
+        with pytest.raises(psycopg3.ProgrammingError, match="host=b, hostaddr=192"):
+            await AsyncConnection.connect(
+                **params, connector_factory=tasks.connector(opens), ssl=server_tls
+            )
+        assert not opens.asked
+
+    async def test_an_address_alone_is_verified(self, opens, params, server_tls):
+        connector = tasks.connector(upgrading(opens))
+        params |= {"host": "", "hostaddr": "127.0.0.1"}  # which the certificate names
+        async with await AsyncConnection.connect(
+            **params, connector_factory=connector, ssl=server_tls
+        ) as conn:
+            assert await one(conn, "select 1") == 1
+        params["hostaddr"] = "192.0.2.7"
+        with pytest.raises(psycopg3.OperationalError, match=r"192\.0\.2\.7"):
+            await AsyncConnection.connect(**params, connector_factory=connector, ssl=server_tls)
+        assert [host for host, _ in opens.asked] == ["127.0.0.1", "192.0.2.7"]
+
+    async def test_gssencmode(self, opens, params, server_tls, secure):
+        params |= {"gssencmode": "require"}
+        with pytest.raises(psycopg3.ProgrammingError, match="gssencmode=require"):
+            await AsyncConnection.connect(
+                **params, connector_factory=tasks.connector(opens), ssl=server_tls
+            )
+        with pytest.raises(psycopg3.ProgrammingError, match="gssencmode=require"):
+            await AsyncConnection.connect(**params, sock=opens(NAME, 1), ssl=server_tls)
+        secured = server_tls.wrap_socket(upgrading(opens)(NAME, 1), server_hostname=NAME)
+        with pytest.raises(psycopg3.ProgrammingError, match="gssencmode=require"):
+            await AsyncConnection.connect(**params, sock=secured)
+
+    async def test_tls_that_cannot_be_recognised(self, opens, params, server_tls):
+        def make(host, port):
+            secured = server_tls.wrap_socket(upgrading(opens)(host, port), server_hostname=NAME)
+            return tasks.Opaque(secured)
+
+        # The server knows of the TLS, and offers what libpq must not hear of.
+        async with await AsyncConnection.connect(
+            **params, sslmode="disable", connector_factory=tasks.making(make)
+        ) as conn:
+            query = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+            assert await one(conn, query) is True
+            assert await is_cancelled(conn)
+
+    async def test_tls_that_has_not_begun(self, opens, params, server_tls):
+        # Such a socket would send in clear.
+        for given in ({"ssl": server_tls}, {}):
+            early = server_tls.wrap_socket(
+                upgrading(opens)(NAME, 1), server_hostname=NAME, do_handshake_on_connect=False
+            )
+            with pytest.raises(psycopg3.InterfaceError, match="hasn't shaken hands"):
+                await AsyncConnection.connect(
+                    **params, connector_factory=tasks.returning(early), **given
+                )
+            assert await closed(early)
 
     async def test_channel_binding_is_never_dropped(self, opens, params, server_tls):
         with pytest.raises(psycopg3.OperationalError, match="channel binding required"):
@@ -713,12 +811,109 @@ class TestOneSocket:
             await AsyncConnection.connect(sock=sock, no_such_option=1)
         assert sock.fileno() == -1
 
-    async def test_no_socket(self, params):
-        with pytest.raises(psycopg3.InterfaceError):
-            await AsyncConnection.connect(**params, sock=7)
+    @pytest.mark.parametrize("value", [7, "socket", (1, 2), object()])
+    @pytest.mark.parametrize("tls", [False, True])
+    async def test_no_socket(self, params, server_tls, value, tls):
+        with pytest.raises(psycopg3.InterfaceError, match="got as sock= .*: expected a"):
+            await AsyncConnection.connect(**params, sock=value, ssl=server_tls if tls else None)
+
+    @pytest.mark.parametrize("tls", [False, True])
+    async def test_bad_sockets(self, params, server_tls, tls):
+        gone = socket.socket()
+        gone.close()
+        for sock, word in [
+            (gone, "a closed socket"),
+            (socket.socket(), "isn't connected"),
+            (socket.create_server(("127.0.0.1", 0)), "listening"),
+            (socket.socket(type=socket.SOCK_DGRAM), "no stream"),
+        ]:
+            with pytest.raises(psycopg3.InterfaceError, match=f"got as sock= .*{word}"):
+                await AsyncConnection.connect(**params, sock=sock, ssl=server_tls if tls else None)
+            assert sock.fileno() == -1
+
+    @pytest.mark.parametrize("tls", [False, True])
+    async def test_a_socket_that_failed(self, params, server_tls, tls):
+        sock = socket.socket()
+        sock.setblocking(False)
+        with listeners.refusing() as port:
+            sock.connect_ex(("127.0.0.1", port))
+            with pytest.raises(psycopg3.OperationalError, match="refused"):
+                await AsyncConnection.connect(**params, sock=sock, ssl=server_tls if tls else None)
+        assert sock.fileno() == -1
+
+    async def test_tls_twice(self, opens, params, server_tls):
+        sock = server_tls.wrap_socket(upgrading(opens)(NAME, 1), server_hostname=NAME)
+        with pytest.raises(psycopg3.InterfaceError, match="without TLS"):
+            await AsyncConnection.connect(**params, sock=sock, ssl=server_tls)
+        assert await closed(sock)
+
+    async def test_with_ssl_while_it_connects(self, secure, params, server_tls):
+        if secure.version < 170000:
+            pytest.skip("servers take TLS at once from 17 on")
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex((secure.host, secure.port))
+        async with await AsyncConnection.connect(**params, sock=sock, ssl=server_tls) as conn:
+            assert await one(conn, "select 1") == 1
+
+    async def test_the_name_is_verified(self, opens, params, server_tls):
+        # Whatever address is given besides: it is the link that leads there.
+        for hostaddr in ("127.0.0.1", "192.0.2.7"):
+            sock = upgrading(opens)(NAME, 5433)
+            async with await AsyncConnection.connect(
+                **params, hostaddr=hostaddr, sslmode="verify-full", sock=sock, ssl=server_tls
+            ) as conn:
+                assert await one(conn, "select 1") == 1
+        params |= {"host": "wrong.example.test", "hostaddr": "127.0.0.1"}
+        for given in ({}, {"sslmode": "verify-full"}):
+            with pytest.raises(psycopg3.OperationalError, match=r"wrong\.example\.test"):
+                await AsyncConnection.connect(
+                    **params, **given, sock=upgrading(opens)(NAME, 1), ssl=server_tls
+                )
 
 
 class TestRelays:
+    @pytest.mark.slow
+    async def test_links_that_are_slow_to_close(self, secure, params):
+        """Nobody waits for what a user's object does in its close(), beyond LINGER."""
+        made = []
+
+        def make(host, port):
+            made.append(tasks.SlowToClose(Opens((secure.host, secure.port))(host, port)))
+            return made[-1]
+
+        params["sslmode"] = "disable"
+        connector = tasks.making(make)
+        conn = await AsyncConnection.connect(**params, connector_factory=connector)
+        begin = time.monotonic()
+        with pytest.raises(errors.QueryTimeout):
+            await conn.execute("select pg_sleep(20)", timeout=0.3)
+        assert time.monotonic() - begin < 1.5
+        begin = time.monotonic()
+        await conn.close()
+        assert time.monotonic() - begin < 1.7
+        with Listener(listeners.mute) as mute:
+
+            def make_mute(host, port):
+                made.append(tasks.SlowToClose(Opens(("127.0.0.1", mute.port))(host, port)))
+                return made[-1]
+
+            begin = time.monotonic()
+            with pytest.raises(errors.ConnectionTimeout):
+                await AsyncConnection.connect(
+                    **params, timeout=0.3, connector_factory=tasks.making(make_mute)
+                )
+            assert time.monotonic() - begin < 1.5
+        # Refused, and given up: that takes no time either.
+        late = tasks.SlowToClose(Opens((secure.host, secure.port))(NAME, 1))
+        begin = time.monotonic()
+        with pytest.raises(psycopg3.ProgrammingError):
+            await AsyncConnection.connect(sock=late, no_such_option=1)
+        assert time.monotonic() - begin < 1
+        # But closed it is.
+        for link in [*made, late]:
+            assert await closed(link._sock), link
+
     async def test_copies_that_nobody_reads(self, secure, params, conn):
         # The server sends 100 MB to a client that doesn't read: the relay must not hold them.
         params["sslmode"] = "disable"
@@ -831,6 +1026,33 @@ def peak():
 
 
 class TestCancel:
+    @pytest.mark.parametrize("sort", ["plain", "relayed"])
+    async def test_by_somebody_else(self, opens, params, sort):
+        for kind in tasks.kinds(sort):
+            connector = tasks.connector(opens, kind)
+            async with await AsyncConnection.connect(**params, connector_factory=connector) as conn:
+
+                async def cancel(conn=conn):
+                    await tasks.pause(0.2)
+                    await conn.cancel_safe()
+
+                join = await tasks.start(cancel)
+                begin = time.monotonic()
+                with pytest.raises(errors.QueryCanceled):
+                    await conn.execute("select pg_sleep(20)")
+                assert time.monotonic() - begin < 3
+                await join()
+                assert await one(conn, "select 1") == 1
+
+    @pytest.mark.skipif(version() < 170000, reason="older ones need the reserved address")
+    async def test_after_the_reserved_address_is_given_up(self, opens, params, monkeypatch):
+        monkeypatch.setattr(adoption, "_shared", None)
+        async with await AsyncConnection.connect(
+            **params, connector_factory=tasks.connector(opens)
+        ) as conn:
+            conn._route.reservation.close()
+            assert await is_cancelled(conn)
+
     async def test_a_connector_that_fails_at_it(self, opens, params, caplog):
         def open(host, port):
             if len(opens.asked) > 0:

@@ -11,6 +11,7 @@ import psycopg3
 from psycopg3 import AsyncConnection, IsolationLevel, errors
 from psycopg3.pq import TransactionStatus
 from psycopg3.session import reset
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +48,15 @@ class TestReset:
         await conn.reset()
         await conn.reset()
         assert conn.info.transaction_status == TransactionStatus.IDLE
+
+    async def test_in_time(self, conn, monkeypatch):
+        await conn.execute("select 1")
+        monkeypatch.setattr(reset, "COMMANDS", [b"select pg_catalog.pg_sleep(0.6)"])
+        with pytest.raises(errors.QueryTimeout):
+            await conn.reset(timeout=0.2)
+        assert conn.info.transaction_status == TransactionStatus.IDLE
+        monkeypatch.undo()
+        await conn.reset(timeout=5)
 
     async def test_settings(self, dsn):
         async with await AsyncConnection.connect(dsn, application_name="mine") as conn:
@@ -218,6 +228,7 @@ class TestTerminate:
 
 
 class TestLeftOpen:
+    @counts_references
     async def test_warns_and_frees_the_backend(self, dsn, other):
         conn = await AsyncConnection.connect(dsn)
         pid = conn.info.backend_pid

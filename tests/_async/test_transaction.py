@@ -8,6 +8,7 @@ import psycopg3
 from psycopg3 import AsyncConnection, Rollback, errors
 from psycopg3.pq import TransactionStatus
 from psycopg3.session.transaction import OutOfOrderTransactionNesting
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -230,6 +231,7 @@ async def test_left_without_being_entered(t):
         await t.transaction().__aexit__(None, None, None)
 
 
+@counts_references
 async def test_dropped_without_being_left(t):
     tx = t.transaction()
     await tx.__aenter__()

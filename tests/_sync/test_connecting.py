@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 import psycopg3
-from psycopg3 import Connection, errors
+from psycopg3 import Connection, errors, rows
 from psycopg3.conninfo import conninfo_to_dict
 from psycopg3.waiting import STOCK
 from tests import listeners
@@ -217,6 +217,64 @@ class TestPassword:
             error = error.__cause__ or error.__context__
         assert "s3cret" not in caplog.text
         assert "no connection to host=127.0.0.1 port=1" in caplog.text
+
+
+class TestClass:
+    def test_chosen(self, dsn):
+        class Mine(Connection):
+            @classmethod
+            def _get_connection_params(cls, conninfo, **kwargs):
+                params = super()._get_connection_params(conninfo, **kwargs)
+                return params | {"application_name": cls.__name__}
+
+        with Connection.connect(dsn, connection_class=Mine, row_factory=rows.dict_row) as conn:
+            assert type(conn) is Mine
+            assert conn.execute("show application_name").fetchone() == {"application_name": "Mine"}
+        with Mine.connect(dsn, connection_class=None) as conn:
+            assert type(conn) is Mine
+
+    @pytest.mark.parametrize("wrong", [int, "Connection", psycopg3.BaseConnection])
+    def test_that_is_none(self, dsn, wrong):
+        with pytest.raises(psycopg3.ProgrammingError, match="a subclass of it"):
+            Connection.connect(dsn, connection_class=wrong)
+
+
+class TestTls:
+    """`ssl` without a connector: libpq's own TLS."""
+
+    def in_use(self, dsn, **params):
+        with Connection.connect(dsn, **params, gssencmode="disable") as conn:
+            return bool(conn.pgconn.ssl_in_use)
+
+    def test_modes(self, secure):
+        clear = {"user": "clear", "password": secure.password, "host": "127.0.0.1"}
+        crypted = clear | {"user": "crypted"}
+        assert not self.in_use(secure.dsn, **clear, ssl=False)
+        assert self.in_use(secure.dsn, **crypted, ssl="require")
+        assert self.in_use(secure.dsn, **crypted, ssl="require", sslmode="disable")
+        with pytest.raises(psycopg3.OperationalError):
+            self.in_use(secure.dsn, **crypted, ssl=False)
+
+    def test_verified(self, secure):
+        crypted = {"user": "crypted", "password": secure.password, "host": "127.0.0.1"}
+        with pytest.raises(psycopg3.OperationalError, match="certificate"):
+            self.in_use(secure.dsn, **crypted, ssl=True)
+
+    def test_a_context_is_for_connectors(self, dsn):
+        with pytest.raises(psycopg3.ProgrammingError, match="without connector_factory or sock"):
+            Connection.connect(dsn, ssl=object())
+
+
+class TestPort:
+    @pytest.mark.parametrize("conninfo", ["", "user=me", "postgresql://me@nowhere.invalid"])
+    def test_that_is_none(self, conninfo):
+        with pytest.raises(psycopg3.ProgrammingError, match="from 1 to 65535$"):
+            Connection.connect(conninfo, port="abc")
+
+    def test_that_is_none_in_a_url(self):
+        with pytest.raises(psycopg3.ProgrammingError, match="percent-encode") as caught:
+            Connection.connect("postgresql://me:s3cret/x@nowhere.invalid")
+        assert "s3cret" not in str(caught.value)
 
 
 def test_server_settings(dsn):

@@ -11,8 +11,9 @@ import pytest
 
 import psycopg3
 from psycopg3 import Connection, Cursor, errors, rows
-from psycopg3.pq import TransactionStatus
+from psycopg3.pq import TransactionStatus, arguments
 from psycopg3.waiting import STOCK
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -119,6 +120,40 @@ class TestTransaction:
             conn.execute("select %s", [object()])
         assert status(conn) == IDLE
 
+    @pytest.mark.parametrize("n", [1, 3])
+    def test_a_parameter_that_is_too_long_begins_nothing(self, conn, monkeypatch, n):
+        monkeypatch.setattr(arguments, "LONGEST", 100)
+        with pytest.raises(psycopg3.DataError, match="at most"):
+            conn.execute("select " + ", ".join(["%s"] * n), ["x" * (120 // n)] * n)
+        assert status(conn) == IDLE
+        with pytest.raises(psycopg3.DataError, match="at most"):
+            conn.execute("select '" + "x" * 100 + "'")
+        assert status(conn) == IDLE
+        with pytest.raises(psycopg3.DataError, match="at most"):
+            conn.cursor().executemany("select %s", [["x" * 120]])
+        assert status(conn) == IDLE
+        conn.execute("select %s", ["x" * 50])
+
+    def test_bytes_that_are_no_text_begin_nothing(self, conn):
+        class Broken(psycopg3.adapt.Dumper):
+            oid = 25
+
+            def dump(self, obj):
+                return b"a\0b"
+
+        class Thing:
+            pass
+
+        conn.adapters.register_dumper(Thing, Broken)
+        with pytest.raises(psycopg3.DataError, match="NUL"):
+            conn.execute("select %s", [Thing()])
+        assert status(conn) == IDLE
+
+    def test_too_many_parameters_begin_nothing(self, conn):
+        with pytest.raises(psycopg3.ProgrammingError, match="65535 at the most"):
+            conn.execute("select " + ", ".join(["%s"] * 65536), [1] * 65536)
+        assert status(conn) == IDLE
+
     def test_rollback(self, conn):
         conn.execute("create temp table t (n int)")
         conn.rollback()
@@ -205,6 +240,14 @@ class TestEnd:
             conn.cursor()
         conn.cancel()
 
+    def test_time_that_is_none(self, conn):
+        for timeout in (-1, float("inf"), float("nan")):
+            with pytest.raises(psycopg3.ProgrammingError, match="got the timeout"):
+                conn.close(timeout=timeout)
+        assert not conn.closed
+        conn.close(timeout=0)
+        assert conn.closed and not conn.broken
+
     def test_closed_inside_its_block(self, dsn):
         with Connection.connect(dsn) as conn:
             conn.close()
@@ -249,6 +292,7 @@ class TestEnd:
             del conn
             gc.collect()
 
+    @counts_references
     def test_freed_without_the_collector(self, dsn):
         conn = Connection.connect(dsn)
         cur = conn.execute("select 1")

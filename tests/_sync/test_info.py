@@ -113,6 +113,10 @@ class TestStatus:
         assert info.backend_pid == one(conn, "select pg_backend_pid()")
         assert info.server_version == int(one(conn, "show server_version_num"))
         assert info.full_protocol_version >= 30000
+        version = info.server_version_info
+        assert version.major * 10000 + version.minor == info.server_version
+        assert (14,) <= version < (version.major + 1,)
+        assert str(version.major) in info.settings["server_version"]
 
     def test_full_protocol_version_of_an_older_libpq(self, conn, monkeypatch):
         from psycopg3.session import info

@@ -12,6 +12,7 @@ import psycopg3
 from psycopg3 import Connection, IsolationLevel, errors
 from psycopg3.pq import TransactionStatus
 from psycopg3.session import reset
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,15 @@ class TestReset:
         conn.reset()
         conn.reset()
         assert conn.info.transaction_status == TransactionStatus.IDLE
+
+    def test_in_time(self, conn, monkeypatch):
+        conn.execute("select 1")
+        monkeypatch.setattr(reset, "COMMANDS", [b"select pg_catalog.pg_sleep(0.6)"])
+        with pytest.raises(errors.QueryTimeout):
+            conn.reset(timeout=0.2)
+        assert conn.info.transaction_status == TransactionStatus.IDLE
+        monkeypatch.undo()
+        conn.reset(timeout=5)
 
     def test_settings(self, dsn):
         with Connection.connect(dsn, application_name="mine") as conn:
@@ -219,6 +229,7 @@ class TestTerminate:
 
 
 class TestLeftOpen:
+    @counts_references
     def test_warns_and_frees_the_backend(self, dsn, other):
         conn = Connection.connect(dsn)
         pid = conn.info.backend_pid

@@ -9,6 +9,7 @@ import psycopg3
 from psycopg3 import Connection, Rollback, errors
 from psycopg3.pq import TransactionStatus
 from psycopg3.session.transaction import OutOfOrderTransactionNesting
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -231,6 +232,7 @@ def test_left_without_being_entered(t):
         t.transaction().__exit__(None, None, None)
 
 
+@counts_references
 def test_dropped_without_being_left(t):
     tx = t.transaction()
     tx.__enter__()

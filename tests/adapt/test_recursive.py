@@ -15,6 +15,7 @@ from psycopg3.adapt import (
     Transformer,
 )
 from psycopg3.postgres import adapters
+from tests.marks import counts_references
 
 
 class Pair(tuple[Any, Any]):
@@ -58,6 +59,7 @@ def test_types_of_the_parts_stay_inside() -> None:
     assert transformer.types == (0,)
 
 
+@counts_references
 def test_a_context_dropped_is_freed_at_once() -> None:
     context = Context()
     context.pgconn = object()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ import pytest
 import trio
 
 from psycopg3.concurrency import tasks
+from psycopg3.concurrency.threads import PATIENCE, PATIENCE_ON_LOOP
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +125,37 @@ async def test_settled() -> None:
     made: Any = callback()
     assert await tasks.settled(5) == 5
     assert await tasks.settled(made) == 5
+
+
+async def test_settled_in_time() -> None:
+    async def callback(seconds: float) -> int:
+        await anyio.sleep(seconds)
+        return 5
+
+    async def failing() -> None:
+        raise TimeoutError("of its own")
+
+    def soon() -> float:
+        return time.monotonic() + 0.1
+
+    assert await tasks.settled(5, soon(), ZeroDivisionError) == 5
+    assert await tasks.settled(callback(0), soon(), ZeroDivisionError) == 5
+    with pytest.raises(ZeroDivisionError):
+        await tasks.settled(callback(30), soon(), ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        await tasks.settled(callback(0), time.monotonic() - 1, ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        await tasks.settled(5, time.monotonic() - 1, ZeroDivisionError)
+    with pytest.raises(TimeoutError, match="of its own"):
+        await tasks.settled(failing(), soon(), ZeroDivisionError)
+
+
+async def test_patience_on_a_loop() -> None:
+    heard = []
+    thread = threading.Thread(target=lambda: heard.append(tasks.patience()))
+    thread.start()
+    thread.join()
+    assert (tasks.patience(), *heard) == (PATIENCE_ON_LOOP, PATIENCE)
 
 
 @pytest.mark.parametrize("run", [lambda func: asyncio.run(func()), trio.run])

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from psycopg3.concurrency.tasks import current
+from tests.connectors.threads import Object, Opaque, SlowToClose
+
+__all__ = ["Object", "Opaque", "SlowToClose"]
 
 Open = Callable[[str, int], socket.socket]
 
@@ -89,6 +93,15 @@ async def _anyio(sock: socket.socket) -> Any:
     return await SocketStream.from_socket(sock)
 
 
+def making(make: Callable[[str, int], Any]) -> Any:
+    """A connector that returns what `make` makes."""
+
+    async def connect(*args: Any, **kwargs: Any) -> Any:
+        return make(*args[-2:])
+
+    return connect
+
+
 def raising(exception: BaseException) -> Any:
     """A connector that raises."""
 
@@ -130,3 +143,45 @@ async def pause(seconds: float) -> None:
     import anyio
 
     await anyio.sleep(seconds)
+
+
+async def start(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Have work done in another task; returns what waits for its end, and raises what it raised."""
+    import anyio
+
+    failures: list[BaseException] = []
+    ended = anyio.Event()
+
+    async def run() -> None:
+        try:
+            await work()
+        except Exception as ex:
+            failures.append(ex)
+        finally:
+            ended.set()
+
+    spawn = current().spawn
+    assert spawn is not None
+    spawn(run())
+
+    async def join() -> None:
+        await ended.wait()
+        if failures:
+            raise failures[0]
+
+    return join
+
+
+def loose_ends() -> int:
+    """How many threads and tasks run."""
+    if current().name == "trio":
+        import trio
+
+        root = trio.lowlevel.current_root_task()
+        assert root is not None
+        return threading.active_count() + sum(
+            len(nursery.child_tasks) for nursery in root.child_nurseries
+        )
+    import asyncio
+
+    return threading.active_count() + len(asyncio.all_tasks())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +53,49 @@ def connector(open: Open, kind: str = "socket") -> Any:
     return connect
 
 
+class Opaque(Object):
+    """What is no socket either, and does TLS besides, without telling anybody.
+
+    Its two ways take turns: OpenSSL must not be called from two threads at once.
+    """
+
+    def __init__(self, sock: Any):
+        super().__init__(sock)
+        self._lock = threading.Lock()
+        sock.settimeout(0.05)
+
+    def recv(self, size: int) -> bytes:
+        while True:
+            with self._lock, contextlib.suppress(TimeoutError):
+                return self._sock.recv(size)
+            time.sleep(0.001)
+
+    def sendall(self, data: bytes) -> None:
+        with self._lock:
+            self._sock.sendall(data)
+
+
+class SlowToClose(Object):
+    """What takes its time to close; `ended` is released when it has."""
+
+    SECONDS = 3.0
+    ended = threading.Semaphore(0)
+
+    def close(self) -> None:
+        time.sleep(self.SECONDS)
+        super().close()
+        self.ended.release()
+
+
+def making(make: Callable[[str, int], Any]) -> Any:
+    """A connector that returns what `make` makes."""
+
+    def connect(host: str, port: int, *, ssl: Any) -> Any:
+        return make(host, port)
+
+    return connect
+
+
 def raising(exception: BaseException) -> Any:
     """A connector that raises."""
 
@@ -87,3 +132,29 @@ def kinds(kind: str) -> list[str]:
 def pause(seconds: float) -> None:
     """Let the others run."""
     time.sleep(seconds)
+
+
+def start(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Have work done besides; returns what waits for its end, and raises what it raised."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as ex:
+            failures.append(ex)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def join() -> None:
+        thread.join()
+        if failures:
+            raise failures[0]
+
+    return join
+
+
+def loose_ends() -> int:
+    """How many threads run."""
+    return threading.active_count()

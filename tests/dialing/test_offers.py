@@ -68,3 +68,11 @@ def test_what_is_no_protocol_passes_at_once():
     for data in (b"HTTP/1.1 400 Bad Request\r\n", b"\0" * 5, b"\xff" * 9):
         passed, filter = fed([data])
         assert passed == data and filter.done
+
+
+def test_an_answer_about_gss_encryption():
+    """It is one letter; after a refusal the talk begins, after a consent it can't be read."""
+    passed, filter = fed([b"N", sasl(PLUS, SCRAM), OK])
+    assert passed == b"N" + sasl(SCRAM) + OK and filter.done
+    passed, filter = fed([b"G", sasl(PLUS, SCRAM)])
+    assert passed == b"G" + sasl(PLUS, SCRAM) and filter.done

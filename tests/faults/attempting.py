@@ -11,12 +11,16 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
+import pytest
+
 import psycopg3
 from tests.faults import scripted
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
 from tests.listeners import Listener
 
 WORLDS = [THREADS, ASYNCIO, UVLOOP, TRIO]
+EACH = [THREADS, ASYNCIO, pytest.param(UVLOOP, marks=pytest.mark.slow), TRIO]
+"""The same, as parameters of tests."""
 TICK = 0.01
 
 

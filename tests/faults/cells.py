@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -52,6 +53,8 @@ class Operation:
     """Whether it takes `timeout`."""
     has_command_timeout: bool = True
     """Whether the connection's `command_timeout` is for it."""
+    link: str = ""
+    """What a connector makes the connection of, "plain" or "relayed" links; "" if libpq makes it."""
 
 
 OPERATIONS = {
@@ -68,10 +71,24 @@ OPERATIONS = {
         Operation("connect", "connect", lambda c: c.connect(), True, True, False),
         Operation("tls", "connect", lambda c: c.connect(), False, True, False),
         Operation("close", "close", lambda c: c.conn.close(), True, False, False),
+        *(
+            Operation(
+                f"{link} link",
+                "query",
+                lambda c: c.conn.execute("select 1 from pg_sleep(30)"),
+                has_timeout=False,
+                link=link,
+            )
+            for link in ("plain", "relayed")
+        ),
+        Operation("connector", "connect", lambda c: c.connect(), True, True, False, link="plain"),
+        Operation("dialling", "connect", lambda c: c.connect(), False, True, False, link="hanging"),
     ]
 }
 CONDITIONS = ["healthy", "frozen", "reset", "slow", "refused"]
 OF_TASKS = ["once", "thrice", "scope", "deadline", "timeout", "command_timeout"]
+OF_LOOPS = ["ctrl-c", "exit"]
+"""What ends a whole event loop: of cells that go through these, one is run at a time."""
 OF_THREADS = ["ctrl-c", "exit", "ordinary", "timeout", "command_timeout"]
 
 
@@ -113,6 +130,7 @@ class Cell:
         self.caught: BaseException | None = None
         self.given: BaseException | None = None
         self.problems: list[str] = []
+        self.over = threading.Event()
 
     @property
     def timeout(self) -> dict[str, float]:
@@ -124,17 +142,37 @@ class Cell:
         dsn = self.proxy.dsn(self.place.dsn, application_name=NAME)
         if self.operation.name == "tls":
             dsn = self.proxy.dsn(self.place.tls_dsn, sslmode="require")
+        if self.operation.link == "hanging":
+            kwargs["connector_factory"] = self._hang
+        elif self.operation.link:
+            kwargs["connector_factory"] = self.world.connector(self._open, self.operation.link)
         return self.world.connect(dsn, cancel_timeout=BUDGET, **self.timeout, **kwargs)
+
+    def _open(self, _host: str, _port: int) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.proxy.port))
+
+    def _hang(self, *place: Any, **_kwargs: Any) -> Any:
+        """A connector that doesn't return in time."""
+        if self.world.has_tasks:
+            return self.world.sleep(30)
+        self.over.wait(30)
+        return self._open(*place)
 
     async def run(self) -> None:
         """Go through the cell, and keep what was wrong."""
         with self.proxy:
-            await self._prepare()
-            if self.operation.kind == "close":
-                await self._with_a_query(self._interrupted)
-            else:
-                await self._interrupted()
-            await self._check()
+            try:
+                await self._go_through()
+            finally:
+                self.over.set()
+
+    async def _go_through(self) -> None:
+        await self._prepare()
+        if self.operation.kind == "close":
+            await self._with_a_query(self._interrupted)
+        else:
+            await self._interrupted()
+        await self._check()
 
     async def _prepare(self) -> None:
         kind = self.operation.kind
@@ -265,7 +303,7 @@ class Cell:
             return  # the link was reset before the loop had time to cancel
         if type(self.caught) is not expected:
             self.problems.append(f"got {self.caught!r}: expected {expected.__name__}")
-        elif self.given is not None and self.caught is not self.given:
+        elif isinstance(self.given, expected) and self.caught is not self.given:
             self.problems.append(f"got another {self.caught!r} than was given")
         elif expected is asyncio.CancelledError and not self._is_first(self.caught):
             self.problems.append(f"got {self.caught!r}: expected the first")
@@ -440,19 +478,37 @@ async def _by_ctrl_c(cell: Cell, call: Call) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     with Script((INTERRUPTED, press)):
-        with contextlib.suppress(KeyboardInterrupt):
-            await call()
-            time.sleep(0.1)  # an operation that has ended hears of it here
+        await _struck(cell, call, KeyboardInterrupt)
 
 
 def _raised(exception: type[BaseException]) -> Callable[[Cell, Call], Awaitable[None]]:
     async def interrupt(cell: Cell, call: Call) -> None:
         cell.given = exception("from the handler")
-        with alarm(INTERRUPTED, cell.given), contextlib.suppress(exception):
-            await call()
-            time.sleep(0.1)
+        with alarm(INTERRUPTED, cell.given):
+            await _struck(cell, call, exception)
 
     return interrupt
+
+
+async def _struck(cell: Cell, call: Call, exception: type[BaseException]) -> None:
+    """Make the call, which a signal is about to interrupt.
+
+    On asyncio the signal ends the loop, and the loop's end cancels the task.
+    """
+    task = asyncio.current_task() if cell.world.library == "asyncio" else None
+    try:
+        await call()
+        if cell.world.has_tasks:  # an operation that has ended hears of it here
+            await cell.world.sleep(0.1)
+        else:
+            time.sleep(0.1)
+    except (exception, asyncio.CancelledError):
+        pass
+    finally:
+        if task is not None and task.cancelling() != 1:
+            cell.problems.append(f"{task.cancelling()} cancellations are left")
+        while task is not None and task.cancelling():
+            task.uncancel()
 
 
 @contextmanager
@@ -488,6 +544,10 @@ def _cancelled(cell: Cell) -> type[BaseException]:
     return trio.Cancelled if cell.world.library == "trio" else asyncio.CancelledError
 
 
+def _struck_by(cell: Cell, exception: type[BaseException]) -> type[BaseException]:
+    return asyncio.CancelledError if cell.world.library == "asyncio" else exception
+
+
 def _too_late(cell: Cell) -> type[BaseException | None]:
     if cell.operation.kind == "wait" or cell.operation.name == "undo":
         return type(None)  # a rollback that fails goes to the log: there is an exception already
@@ -501,14 +561,16 @@ EXCEPTION: dict[str, Callable[[Cell], type[BaseException | None]]] = {
     "deadline": _cancelled,
     "timeout": _too_late,
     "command_timeout": _too_late,
-    "ctrl-c": lambda cell: KeyboardInterrupt,
-    "exit": lambda cell: SystemExit,
+    "ctrl-c": lambda cell: _struck_by(cell, KeyboardInterrupt),
+    "exit": lambda cell: _struck_by(cell, SystemExit),
     "ordinary": lambda cell: ZeroDivisionError,
 }
 
 
-def exists(operation: Operation, interruption: str) -> bool:
+def exists(world: World, operation: Operation, interruption: str) -> bool:
     """Whether there is such a cell."""
+    if operation.kind == "close" and world.has_tasks and interruption in OF_LOOPS:
+        return False  # it would end the query that is closed upon too
     if interruption == "timeout":
         return operation.has_timeout
     return interruption != "command_timeout" or operation.has_command_timeout

@@ -9,6 +9,15 @@ import pytest
 import psycopg3
 from psycopg3.testing import Cluster
 from tests.faults.proxy import Proxy, Target, target_of
+from tests.faults.running import UVLOOP
+
+
+@pytest.fixture(autouse=True)
+def installed(request: pytest.FixtureRequest) -> None:
+    """Skip what would run on uvloop where that isn't installed."""
+    callspec = getattr(request.node, "callspec", None)
+    if callspec is not None and UVLOOP in callspec.params.values():
+        pytest.importorskip("uvloop")
 
 
 @pytest.fixture(scope="session")

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import trio
-import uvloop
 
 import psycopg3
+from tests.connectors import tasks, threads
 
 T = TypeVar("T")
 Body = Callable[[], Coroutine[Any, Any, T]]
@@ -73,6 +74,15 @@ class World:
         """Let others run for so long; there must be tasks."""
         await (trio.sleep if self.library == "trio" else asyncio.sleep)(seconds)
 
+    def connector(self, open: Callable[[str, int], socket.socket], kind: str) -> Any:
+        """A connector that opens a socket, and gives a "plain" link, which libpq takes over by dup2,
+        or a "relayed" one.
+        """
+        if not self.has_tasks:
+            return threads.connector(open, threads.kinds(kind)[0])
+        kinds = {"plain": tasks.PLAIN, "relayed": tasks.RELAYED}[kind]
+        return tasks.connector(open, kinds[self.library][0])
+
     def tasks(self) -> int:
         """How many tasks there are."""
         if self.library == "trio":
@@ -101,6 +111,8 @@ def _drive(body: Body[T]) -> T:
 
 
 def _by_uvloop(body: Body[T]) -> T:
+    import uvloop
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(body())
 
@@ -111,6 +123,31 @@ PLAIN = World("asyncio-without-anyio", lambda body: asyncio.run(body()), anyio=F
 DEBUG = World("asyncio-debug", lambda body: asyncio.run(body(), debug=True))
 UVLOOP = World("uvloop", _by_uvloop)
 TRIO = World("trio", trio.run)
+
+
+@contextmanager
+def counted(world: World) -> Iterator[list[None]]:
+    """Counts how often the loop waits; uvloop, and where there is no loop, don't tell."""
+    turns: list[None] = []
+    if world is TRIO:
+
+        class Count(trio.abc.Instrument):
+            def before_io_wait(self, timeout: float) -> None:
+                turns.append(None)
+
+        instrument = Count()
+        trio.lowlevel.add_instrument(instrument)
+        yield turns
+        trio.lowlevel.remove_instrument(instrument)
+    elif world.library == "asyncio" and world is not UVLOOP:
+        loop: Any = asyncio.get_running_loop()
+        select = loop._selector.select
+        loop._selector.select = lambda timeout: turns.append(None) or select(timeout)
+        yield turns
+        loop._selector.select = select
+    else:
+        yield [None] * 10
+
 
 WITH_TASKS = [ASYNCIO, PLAIN, DEBUG, UVLOOP, TRIO]
 EVERY = [THREADS, *WITH_TASKS]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -17,10 +17,12 @@ import trio
 
 import psycopg3
 from psycopg3 import errors, pq
+from psycopg3.concurrency import threads
+from psycopg3.concurrency.threads import Errand
 from psycopg3.testing import Cluster
 from tests.faults.cells import Script, alarm
-from tests.faults.proxy import Proxy
-from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
+from tests.faults.proxy import Proxy, Target
+from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, counted, settled
 from tests.listeners import SSL_REQUEST
 
 WORLDS = [THREADS, ASYNCIO, pytest.param(UVLOOP, marks=pytest.mark.slow), TRIO]
@@ -61,30 +63,6 @@ async def during(world: World, conn: Any, body: Callable[[], Any]) -> None:
     await ask()
     thread.join()
     assert failures == []
-
-
-@contextmanager
-def counted(world: World) -> Iterator[list[None]]:
-    """Counts how often the loop waits."""
-    turns: list[None] = []
-    if world is TRIO:
-
-        class Count(trio.abc.Instrument):
-            def before_io_wait(self, timeout: float) -> None:
-                turns.append(None)
-
-        instrument = Count()
-        trio.lowlevel.add_instrument(instrument)
-        yield turns
-        trio.lowlevel.remove_instrument(instrument)
-    elif world is ASYNCIO:
-        loop: Any = asyncio.get_running_loop()
-        select = loop._selector.select
-        loop._selector.select = lambda timeout: turns.append(None) or select(timeout)
-        yield turns
-        loop._selector.select = select
-    else:
-        yield [None] * 10  # uvloop doesn't tell
 
 
 async def cancelled_repeatedly(world: World, coroutine: Any) -> None:
@@ -241,6 +219,186 @@ def test_over_tls(world: World, name: str, tls_cluster: Cluster) -> None:
             by_call = by_recovery if name == "cancel_safe" else CANCEL_REQUEST
             assert openings == [SSL_REQUEST, by_call, by_recovery]
             await settled(conn.close())
+
+    world.run(body)
+
+
+class TestBounded:
+    """cancel() blocks nobody for long, though libpq's call for it knows no limit."""
+
+    @pytest.fixture(autouse=True)
+    def little_patience(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert threads.PATIENCE == 30
+        monkeypatch.setattr(threads, "PATIENCE", 0.6)
+
+    @every_world
+    def test_no_answer(self, world: World, dsn: str, proxy: Proxy) -> None:
+        """In the thread of an event loop it is for less than half a second."""
+        limit = 0.4 if world.has_tasks else 0.6
+
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+            proxy.newcomers("mute")
+            begin = time.monotonic()
+            with pytest.raises(errors.CancellationTimeout, match="goes on by itself"):
+                conn.cancel()
+            assert limit <= time.monotonic() - begin < limit + 0.09
+            assert await is_well(conn)
+            proxy.reset()
+            conn.abort()
+
+        world.run(body)
+
+    @every_world
+    def test_from_another_thread(self, world: World, dsn: str, proxy: Proxy) -> None:
+        """It may take longer there, and the loop goes on meanwhile."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+            proxy.newcomers("mute")
+            ended: list[float | type[BaseException]] = []
+
+            def cancel() -> None:
+                begin = time.monotonic()
+                try:
+                    conn.cancel()
+                except psycopg3.Error as ex:
+                    ended.extend([time.monotonic() - begin, type(ex)])
+
+            with Script((0, cancel)):
+                assert await is_well(conn)
+                assert ended == []
+            seconds, kind = ended
+            assert 0.6 <= float(seconds) < 0.9 and kind is errors.CancellationTimeout
+            proxy.reset()
+            conn.abort()
+
+        world.run(body)
+
+    @every_world
+    def test_it_goes_on_by_itself(self, world: World, dsn: str, proxy: Proxy) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+
+            async def cancel() -> None:
+                proxy.freeze()
+                with pytest.raises(errors.CancellationTimeout):
+                    conn.cancel()
+                proxy.thaw()
+
+            await during(world, conn, cancel)
+            assert await is_well(conn)
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_in_a_signal_s_handler(self, dsn: str, proxy: Proxy) -> None:
+        with psycopg3.connect(proxy.dsn(dsn), autocommit=True) as conn:
+            proxy.newcomers("mute")
+            seconds: list[float] = []
+
+            def handler(*_: object) -> None:
+                begin = time.monotonic()
+                with pytest.raises(errors.CancellationTimeout):
+                    conn.cancel()
+                seconds.append(time.monotonic() - begin)
+
+            before = signal.signal(signal.SIGALRM, handler)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                conn.execute("select pg_sleep(0.3)")
+            finally:
+                signal.signal(signal.SIGALRM, before)
+            assert 0.6 <= seconds[0] < 0.9
+            proxy.reset()
+
+    def test_however_many_calls_hang(self, dsn: str) -> None:
+        """It doesn't queue behind look-ups of names."""
+        over = threading.Event()
+        hanging = [Errand(over.wait) for _ in range(Errand.LIMIT + 2)]  # type: ignore[call-overload]
+        try:
+            with psycopg3.connect(dsn, autocommit=True) as conn:
+                with Script((0.1, conn.cancel)), pytest.raises(errors.QueryCanceled):
+                    conn.execute("select pg_sleep(30)")
+        finally:
+            over.set()
+            for errand in hanging:
+                errand.leave()
+
+
+@every_world
+def test_a_reason_without_words(world: World, dsn: str, target: Target) -> None:
+    """Exceptions of the system's often have no text: their names are better than nothing."""
+    opened: list[socket.socket] = []
+
+    def open(_host: str, _port: int) -> socket.socket:
+        if opened:
+            raise TimeoutError
+        sock = socket.socket(socket.AF_UNIX if isinstance(target, str) else socket.AF_INET)
+        sock.connect(target)
+        opened.append(sock)
+        return sock
+
+    async def body() -> None:
+        connector = world.connector(open, "plain")
+        conn = await settled(world.connect(dsn, connector_factory=connector))
+        with pytest.raises(psycopg3.OperationalError, match=r"not be delivered: TimeoutError\(\)"):
+            await settled(conn.cancel_safe())
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@every_world
+def test_a_reset_is_not_cancelled(world: World, dsn: str, proxy: Proxy) -> None:
+    """Its answer is waited for, within the budget: half of a reset is of no use."""
+
+    async def body() -> None:
+        conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
+        await settled(conn.execute("set application_name = 'mine'"))
+        proxy.stall()
+        conn.command_timeout = 0.1
+        with Script((0.3, proxy.thaw)), pytest.raises(errors.QueryTimeout) as caught:
+            await settled(conn.reset())
+        conn.command_timeout = None
+        assert proxy.taken == 1
+        assert getattr(caught.value, "__notes__", []) == []
+        assert not conn.closed
+        cur = await settled(conn.execute("show application_name"))
+        assert await settled(cur.fetchone()) != ("mine",)
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@pytest.mark.parametrize("world", [ASYNCIO, TRIO], ids=repr)
+def test_a_very_long_query(world: World, dsn: str, proxy: Proxy) -> None:
+    """Whether its text may be cancelled is told at once, with a loop that lives."""
+    text = "select " + ",".join(["'" + "x" * 200 + "'"] * 100_000) + " from pg_sleep(30)"
+
+    async def body() -> None:
+        conn = await world.connect(proxy.dsn(dsn), autocommit=True, cancel_timeout=0.5)
+        proxy.freeze(after=3_000_000, to="server")
+        gaps, over = [0.0], False
+
+        async def tick() -> None:
+            while not over:
+                last = time.monotonic()
+                await world.sleep(0.01)
+                gaps.append(time.monotonic() - last)
+
+        async def ask() -> None:
+            nonlocal over
+            begin = time.monotonic()
+            with pytest.raises(errors.QueryTimeout):
+                await conn.execute(text, timeout=0.2)
+            over = True
+            assert time.monotonic() - begin < 0.2 + 0.5 + 0.5
+            assert conn.broken
+
+        await world.together(tick, ask)
+        assert max(gaps) < 0.5
+        await conn.close()
 
     world.run(body)
 

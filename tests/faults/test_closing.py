@@ -110,7 +110,7 @@ def test_during_a_query_that_cannot_be_cancelled(
 
 
 @every_world
-@pytest.mark.parametrize("name", ["close", "terminate"])
+@pytest.mark.parametrize("name", ["close", "abort", "terminate"])
 def test_an_idle_link_that_stands_still(world: World, name: str, dsn: str, proxy: Proxy) -> None:
     async def body() -> None:
         conn = await settled(world.connect(proxy.dsn(dsn)))
@@ -125,18 +125,19 @@ def test_an_idle_link_that_stands_still(world: World, name: str, dsn: str, proxy
 
 
 @every_world
-def test_terminate_during_a_query(world: World, dsn: str, proxy: Proxy) -> None:
+@pytest.mark.parametrize("name", ["abort", "terminate"])
+def test_cut_off_during_a_query(world: World, name: str, dsn: str, proxy: Proxy) -> None:
     async def body() -> None:
         conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True))
         proxy.freeze()
 
-        async def terminate() -> None:
+        async def cut_off() -> None:
             begin = time.monotonic()
-            conn.terminate()
+            getattr(conn, name)()
             assert time.monotonic() - begin < 0.2
 
         begin = time.monotonic()
-        ex = await during_a_query(world, conn, terminate)
+        ex = await during_a_query(world, conn, cut_off)
         assert time.monotonic() - begin < 0.6
         assert type(ex) is psycopg3.OperationalError
         assert conn.closed and not conn.broken

@@ -112,6 +112,11 @@ WAYS = [
     Way("block", lambda conn: enter(conn.transaction()), leave),
     Way("typed", lambda conn: None, lambda conn: conn.execute("commit")),
     Way("typed_end", lambda conn: None, lambda conn: conn.execute("END")),
+    Way(
+        "typed_behind_comments",
+        lambda conn: None,
+        lambda conn: conn.execute("/* a /* b */ c */ -- d \r commit"),
+    ),
     Way("typed_later", lambda conn: None, lambda conn: conn.execute("select 'a;'; commit")),
     Way(
         "at_once",
@@ -350,6 +355,23 @@ def test_what_only_looks_like_it_is_cancelled(world: World, query: str, dsn: str
         await settled(conn.close())
 
     world.run(body)
+
+
+def test_the_setting_of_strings_counts(dsn: str) -> None:
+    """Where a backslash escapes a quote, this is one string; elsewhere it is none, and a COMMIT."""
+
+    async def body() -> None:
+        with psycopg3.connect(dsn, autocommit=True) as conn:
+            conn.execute("set escape_string_warning = off; set standard_conforming_strings = off")
+            begin = time.monotonic()
+            ex = await interrupted(
+                THREADS, lambda: conn.execute(r"select pg_sleep(30), 'it\'; commit'")
+            )
+            assert time.monotonic() - begin < 0.1 + 0.5
+            assert is_interruption(THREADS, ex)
+            assert not conn.closed
+
+    THREADS.run(body)
 
 
 @every_world

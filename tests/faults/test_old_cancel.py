@@ -12,7 +12,7 @@ import pytest
 from psycopg3 import errors
 from psycopg3.session import cancelling
 from tests import listeners
-from tests.faults.attempting import TICK, WORLDS, nothing_left
+from tests.faults.attempting import EACH, TICK, nothing_left
 from tests.faults.running import World, settled
 from tests.listeners import Listener, exactly
 
@@ -35,7 +35,7 @@ def an_old_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancelling, "version", lambda: 160000)
 
 
-@pytest.fixture(params=WORLDS, ids=str)
+@pytest.fixture(params=EACH, ids=str)
 def world(request: pytest.FixtureRequest) -> World:
     """Where one connects."""
     return request.param  # type: ignore[no-any-return]

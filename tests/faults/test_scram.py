@@ -21,7 +21,7 @@ from psycopg3.dialing.adoption import shared_reservation
 from psycopg3.pq import views
 from psycopg3.testing import Cluster
 from tests.faults import scripted
-from tests.faults.attempting import WORLDS, attempt, nothing_left
+from tests.faults.attempting import EACH, attempt, nothing_left
 from tests.faults.running import ASYNCIO, World, settled
 from tests.faults.scripted import Scram
 from tests.listeners import Listener
@@ -36,7 +36,7 @@ class OnlyBytes:
         self.recv, self.sendall, self.close = sock.recv, sock.sendall, sock.close
 
 
-@pytest.fixture(params=WORLDS, ids=str)
+@pytest.fixture(params=EACH, ids=str)
 def world(request: pytest.FixtureRequest) -> World:
     """Where one connects."""
     return request.param  # type: ignore[no-any-return]

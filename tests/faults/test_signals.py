@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 import sys
 import time
 import types
@@ -243,3 +244,45 @@ def test_signals_while_committing(dsn: str, count: int) -> None:
                 assert status == "committed"
             told[f"{status}, {'told' if notes else 'untold'}"] += ex is not None
     record.write("signals during COMMIT", told.total(), outcomes=dict(told))
+
+
+def test_exit_under_trio(dsn: str) -> None:
+    """It ends trio on the spot, which cleans up nothing: a connection that was in use is closed when
+    what used it is collected; until then it is at home in another run. It isn't locked for ever.
+    """
+    program = f"""
+import signal, sys, trio, psycopg3
+
+kept = []
+
+async def main():
+    conn = await psycopg3.connect_async({dsn!r}, autocommit=True)
+    kept.append(conn)
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit(3))
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    await conn.execute("select pg_sleep(30)")
+
+async def again():
+    [conn] = kept
+    try:
+        assert await (await conn.execute("select 7")).fetchone() == (7,)
+    except psycopg3.OperationalError:
+        assert conn.closed
+    print(conn.lock.locked())
+    await conn.close()
+
+try:
+    trio.run(main)
+except SystemExit as ex:
+    print("exit", ex.code)
+trio.run(again)
+print(kept[0].closed)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["exit 3", "False", "True"], done.stderr

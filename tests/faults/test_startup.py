@@ -20,7 +20,7 @@ from psycopg3.conninfo import rehearse
 from psycopg3.pq import version
 from tests import listeners
 from tests.faults import scripted
-from tests.faults.attempting import WORLDS, attempt, nothing_left
+from tests.faults.attempting import EACH, attempt, nothing_left
 from tests.faults.running import World, settled
 from tests.faults.scripted import (
     CLEARTEXT,
@@ -285,7 +285,7 @@ STALLING: dict[str, Talk] = {
 }
 
 
-@pytest.fixture(params=WORLDS, ids=str)
+@pytest.fixture(params=EACH, ids=str)
 def world(request: pytest.FixtureRequest) -> World:
     """Where one connects."""
     return request.param  # type: ignore[no-any-return]
@@ -337,8 +337,8 @@ def test_ends_at_once(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", STALLING)
 def test_ends_in_time(world: World, name: str) -> None:
-    case = Case(STALLING[name], "within 0.25 seconds", TLS if "TLS" in name else None)
-    assert isinstance(fails(world, case, 1, timeout=0.25), errors.ConnectionTimeout)
+    case = Case(STALLING[name], "within 0.15 seconds", TLS if "TLS" in name else None)
+    assert isinstance(fails(world, case, 1, timeout=0.15), errors.ConnectionTimeout)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ import trio
 import psycopg3
 from psycopg3 import errors
 from tests.faults import record
+from tests.faults.proxy import Target
 from tests.faults.running import ASYNCIO, DEBUG, PLAIN, TRIO, UVLOOP, World
 
 WORLDS = [ASYNCIO, PLAIN, DEBUG, UVLOOP, TRIO]
@@ -30,11 +32,24 @@ LONGEST = 0.003
 """Seconds until a cancellation at the latest, for each task of a connection: what a query takes."""
 
 
+Link = tuple[Callable[[str, int], socket.socket], str]
+"""What opens the sockets of a connector, and what it makes of them."""
+
+
 class Storm:
     """Tasks that ask for their own numbers, and are cancelled."""
 
-    def __init__(self, world: World, dsn: str, connections: int, count: int, repeated: bool):
+    def __init__(
+        self,
+        world: World,
+        dsn: str,
+        connections: int,
+        count: int,
+        repeated: bool,
+        link: Link | None = None,
+    ):
         self.world, self.dsn = world, dsn
+        self.link = {} if link is None else {"connector_factory": world.connector(*link)}
         self.connections, self.count, self.repeated = connections, count, repeated
         self.tally: Counter[str] = Counter()
         self.longest = LONGEST * (SHARED if connections == 1 else 1)
@@ -44,7 +59,8 @@ class Storm:
     async def run(self) -> None:
         """Ask until enough were cancelled."""
         conns = [
-            await self.world.connect(self.dsn, autocommit=True) for _ in range(self.connections)
+            await self.world.connect(self.dsn, autocommit=True, **self.link)
+            for _ in range(self.connections)
         ]
         for conn in conns:
             await conn.execute("create temp table stormed (n int)")
@@ -157,14 +173,22 @@ STORMS = [
 ]
 
 
-def storm(world: World, dsn: str, connections: int, count: int, repeated: bool) -> None:
+def storm(
+    world: World,
+    dsn: str,
+    connections: int,
+    count: int,
+    repeated: bool,
+    link: Link | None = None,
+) -> None:
     """Have a storm, and check what it counted."""
-    storm = Storm(world, dsn, connections, count, repeated)
+    storm = Storm(world, dsn, connections, count, repeated, link)
     begin = time.monotonic()
     world.run(storm.run)
     seconds = time.monotonic() - begin
     tally = storm.tally
     what = f"storm, {world}, {connections} connections, {'repeated' if repeated else 'once each'}"
+    what += f", {link[1]} links" if link else ""
     faults = {name: tally[name] for name in ("mix-ups", "stray", "lost", "closed", "half a block")}
     record.write(
         what, tally["cancelled"], finished=tally["finished"], **faults, seconds=f"{seconds:.0f}"
@@ -187,3 +211,40 @@ def test_a_small_storm(world: World, connections: int, repeated: bool, dsn: str)
 @pytest.mark.parametrize(("world", "connections", "repeated"), STORMS)
 def test_a_storm(world: World, connections: int, repeated: bool, dsn: str) -> None:
     storm(world, dsn, connections, 2000, repeated)
+
+
+THROUGH = [
+    pytest.param(world, 8 if kind == "plain" else 1, kind, id=f"{world}-{kind}")
+    for world in (ASYNCIO, UVLOOP, TRIO)
+    for kind in ("plain", "relayed")
+]
+
+
+def opening(target: Target) -> Callable[[str, int], socket.socket]:
+    """Opens sockets to a server."""
+
+    def open(_host: str, _port: int) -> socket.socket:
+        if isinstance(target, str):
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(target)
+            return sock
+        return socket.create_connection(target)
+
+    return open
+
+
+@pytest.mark.parametrize(("world", "connections", "kind"), THROUGH)
+def test_a_small_storm_through_a_connector(
+    world: World, connections: int, kind: str, dsn: str, target: Target
+) -> None:
+    if (world, kind) in ((UVLOOP, "plain"), (ASYNCIO, "relayed")):
+        pytest.skip("one of a kind is enough of small ones")
+    storm(world, dsn, connections, 40, connections == 1, (opening(target), kind))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("world", "connections", "kind"), THROUGH)
+def test_a_storm_through_a_connector(
+    world: World, connections: int, kind: str, dsn: str, target: Target
+) -> None:
+    storm(world, dsn, connections, 2000, connections == 1, (opening(target), kind))

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,11 +17,12 @@ import psycopg3
 from psycopg3 import errors
 from psycopg3.conninfo import conninfo_to_dict
 from psycopg3.pq import TransactionStatus
+from psycopg3.waiting import STOCK
 from tests import listeners
 from tests.faults.cells import enter, leave
 from tests.faults.proxy import Proxy
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
-from tests.listeners import Listener
+from tests.listeners import ADDRESS, Listener
 
 WORLDS = [THREADS, ASYNCIO, pytest.param(UVLOOP, marks=pytest.mark.slow), TRIO]
 every_world = pytest.mark.parametrize("world", WORLDS, ids=repr)
@@ -28,11 +30,11 @@ EXACT = 0.3
 
 
 @contextmanager
-def takes(seconds: float) -> Iterator[None]:
-    """Check that the block takes so long, to 0.3 seconds."""
+def takes(seconds: float, late: float = EXACT) -> Iterator[None]:
+    """Check that the block takes so long, or not much longer."""
     begin = time.monotonic()
     yield
-    assert seconds - 0.02 <= time.monotonic() - begin < seconds + EXACT
+    assert seconds - 0.02 <= time.monotonic() - begin < seconds + late
 
 
 async def busy(world: World, conn: Any, seconds: float, body: Callable[[], Any]) -> None:
@@ -227,10 +229,15 @@ class TestTimeout:
         world.run(body)
 
 
-NONSENSE = [0, -1, -0.5, math.nan, -math.inf]
+NONSENSE = [0, -1, -0.5, math.nan, -math.inf, "3", b"3", Decimal(3), [3], 10**400]
 
 
-@pytest.mark.parametrize("seconds", NONSENSE)
+def reads(value: object) -> str:
+    """A value as it is shown in the name of a test."""
+    return repr(value)[:10]
+
+
+@pytest.mark.parametrize("seconds", NONSENSE, ids=reads)
 @pytest.mark.parametrize("world", [THREADS, ASYNCIO, TRIO], ids=repr)
 class TestNonsense:
     def test_in_a_call(self, world: World, seconds: float, dsn: str, proxy: Proxy) -> None:
@@ -282,7 +289,22 @@ class TestNonsense:
         world.run(body)
 
 
-@pytest.mark.parametrize("seconds", [-1, math.nan, math.inf])
+NO_NUMBERS = [math.nan, "3", b"3", Decimal(3), [3], 10**400]
+
+
+@pytest.mark.parametrize("seconds", NO_NUMBERS, ids=reads)
+@pytest.mark.parametrize("world", [THREADS, ASYNCIO], ids=repr)
+def test_nonsense_for_notifies(world: World, seconds: Any, dsn: str) -> None:
+    async def body() -> None:
+        conn = await settled(world.connect(dsn))
+        with pytest.raises(psycopg3.ProgrammingError, match="timeout"):
+            conn.notifies(timeout=seconds)
+        await settled(conn.close())
+
+    world.run(body)
+
+
+@pytest.mark.parametrize("seconds", [-1, math.inf, None, *NO_NUMBERS], ids=reads)
 def test_nonsense_for_cancellation(seconds: float, dsn: str) -> None:
     with psycopg3.connect(dsn) as conn:
         with pytest.raises(psycopg3.ProgrammingError, match="cancel_timeout"):
@@ -291,11 +313,126 @@ def test_nonsense_for_cancellation(seconds: float, dsn: str) -> None:
 
 
 @every_world
+class TestExact:
+    """A deadline isn't put off to the next tick of a clock."""
+
+    @pytest.mark.parametrize("seconds", [0.11, 0.21])
+    @pytest.mark.parametrize("wait", [False, True])
+    def test_execute(self, world: World, seconds: float, wait: bool, dsn: str) -> None:
+        own = {"wait": STOCK[world.library]} if wait else {}
+
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True, **own))
+            with takes(seconds, 0.07), pytest.raises(errors.QueryTimeout):
+                await settled(conn.execute("select pg_sleep(30)", timeout=seconds))
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_its_turn_came_late(self, world: World, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True))
+
+            async def we() -> None:
+                with takes(0.29, 0.07), pytest.raises(errors.QueryTimeout):
+                    await settled(conn.execute("select pg_sleep(30)", timeout=0.29))
+
+            await busy(world, conn, 0.13, we)
+            await settled(conn.close())
+
+        world.run(body)
+
+    @pytest.mark.parametrize("seconds", [0.11, 0.21])
+    def test_connect(self, world: World, seconds: float) -> None:
+        async def body() -> None:
+            with takes(seconds, 0.07), pytest.raises(errors.ConnectionTimeout):
+                await settled(
+                    world.connect(host=ADDRESS, port=listener.port, user="me", timeout=seconds)
+                )
+
+        with Listener(listeners.mute) as listener:
+            world.run(body)
+
+    @pytest.mark.parametrize("seconds", [0.11, 0.21])
+    def test_notifies(self, world: World, seconds: float, dsn: str) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True))
+            notifies = conn.notifies(timeout=seconds)
+            with takes(seconds, 0.07):
+                await settled(anext(notifies, None) if world.has_tasks else next(notifies, None))
+            await settled(conn.close())
+
+        world.run(body)
+
+    def test_cancel_safe(self, world: World, dsn: str, proxy: Proxy) -> None:
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn)))
+            proxy.freeze()
+            with takes(0.21, 0.07), pytest.raises(errors.CancellationTimeout):
+                await settled(conn.cancel_safe(timeout=0.21))
+            conn.abort()
+
+        world.run(body)
+
+
+@every_world
 class TestConnect:
     @pytest.fixture
     def mute(self) -> Iterator[int]:
         with Listener(listeners.mute) as listener:
             yield listener.port
+
+    def test_the_timeout_is_for_the_password_too(self, world: World, mute: int) -> None:
+        place = {"host": ADDRESS, "port": mute, "user": "me"}
+
+        async def slowly() -> str:
+            await world.sleep(30)
+            return "s3cret"
+
+        async def late() -> str:
+            await world.sleep(0.2)
+            return "s3cret"
+
+        def blocking() -> str:
+            time.sleep(0.4)
+            return "s3cret"
+
+        async def body() -> None:
+            for password in (slowly, late, blocking) if world.has_tasks else (blocking,):
+                with takes(0.4), pytest.raises(errors.ConnectionTimeout, match=r"0\.4 seconds"):
+                    await settled(world.connect(**place, password=password, timeout=0.4))
+
+        world.run(body)
+
+    def test_a_password_that_raises_a_timeout_of_its_own(self, world: World, mute: int) -> None:
+        def password() -> str:
+            raise TimeoutError("of the vault")
+
+        async def awaited() -> str:
+            return password()
+
+        async def body() -> None:
+            for given in (password, awaited) if world.has_tasks else (password,):
+                with pytest.raises(TimeoutError, match="of the vault"):
+                    await settled(world.connect(host=ADDRESS, password=given, timeout=5))
+
+        world.run(body)
+
+    def test_the_timeout_is_for_the_parameters_too(self, world: World, mute: int) -> None:
+        if not world.has_tasks:
+            pytest.skip("nobody can interrupt a call")
+
+        class Connection(psycopg3.AsyncConnection[Any]):
+            @classmethod
+            async def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
+                await world.sleep(30)
+                return {}
+
+        async def body() -> None:
+            with takes(0.2), pytest.raises(errors.ConnectionTimeout):
+                await Connection.connect(timeout=0.2)
+
+        world.run(body)
 
     @pytest.mark.parametrize("hosts", [1, 3])
     def test_the_timeout_is_for_all_hosts(self, world: World, hosts: int, mute: int) -> None:

@@ -8,7 +8,6 @@ import logging
 import os
 import select
 import signal
-import sys
 import threading
 import time
 import weakref
@@ -21,6 +20,7 @@ import pytest
 from psycopg3 import pq
 from psycopg3.errors import DataError, NotSupportedError, OperationalError, ProgrammingError
 from psycopg3.pq import ConnStatus, ExecStatus, Format, PollingStatus, TransactionStatus
+from tests.marks import counts_references
 
 Since = Callable[[int], bool]
 
@@ -911,7 +911,7 @@ def gone(conn: pq.PGconn, pid: int) -> bool:
     return True
 
 
-@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's references")
+@counts_references
 def test_an_unused_connection_is_freed_at_once(dsn: str, pgconn: pq.PGconn) -> None:
     gc.disable()
     try:

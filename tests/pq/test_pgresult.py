@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from psycopg3 import pq
 from psycopg3.errors import DataError, OperationalError
 from psycopg3.pq import ExecStatus, PGresAttDesc, pgresult
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -217,7 +218,7 @@ def test_a_result_is_freed_when_it_is_dropped_or_cleared(dsn: str, pgconn: pq.PG
     assert grown < 100_000 * (1024 if sys.platform == "darwin" else 1)
 
 
-@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's references")
+@counts_references
 def test_freeing_runs_no_code_of_python(pgconn: pq.PGconn) -> None:
     """Code that Python runs to free something can't raise: a signal's exception would be lost."""
     run: list[str] = []

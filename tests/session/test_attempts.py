@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 import weakref
 from collections import Counter
 from contextlib import ExitStack
@@ -20,14 +21,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import psycopg3
-from psycopg3 import OperationalError, ProgrammingError, errors
+from psycopg3 import OperationalError, ProgrammingError, conninfo, errors
 from psycopg3.conninfo import conninfo_to_dict, make_conninfo, rehearse
+from psycopg3.pq import PGconn
 from psycopg3.session import attempts
-from psycopg3.session.attempts import Attempts, Place, places_of
+from psycopg3.session.attempts import Attempts
 from psycopg3.testing import Cluster
 from psycopg3.waiting import wait_select
 from tests import listeners
 from tests.listeners import Listener
+from tests.marks import counts_references
 
 LOCAL = listeners.ADDRESS
 
@@ -106,106 +109,6 @@ def names(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
     yield names
     names.hangs.set()
-
-
-class TestPlaces:
-    @pytest.mark.parametrize(
-        ("params", "expected"),
-        [
-            ({}, [("", "", "5432")]),
-            ({"host": ""}, [("", "", "5432")]),
-            ({"host": "a"}, [("a", "", "5432")]),
-            ({"host": "a,b", "port": 1}, [("a", "", "1"), ("b", "", "1")]),
-            ({"host": "a,b", "port": "1,2"}, [("a", "", "1"), ("b", "", "2")]),
-            ({"host": ["a", "b"], "port": [1, 2]}, [("a", "", "1"), ("b", "", "2")]),
-            ({"host": ("a", None), "port": (None, 2)}, [("a", "", ""), ("", "", "2")]),
-            ({"host": "a,a", "port": "1,2"}, [("a", "", "1"), ("a", "", "2")]),
-            ({"host": "a,b", "port": ","}, [("a", "", ""), ("b", "", "")]),
-            ({"host": "a", "port": ""}, [("a", "", "")]),
-            ({"host": "a", "port": " 1 "}, [("a", "", "1")]),
-            ({"hostaddr": "::1,1.2.3.4"}, [("", "::1", "5432"), ("", "1.2.3.4", "5432")]),
-            (
-                {"host": "a,b", "hostaddr": ",1.2.3.4"},
-                [("a", "", "5432"), ("b", "1.2.3.4", "5432")],
-            ),
-            ({"host": "/tmp,@x"}, [("/tmp", "", "5432"), ("@x", "", "5432")]),
-            ({"host": "/run/a@b"}, [("/run/a@b", "", "5432")]),
-        ],
-    )
-    def test_lists(self, params, expected):
-        assert places_of(params) == expected
-
-    def test_from_the_environment(self, monkeypatch):
-        monkeypatch.setenv("PGHOST", "a,b")
-        monkeypatch.setenv("PGPORT", "1,2")
-        assert places_of({}) == [("a", "", "1"), ("b", "", "2")]
-        assert places_of({"port": 3}) == [("a", "", "3"), ("b", "", "3")]
-        monkeypatch.setenv("PGHOSTADDR", "::1,")
-        assert places_of({}) == [("a", "::1", "1"), ("b", "", "2")]
-
-    @pytest.mark.parametrize(
-        ("params", "told"),
-        [
-            ({"host": "a,b,c", "port": "1,2"}, "2 ports for 3 hosts"),
-            ({"host": "a", "port": "1,2"}, "2 ports for 1 hosts"),
-            ({"port": "1,2"}, "2 ports for 1 hosts"),
-            ({"host": "a,b,c", "hostaddr": "::1,::2"}, "3 hosts and 2 addresses"),
-            ({"host": ["a"], "hostaddr": ["::1", "::2"]}, "1 hosts and 2 addresses"),
-        ],
-    )
-    def test_that_do_not_match(self, params, told):
-        with pytest.raises(ProgrammingError, match=told):
-            places_of(params)
-
-    @pytest.mark.parametrize("port", ["s3cret", "0", "65536", "-1", "1.5", "٣", "9" * 5000])
-    def test_a_port_that_is_none(self, port):
-        with pytest.raises(ProgrammingError, match="expected a number from 1 to 65535") as caught:
-            places_of({"host": "a", "port": port})
-        assert port not in str(caught.value).replace("from 1 to 65535", "")
-
-    @pytest.mark.parametrize(
-        "conninfo", ["postgresql://me:s3cret/x@host/db", "postgresql://me:p@s3cret@host/db"]
-    )
-    def test_a_piece_of_a_password_is_not_told(self, conninfo):
-        with pytest.raises(ProgrammingError, match="percent-encode") as caught:
-            Attempts(conninfo_to_dict(conninfo))
-        assert "s3cret" not in str(caught.value)
-
-    items = st.lists(
-        st.sampled_from(["", "a", "b.example", "/tmp", "::1", "127.0.0.1"]), max_size=3
-    )
-    ports = st.lists(st.sampled_from(["", "1", "5433"]), max_size=3)
-
-    @given(items, items, ports)
-    def test_as_libpq_does(self, hosts, addresses, ports):
-        params = {"host": hosts, "hostaddr": addresses, "port": ports}
-        try:
-            pgconn = rehearse({**params, "user": "me"})
-        except OperationalError:
-            with pytest.raises(ProgrammingError):
-                places_of(params)
-            return
-        (host, address, port), *_ = places_of(params)
-        assert (host or address or pgconn.host.decode()) == pgconn.host.decode()
-        assert (port or "5432") == (pgconn.port.decode() or "5432")
-        pgconn.finish()
-
-    @pytest.mark.parametrize(
-        ("place", "unresolved"),
-        [
-            (("db.example", "", ""), True),
-            (("127.1", "", ""), True),
-            (("fe80::1%lo", "", ""), True),
-            (("db.example", "::1", ""), False),
-            (("", "", ""), False),
-            (("127.0.0.1", "", ""), False),
-            (("::1", "", ""), False),
-            (("/tmp", "", ""), False),
-            (("@abstract", "", ""), False),
-        ],
-    )
-    def test_what_is_looked_up(self, place, unresolved):
-        assert Place(*place).unresolved is unresolved
 
 
 class TestOrder:
@@ -535,6 +438,7 @@ class TestFailure:
             open_place(host=[LOCAL] * 2, port=port)
         assert caught.value.pgconn.needs_password
 
+    @counts_references
     @pytest.mark.parametrize("count", [1, 2])
     def test_is_freed_without_the_collector(self, refused, count):
         gc.collect()
@@ -900,5 +804,51 @@ def test_a_coroutine_function_can_not_tell_a_password_to_a_thread():
     async def password():
         return "s3cret"
 
-    with pytest.raises(TypeError, match="nothing can be awaited here"):
+    with pytest.raises(ProgrammingError, match="nothing can be awaited here"):
         psycopg3.connect(host=LOCAL, password=password)
+
+
+class TestGssapi:
+    """There is no Kerberos here: libpq is only made to say that it was used."""
+
+    @pytest.fixture
+    def used(self, monkeypatch):
+        monkeypatch.setattr(attempts.capabilities, "has_used_gssapi", lambda: True)
+        monkeypatch.setattr(PGconn, "used_gssapi", property(lambda self: True))
+        # A libpq that was built without it prefers none.
+        options = dict(conninfo._libpq_options()) | {"gssencmode": ("PGGSSENCMODE", "prefer")}
+        monkeypatch.setattr(conninfo, "_libpq_options", lambda: options)
+        conninfo._known_options.cache_clear()
+        yield
+        conninfo._known_options.cache_clear()
+
+    def test_by_default(self, used, dsn):
+        with pytest.warns(RuntimeWarning, match="GSSAPI") as told:
+            psycopg3.connect(dsn).close()
+        assert told[0].filename == __file__
+
+    @pytest.mark.anyio
+    async def test_by_default_of_a_task(self, used, dsn):
+        with pytest.warns(RuntimeWarning, match="GSSAPI") as told:
+            await (await psycopg3.connect_async(dsn)).close()
+        assert told[0].filename == __file__
+
+    def test_as_an_error_it_leaves_nothing_open(self, used, dsn):
+        before = count_descriptors()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(RuntimeWarning):
+                psycopg3.connect(dsn)
+        assert settles(count_descriptors, before)
+
+    def test_wanted(self, used, dsn, monkeypatch):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            psycopg3.connect(dsn, gssencmode="prefer").close()
+            monkeypatch.setenv("PGGSSENCMODE", "prefer")
+            psycopg3.connect(dsn).close()
+
+    def test_not_used(self, dsn):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            psycopg3.connect(dsn).close()

@@ -40,3 +40,17 @@ def test_what_is_not_allowed_is_refused_in_a_sentence(phase, operation):
 def test_no_sentence_without_use():
     for phase, operation in states.REFUSAL:
         assert operation not in ALLOWED[phase]
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        (Operation.CHARACTERISTICS, "can't change it"),
+        (Operation.BLOCK, "can't start it"),
+        (Operation.EXECUTE, "can't do it"),
+    ],
+)
+@pytest.mark.parametrize("phase", [Phase.ACTIVE, Phase.CLOSED, Phase.LOST, Phase.INHERITED])
+def test_the_sentence_has_the_verb_of_the_operation(phase, operation, said):
+    with pytest.raises(psycopg3.Error, match=f"^{said}"):
+        states.check(phase, operation, "it")

@@ -75,6 +75,16 @@ def test_circles_by_any_way_round(tmp_path: Path) -> None:
     assert house(tmp_path, files).problems() == [f"import circle: {names}"]
 
 
+def test_stubs_count(tmp_path: Path) -> None:
+    (tmp_path / "psycopg3").mkdir()
+    (tmp_path / "psycopg3" / "_sqlstates.pyi").write_text("from psycopg3.errors import Error\n")
+    built = house(tmp_path, {"errors": "from ._sqlstates import *", "_sqlstates": ""})
+    assert built.problems() == [
+        "psycopg3/_sqlstates.py:1: _sqlstates may not import errors",
+        "import circle: psycopg3._sqlstates -> psycopg3.errors",
+    ]
+
+
 def test_a_package_that_imports_its_modules_is_no_circle(tmp_path: Path) -> None:
     """`from .x import y` inside a package loads the package too; that is Python's doing."""
     files = {"pq/__init__": "from .a import x", "pq/a": "from .b import y", "pq/b": ""}

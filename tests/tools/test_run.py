@@ -42,9 +42,9 @@ def test_every_check_is_run_whatever_fails(
     assert run.main(["test"]) == 1
     assert len(calls) == len(run.CHECKS) + 3
     assert calls[-3:] == [
-        "cffi -m pytest -m not slow",
-        "ctypes -m pytest -m not slow",
-        "cffi -m pytest -m slow --ignore tests/faults",
+        f"cffi -m pytest -n {run.WORKERS} -m not slow",
+        f"ctypes -m pytest -n {run.WORKERS} -m not slow",
+        f"cffi -m pytest -n {run.WORKERS} -m slow",
     ]
     assert "tools/regenerate.py --check" in calls
     assert capsys.readouterr().out.endswith("-- failed: mypy\n")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Any, assert_type
 
 import psycopg3
-from psycopg3 import AsyncConnection, AsyncCursor, Connection, Cursor, rows
+from psycopg3 import AsyncConnection, AsyncCursor, Connection, Cursor, abc, rows
 from psycopg3.rows import TupleRow
 
 
@@ -32,6 +36,7 @@ class Mine(Connection[TupleRow]):
 
 def subclasses(dsn: str) -> None:
     Mine.connect(dsn).more()
+    assert_type(psycopg3.connect(dsn, connection_class=Mine), Mine)
 
 
 def cursors(conn: Connection[TupleRow]) -> None:
@@ -62,6 +67,69 @@ async def asynchronous(dsn: str) -> None:
     async with conn.transaction() as tx:
         await tx.connection.rollback()
         assert_type(tx, psycopg3.AsyncTransaction)
+
+
+def by_socket(host: str, port: int, *, ssl: SSLContext | None) -> socket.socket:
+    return socket.create_connection((host, port))
+
+
+async def by_transport(
+    proto_factory: Callable[[], asyncio.Protocol],
+    host: str,
+    port: int,
+    *,
+    loop: asyncio.AbstractEventLoop,
+    ssl: SSLContext | None,
+) -> tuple[asyncio.Transport, asyncio.Protocol]:
+    return await loop.create_connection(proto_factory, host, port, ssl=ssl)
+
+
+class Stream:
+    """As anyio has them."""
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        return b""
+
+    async def send(self, item: bytes) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Channel:
+    """A stream as trio has them."""
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return b""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class ByChannel:
+    async def __call__(self, host: str, port: int, *, ssl: SSLContext | None) -> Channel:
+        return Channel()
+
+
+async def by_stream(host: str, port: int, *, ssl: SSLContext | None) -> Stream:
+    return Stream()
+
+
+def nameless(host: str, port: int) -> socket.socket:
+    return socket.create_connection((host, port))
+
+
+async def connectors(dsn: str) -> None:
+    conn = psycopg3.connect(dsn, connector_factory=by_socket)
+    assert_type(conn, Connection[TupleRow])
+    connector: abc.Connector = by_socket
+    connectors: list[abc.AsyncConnector] = [by_transport, ByChannel(), by_stream]
+    for each in connectors:
+        await AsyncConnection.connect(dsn, connector_factory=each)
+    psycopg3.connect(dsn, connector_factory=connector, sock=None)
+    psycopg3.connect(dsn, connector_factory=nameless)  # type: ignore[call-overload]
+    psycopg3.connect(dsn, connector_factory=by_stream)  # type: ignore[call-overload]
+    await psycopg3.connect_async(dsn, connector_factory=by_socket)  # type: ignore[call-overload]
 
 
 def refused(conn: Connection[TupleRow], user_input: str) -> None:

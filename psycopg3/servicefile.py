@@ -1,0 +1,51 @@
+"""The service file named by `servicefile`, read as libpq reads the one of PGSERVICEFILE.
+
+Up to version 18 libpq takes the file's name from the environment alone, which all threads share.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container
+
+from .errors import OperationalError
+
+
+def read_service(path: str, name: str, known: Container[str]) -> dict[str, str]:
+    """The connection parameters of a service; the manual's section "The Connection Service File".
+
+    Args:
+        path: the file.
+        name: the service.
+        known: the keywords that it may use.
+
+    Raises:
+        OperationalError: there is no such file or service in it, or a line of that is malformed.
+            The message shows no line: it may have a password.
+    """
+    try:
+        with open(path, "rb") as file:
+            lines = [line.strip() for line in os.fsdecode(file.read()).split("\n")]
+    except OSError as ex:
+        raise OperationalError(f"can't read the service file {path!r}: {ex.strerror}") from None
+    section = f"[{name}]"
+    try:
+        begin = next(at for at, line in enumerate(lines, 1) if line.startswith(section))
+    except StopIteration:
+        raise OperationalError(
+            f'definition of service "{name}" not found in the service file {path!r}'
+        ) from None
+    params: dict[str, str] = {}
+    for number, line in enumerate(lines[begin:], begin + 1):
+        if line.startswith("["):
+            break
+        if not line or line.startswith("#"):
+            continue
+        keyword, equals, value = line.partition("=")
+        if not equals or keyword not in known or keyword in ("service", "servicefile"):
+            raise OperationalError(
+                f"line {number} of the service file {path!r}: expected keyword=value, with the"
+                " keyword of a connection parameter and no blanks around the sign"
+            )
+        params.setdefault(keyword, value)
+    return params

@@ -1,0 +1,202 @@
+"""Handlers in every world: what they may be, and what becomes of what they return."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import logging
+import threading
+
+import anyio
+import pytest
+
+import psycopg3
+from psycopg3.session.notices import Notices, Notify
+
+NEWS = Notify("ears", "x", 7)
+
+
+async def coroutine_function(news):
+    raise AssertionError
+
+
+class Called:
+    """An object whose call is a coroutine."""
+
+    async def __call__(self, news):
+        raise AssertionError
+
+    async def method(self, news):
+        raise AssertionError
+
+
+ASYNC = [
+    coroutine_function,
+    Called(),
+    Called().method,
+    functools.partial(coroutine_function),
+    functools.partial(functools.partial(Called().method)),
+]
+
+
+@pytest.fixture
+def conn(dsn):
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+async def aconn(dsn):
+    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
+        yield conn
+
+
+async def until(condition):
+    with anyio.fail_after(3):
+        while not condition():
+            await anyio.sleep(0.01)
+
+
+class TestThreads:
+    @pytest.mark.parametrize("callback", ASYNC, ids=range(len(ASYNC)))
+    def test_coroutine_functions_are_refused(self, conn, callback):
+        adds = [conn.add_notice_handler, conn.add_notify_handler, conn.add_close_handler]
+        for add in [*adds, functools.partial(conn.listen, "ears")]:
+            with pytest.raises(psycopg3.ProgrammingError, match="is a coroutine function"):
+                add(callback)
+        assert conn.execute("select count(*) from pg_listening_channels()").fetchone() == (0,)
+
+    def test_what_is_to_be_awaited_is_told(self, conn, caplog):
+        """And closed: nothing warns of it later."""
+        conn.add_notice_handler(lambda news: coroutine_function(news))
+        conn.add_close_handler(lambda news: coroutine_function(news))
+        conn.listen("ears", lambda news: coroutine_function(news))
+        conn.execute("do $$ begin raise notice 'x'; end $$")
+        conn.execute("notify ears")
+        conn.close()
+        gc.collect()
+        assert [record.levelno for record in caplog.records] == [logging.ERROR] * 3
+        for record, kind in zip(caplog.records, ("notice", "notification", "close"), strict=True):
+            assert f"the {kind} handler" in record.message
+            assert "nothing here runs coroutines" in record.message
+
+    def test_anything_else_that_is_returned_is_ignored(self, conn, caplog):
+        conn.add_notice_handler(lambda news: news)
+        conn.execute("do $$ begin raise notice 'x'; end $$")
+        assert caplog.text == ""
+
+
+@pytest.mark.anyio
+class TestTasks:
+    @pytest.mark.parametrize("kind", ["function", "object", "lambda", "partial"])
+    async def test_each_handler_may_be_a_coroutine_function(self, dsn, kind):
+        told = []
+
+        async def function(word, news):
+            await anyio.sleep(0)
+            told.append(word)
+
+        def made(word):
+            class Object:
+                async def __call__(self, news):
+                    await function(word, news)
+
+            return {
+                "function": lambda: Object().__call__,
+                "object": Object,
+                "lambda": lambda: lambda news: function(word, news),
+                "partial": lambda: functools.partial(function, word),
+            }[kind]()
+
+        conn = await psycopg3.connect_async(dsn, autocommit=True)
+        conn.add_notice_handler(made("notice"))
+        conn.add_notify_handler(made("notify"))
+        conn.add_close_handler(made("close"))
+        await conn.listen("ears", made("listen"))
+        await conn.execute("do $$ begin raise notice 'x'; end $$")
+        await until(lambda: told == ["notice"])
+        await conn.execute("notify ears")
+        await until(lambda: sorted(told[1:]) == ["listen", "notify"])
+        await conn.close()
+        await until(lambda: told[3:] == ["close"])
+
+    async def test_it_may_use_the_connection(self, aconn):
+        told = []
+
+        async def look(diag):
+            cur = await aconn.execute("select %s", [diag.message_primary])
+            told.append(await cur.fetchone())
+
+        aconn.add_notice_handler(look)
+        await aconn.execute("do $$ begin raise notice 'x'; end $$")
+        await until(lambda: told == [("x",)])
+
+    async def test_its_failure_is_logged(self, aconn, caplog):
+        async def fail(news):
+            raise ZeroDivisionError("of the handler")
+
+        aconn.add_notice_handler(fail)
+        await aconn.execute("do $$ begin raise notice 'x'; end $$")
+        await until(lambda: "of the handler" in caplog.text)
+
+    async def test_where_no_loop_runs_it_is_told(self, dsn, caplog):
+        """A thread that terminates a connection calls its close handlers."""
+        conn = await psycopg3.connect_async(dsn)
+        conn.add_close_handler(coroutine_function)
+        thread = threading.Thread(target=conn.terminate)
+        thread.start()
+        thread.join()
+        gc.collect()
+        assert "nothing here runs coroutines" in caplog.text
+
+
+class TestDelivery:
+    """What a session does with notifications, without one."""
+
+    def test_what_nobody_takes_is_kept(self):
+        notices, told = Notices(), []
+        notices.add_listener("mouth", told.append)
+        notices.deliver([NEWS])
+        assert (list(notices.backlog), told) == ([NEWS], [])
+
+    def test_what_is_taken_is_not_kept(self):
+        notices, told = Notices(), []
+        notices.add_listener("ears", told.append)
+        notices.deliver([NEWS])
+        assert (list(notices.backlog), told) == ([], [NEWS])
+
+    def test_what_is_wanted_is_both(self):
+        notices, told = Notices(), []
+        notices.add_listener("ears", told.append)
+        notices.deliver([NEWS], wanted=True)
+        assert (list(notices.backlog), told) == ([NEWS], [NEWS])
+
+    def test_an_interrupted_handler_loses_nothing(self):
+        def interrupted(notify):
+            raise KeyboardInterrupt
+
+        notices = Notices()
+        notices.add_listener("ears", interrupted)
+        other = NEWS._replace(channel="mouth")
+        with pytest.raises(KeyboardInterrupt):
+            notices.deliver([NEWS, other])
+        assert list(notices.backlog) == [other]
+
+    def test_forgetting_forgets_all(self):
+        notices = Notices()
+        notices.add_listener("ears", print)
+        notices.deliver([NEWS._replace(channel="mouth")])
+        notices.forget_listeners()
+        assert not notices.backlog
+        assert not notices.wants_notifies
+
+    def test_one_callback_of_several_is_removed(self):
+        notices, told = Notices(), []
+        notices.add_listener("ears", told.append)
+        notices.add_listener("ears", print)
+        assert notices.listeners_but("ears", print) == [told.append]
+        notices.remove_listener("ears", print)
+        notices.deliver([NEWS])
+        assert told == [NEWS]
+        notices.remove_listener("ears", None)
+        assert not notices.wants_notifies
