@@ -241,6 +241,9 @@ def watch_asyncio(
     """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
     fd, want = asked
     try:
+        # One left on a closed descriptor, whose number is back, would make the loop deaf to it.
+        loop.remove_reader(fd)
+        loop.remove_writer(fd)
         if want & 1:
             loop.add_reader(fd, wake, 1)
         if want & 2:
@@ -258,7 +261,7 @@ def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, Wait]) -> None:
     """End what `watch_asyncio` began: before the descriptor is closed, and its number used anew."""
     fd, want = asked
     # If the descriptor was closed, taking out one of two directions fails, and takes out both.
-    with suppress(OSError):
+    with suppress(OSError, NotImplementedError):
         if want & 1:
             loop.remove_reader(fd)
         if want & 2:

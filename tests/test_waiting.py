@@ -417,6 +417,8 @@ def test_loop_without_descriptors() -> None:
         def add_reader(self, *args: Any) -> Any:  # type: ignore[override]
             raise NotImplementedError
 
+        remove_reader = remove_writer = add_writer = add_reader
+
     with (
         asyncio.Runner(loop_factory=Proactor) as runner,
         pytest.raises(errors.InterfaceError, match=r"Proactor.*SelectorEventLoop"),
@@ -516,6 +518,26 @@ def test_cancelled_asyncio(library: str, want: Wait, interval: float | None, pai
 
     import_module(library).run(main())
     assert inspect.getgeneratorstate(gen) == inspect.GEN_SUSPENDED
+
+
+def test_a_reader_left_on_a_closed_descriptor(pair: Pair) -> None:
+    """Its number comes back, and is heard, on asyncio: the loop of somebody careless."""
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        near, far = socket.socketpair()
+        number = near.fileno()
+        loop.add_reader(number, print)
+        near.close()
+        os.dup2(pair[0].fileno(), number)
+        try:
+            pair[1].send(b"x")
+            return await wait_async(once(number, Wait.R))
+        finally:
+            os.close(number)
+            far.close()
+
+    assert asyncio.run(main()) == Ready.R
 
 
 def test_nothing_stays_registered_with_asyncio(pair: Pair) -> None:

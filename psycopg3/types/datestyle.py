@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 _MONTHS = {
     "Jan": "01",
@@ -35,21 +37,22 @@ _DAYS = {
 }
 
 
+def _refusing(read: Callable[[str], T]) -> Callable[[str], T]:
+    """`read`, which raises ValueError for all that isn't of its form."""
+
+    def refusing(text: str) -> T:
+        try:
+            return read(text)
+        except AssertionError as ex:
+            raise ValueError("not of the form of ISO 8601") from ex
+
+    return refusing
+
+
 _date_from_iso: Callable[[str], date] = date.fromisoformat
 _datetime_from_iso: Callable[[str], datetime] = datetime.fromisoformat
 if sys.implementation.name == "pypy":  # whose own are of Python, and assert what isn't always so
-
-    def _date_from_iso(text: str) -> date:
-        try:
-            return date.fromisoformat(text)
-        except AssertionError as ex:
-            raise ValueError("not of the form of ISO 8601") from ex
-
-    def _datetime_from_iso(text: str) -> datetime:
-        try:
-            return datetime.fromisoformat(text)
-        except AssertionError as ex:
-            raise ValueError("not of the form of ISO 8601") from ex
+    _date_from_iso, _datetime_from_iso = _refusing(_date_from_iso), _refusing(_datetime_from_iso)
 
 
 class DateStyle(NamedTuple):
