@@ -48,7 +48,7 @@ class Capabilities:
         return self._has("Connection.cancel_safe()", 17, check)
 
     def has_stream_chunked(self, check: bool = False) -> bool:
-        """Whether `Cursor.stream()` takes a size above 1; `check` as in `has_encrypt_password`."""
+        """Whether results can come in chunks of several rows; `check` as in `has_encrypt_password`."""
         return self._has("Cursor.stream() with size greater than 1", 17, check)
 
     def has_send_close_prepared(self, check: bool = False) -> bool:

@@ -37,7 +37,11 @@ def in_process(*starts: str) -> Callable[[Body], Callable[[str, str], None]]:
     def make(body: Body) -> Callable[[str, str], None]:
         BODIES[body.__name__] = body
 
-        @pytest.mark.parametrize("start", starts)
+        # The second way is slow only by being one more process.
+        first, *others = starts
+        slow = [pytest.param(start, marks=pytest.mark.slow) for start in others]
+
+        @pytest.mark.parametrize("start", [first, *slow])
         def test(start: str, dsn: str) -> None:
             done = subprocess.run(
                 [sys.executable, "-c", f"{STARTS[start]}; {RUN}", __file__, body.__name__, dsn],

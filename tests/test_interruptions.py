@@ -109,6 +109,7 @@ def test_a_signal_while_connecting(alarm):
 
 
 # An exception raised while a __del__ runs is dropped by Python itself, after telling stderr.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_signals_at_random_points(conn):
     """An exception may be raised between any two bytecodes: every query still gets its own answer."""

@@ -389,10 +389,14 @@ class Connection(Runner, Generic[Row]):
             stop_after: end when so many have come; what came with the last one is given too.
 
         Raises:
-            ProgrammingError: the timeout is no number.
+            ProgrammingError: the timeout is no number, or `stop_after` no whole one.
         """
         self._check(Operation.REFER, "notifies()")
         check_seconds(timeout)
+        if not (stop_after is None or isinstance(stop_after, int)):
+            raise ProgrammingError(
+                f"got stop_after={stop_after!r}: expected a whole number, or None for no end"
+            )
         if self._notices.takes_all:
             warnings.warn(
                 "notifies() is used on a connection with handlers: they take what comes while"

@@ -989,6 +989,7 @@ class TestRelays:
             await tasks.pause(0.02)
         assert threading.active_count() <= running
 
+    @pytest.mark.slow
     async def test_a_frozen_peer_does_not_keep_it(self, params):
         # What is on its way to a server that reads no more can't hold up a close.
         go = threading.Event()

@@ -87,6 +87,12 @@ async def test_timeout(ears, other):
     assert [n async for n in ears.notifies(timeout=0)] == []
 
 
+@pytest.mark.parametrize("wrong", [{"timeout": "3"}, {"stop_after": "3"}, {"stop_after": 1.5}])
+async def test_arguments(ears, wrong):
+    with pytest.raises(psycopg3.ProgrammingError, match="expected"):
+        ears.notifies(**wrong)
+
+
 async def test_the_timeout_is_for_all(ears, other):
     begin = time.monotonic()
     await notify(other, "1")

@@ -88,6 +88,12 @@ def test_timeout(ears, other):
     assert [n for n in ears.notifies(timeout=0)] == []
 
 
+@pytest.mark.parametrize("wrong", [{"timeout": "3"}, {"stop_after": "3"}, {"stop_after": 1.5}])
+def test_arguments(ears, wrong):
+    with pytest.raises(psycopg3.ProgrammingError, match="expected"):
+        ears.notifies(**wrong)
+
+
 def test_the_timeout_is_for_all(ears, other):
     begin = time.monotonic()
     notify(other, "1")

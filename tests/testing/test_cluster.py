@@ -202,7 +202,14 @@ def run_user(then: str) -> tuple[subprocess.Popen[str], Path, list[int]]:
     return user, Path(folder), [int(pid) for pid in pids]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_user_leaves_nothing(number: int) -> None:
     user, folder, pids = run_user("time.sleep(60)")
     with user:
