@@ -406,7 +406,9 @@ class Connection(Runner, Generic[Row]):
             )
         return Notifies(self, timeout, stop_after)
 
-    def listen(self, channel: str, callback: NotifyHandler) -> None:
+    def listen(
+        self, channel: str, callback: NotifyHandler, *, timeout: float | None = None
+    ) -> None:
         """LISTEN to a channel and have `callback` called with each of its notifications.
 
         On asyncio they are delivered as they come, unless you gave `connect()` a waiter of your own
@@ -421,21 +423,24 @@ class Connection(Runner, Generic[Row]):
                 encoding.
             callback: a function of one `Notify`. On an asynchronous connection it may be a
                 coroutine function, which then runs as a task. Given twice, it is called once.
+            timeout: seconds that the command may take.
 
         Raises:
             ProgrammingError: the channel or the callback can't be one.
         """
-        self._run(self._listen_gen(channel, callback))
+        self._run(self._listen_gen(channel, callback), timeout)
 
-    def unlisten(self, channel: str, callback: NotifyHandler | None = None) -> None:
+    def unlisten(
+        self, channel: str, callback: NotifyHandler | None = None, *, timeout: float | None = None
+    ) -> None:
         """Stop calling `callback`, or all of the channel's; UNLISTEN when none is left.
 
-        If the server refuses, as in a failed transaction, the callbacks stay.
+        If the server refuses, as in a failed transaction, or the `timeout` is over, the callbacks stay.
 
         Raises:
             ProgrammingError: it doesn't listen to this channel.
         """
-        self._run(self._unlisten_gen(channel, callback))
+        self._run(self._unlisten_gen(channel, callback), timeout)
 
     def commit(self, *, timeout: float | None = None) -> None:
         """Commit the transaction, if there is one.

@@ -138,6 +138,33 @@ class TestTimeout:
 
         world.run(body)
 
+    def test_calls_that_take_one(self, world: World, dsn: str) -> None:
+        """All that take a timeout keep it."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(dsn, autocommit=True))
+            await settled(conn.listen("heard", print))
+
+            async def we() -> None:
+                for call in (
+                    lambda: conn.listen("another", print, timeout=0.05),
+                    lambda: conn.unlisten("heard", timeout=0.05),
+                    lambda: conn.set_autocommit(False, timeout=0.05),
+                    lambda: conn.set_read_only(True, timeout=0.05),
+                ):
+                    with pytest.raises(errors.QueryTimeout):
+                        await settled(call())
+
+            await busy(world, conn, 0.6, we)
+            assert conn.autocommit
+            assert conn.read_only is None
+            await settled(conn.unlisten("heard"))
+            with pytest.raises(psycopg3.ProgrammingError, match="no listener"):
+                await settled(conn.unlisten("another"))
+            await settled(conn.close())
+
+        world.run(body)
+
     def test_its_turn_counts(self, world: World, dsn: str) -> None:
         async def body() -> None:
             conn = await settled(world.connect(dsn, autocommit=True))
