@@ -241,12 +241,13 @@ def watch_asyncio(
     """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
     fd, want = asked
     try:
-        # One left on a closed descriptor, whose number is back, would make the loop deaf to it.
-        loop.remove_reader(fd)
-        loop.remove_writer(fd)
+        # One left on a closed descriptor, whose number is back, would make the loop deaf to it. The
+        # other direction may be somebody else's.
         if want & 1:
+            loop.remove_reader(fd)
             loop.add_reader(fd, wake, 1)
         if want & 2:
+            loop.remove_writer(fd)
             loop.add_writer(fd, wake, 2)
     except OSError as ex:
         _not_open(fd, ex)

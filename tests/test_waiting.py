@@ -520,6 +520,19 @@ def test_cancelled_asyncio(library: str, want: Wait, interval: float | None, pai
     assert inspect.getgeneratorstate(gen) == inspect.GEN_SUSPENDED
 
 
+@pytest.mark.parametrize("want", [Wait.R, Wait.W])
+def test_another_may_wait_for_the_other_direction(want: Wait, pair: Pair) -> None:
+    async def main() -> int:
+        other = asyncio.create_task(wait_async(listen(pair[0].fileno(), Wait(3 - want)), None))
+        await asyncio.sleep(0)
+        await wait_async(once(pair[0].fileno(), want), 0.01)
+        pair[1].send(b"x")
+        async with asyncio.timeout(5):
+            return (await other)[-1]
+
+    assert asyncio.run(main()) == 3 - want
+
+
 def test_a_reader_left_on_a_closed_descriptor(pair: Pair) -> None:
     """Its number comes back, and is heard, on asyncio: the loop of somebody careless."""
 

@@ -150,7 +150,7 @@ class TestFlow:
                 assert got == 100_000_000, kind
                 assert peak() - before < 16 * MB, kind
             conn.terminate()
-            assert await soon(lambda conn=conn: conn._route.relay.finished)
+            assert await soon(lambda conn=conn: conn._route.relay.finished), kind
 
     async def test_many_queries_at_once(self, opens, params):
         for kind in tasks.kinds("relayed"):

@@ -109,6 +109,9 @@ def names(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
     yield names
     names.hangs.set()
+    # Their descriptors must not go in the middle of the next test.
+    for thread in names.threads - {threading.current_thread()}:
+        thread.join(5)
 
 
 class TestOrder:
@@ -477,6 +480,7 @@ class TestFailure:
 
 
 def count_descriptors():
+    gc.collect()
     return len(os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd"))
 
 
