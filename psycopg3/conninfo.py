@@ -250,7 +250,7 @@ def timeout_from_conninfo(params: Mapping[str, Any]) -> int:
 # The parameters that the driver itself goes by: hosts, time, options, keepalives.
 _DRIVERS = frozenset({
     *("host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts"),
-    *("connect_timeout", "options", "keepalives", *KEEPALIVES),
+    *("connect_timeout", "options", "sslrootcert", "keepalives", *KEEPALIVES),
 })  # fmt: skip
 
 
@@ -291,7 +291,8 @@ def with_ssl(params: Mapping[str, Any], ssl: object) -> dict[str, Any]:
         return {**params, "sslmode": "disable"}
     found = {**params, "sslmode": "verify-full"}
     # An older libpq has no name for the system's: it looks into its own file.
-    if not get_param(params, "sslrootcert") and version() >= _HAS_SYSTEM_ROOTS:
+    of_service = with_service(params)
+    if not get_param(of_service, "sslrootcert") and version() >= _HAS_SYSTEM_ROOTS:
         found["sslrootcert"] = "system"
     return found
 

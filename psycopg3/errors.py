@@ -25,7 +25,7 @@ from ._exceptions import NotSupportedError as NotSupportedError
 from ._exceptions import OperationalError as OperationalError
 from ._exceptions import ProgrammingError as ProgrammingError
 from ._exceptions import Warning as Warning  # noqa: A004 - its name by PEP 249
-from ._exceptions import readable
+from ._exceptions import readable as _readable
 from ._sqlstates import BASES, NAMES
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def error_from_fields(
     diagnostic = Diagnostic(info, encoding)
     sqlstate = diagnostic.sqlstate
     cls = OperationalError if sqlstate is None else class_for_sqlstate(sqlstate)
-    text = _composed(diagnostic) if message is None else readable(message, encoding)
+    text = _composed(diagnostic) if message is None else _readable(message, encoding)
     text = _without_severity(text, diagnostic.severity).strip()
     return cls(text or "no error message was given", info=info, encoding=encoding, pgconn=pgconn)
 

@@ -244,11 +244,13 @@ def watch_asyncio(
         # One left on a closed descriptor, whose number is back, would make the loop deaf to it. The
         # other direction may be somebody else's.
         if want & 1:
-            loop.remove_reader(fd)
-            loop.add_reader(fd, wake, 1)
+            with suppress(OSError):
+                loop.remove_reader(fd)
+            _insistently(loop.add_reader, fd, wake, 1)
         if want & 2:
-            loop.remove_writer(fd)
-            loop.add_writer(fd, wake, 2)
+            with suppress(OSError):
+                loop.remove_writer(fd)
+            _insistently(loop.add_writer, fd, wake, 2)
     except OSError as ex:
         _not_open(fd, ex)
     except NotImplementedError as ex:
@@ -256,6 +258,14 @@ def watch_asyncio(
             f"the running event loop, {type(loop).__name__}, cannot watch file descriptors; on"
             " Windows run the program with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
         ) from ex
+
+
+def _insistently(add: Callable[..., object], *args: object) -> None:
+    """Call what registers with a loop; once more where it fails, since it has then forgotten."""
+    try:
+        add(*args)
+    except OSError:
+        add(*args)
 
 
 def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, Wait]) -> None:

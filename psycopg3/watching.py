@@ -104,7 +104,9 @@ class AsyncioWatcher(Watcher):
         self._elsewhere: tuple[int, Wait] | None = None
         self._on_readable = _weakly(self, "_readable")
         # A number that was used before may still be known to the loop, which would then be deaf.
-        self._loop.remove_reader(self._ear)
+        for forget in (self._loop.remove_reader, self._loop.remove_writer):
+            with suppress(OSError):
+                forget(self._ear)
         self.resume()
 
     def resume(self) -> None:
@@ -386,7 +388,8 @@ class _Farewell:
 
     def __del__(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            with suppress(OSError):  # a forked child may have closed what it inherited
+                os.close(self._fd)
 
 
 def _may_touch(loop: asyncio.AbstractEventLoop) -> bool:

@@ -624,6 +624,16 @@ def test_ssl_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
     assert with_ssl({}, True) == {"sslmode": "verify-full"}
 
 
+def test_ssl_with_a_service_of_its_own_roots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+    path = tmp_path / "services"
+    path.write_text("[mine]\nsslrootcert=/ca.pem\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(path))
+    assert with_ssl({"service": "mine"}, True) == {"service": "mine", "sslmode": "verify-full"}
+
+
 @pytest.mark.parametrize("value", [1, b"require", object()])
 def test_ssl_that_is_none(value: object) -> None:
     with pytest.raises(ProgrammingError, match="expected True, False or an sslmode"):

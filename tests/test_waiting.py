@@ -533,14 +533,18 @@ def test_another_may_wait_for_the_other_direction(want: Wait, pair: Pair) -> Non
     assert asyncio.run(main()) == 3 - want
 
 
-def test_a_reader_left_on_a_closed_descriptor(pair: Pair) -> None:
+@pytest.mark.parametrize("left", [Wait.R, Wait.W, Wait.RW])
+def test_what_was_left_on_a_closed_descriptor(left: Wait, pair: Pair) -> None:
     """Its number comes back, and is heard, on asyncio: the loop of somebody careless."""
 
     async def main() -> int:
         loop = asyncio.get_running_loop()
         near, far = socket.socketpair()
         number = near.fileno()
-        loop.add_reader(number, print)
+        if left & Wait.R:
+            loop.add_reader(number, print)
+        if left & Wait.W:
+            loop.add_writer(number, print)
         near.close()
         os.dup2(pair[0].fileno(), number)
         try:

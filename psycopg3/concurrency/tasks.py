@@ -41,7 +41,9 @@ def current() -> Library:
         RuntimeError: no library that we know runs here.
     """
     # trio first: as the guest of an asyncio loop both are running, and a task of trio's is trio's.
-    if (trio := sys.modules.get("trio")) is not None and trio.lowlevel.in_trio_task():
+    # An older trio than we can use, which has no such function, may be loaded all the same.
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
+    if getattr(lowlevel, "in_trio_task", bool)():
         return _trio()
     if (asyncio := sys.modules.get("asyncio")) is not None:
         try:

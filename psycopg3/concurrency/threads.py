@@ -186,11 +186,12 @@ PATIENCE, PATIENCE_ON_LOOP = 30.0, 0.4
 
 def patience() -> float:
     """For how long, in seconds, a call may block this thread at most."""
-    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
+    # Another thread may be in the middle of importing them; and trio tells since 0.23.
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
+    if getattr(lowlevel, "in_trio_run", bool)():
         return PATIENCE_ON_LOOP
-    if asyncio is not None:
-        with suppress(RuntimeError):
+    if (asyncio := sys.modules.get("asyncio")) is not None:
+        with suppress(RuntimeError, AttributeError):
             asyncio.get_running_loop()
             return PATIENCE_ON_LOOP
     return PATIENCE

@@ -94,8 +94,12 @@ class ThreadRelay:
     def _close_far(self) -> None:
         """Close the user's link, unless somebody else is at it."""
         if self._far_closing.acquire(blocking=False):
-            # As for the near end; and it wakes who waits for this one.
-            if callable(shutdown := getattr(self._far, "shutdown", None)):
+            # As for the near end; and it wakes who waits for this one. The socket's own method comes
+            # first: that of TLS gives its state up before, and what is sent meanwhile would go in clear.
+            if isinstance(self._far, socket.socket):
+                with suppress(OSError):
+                    socket.socket.shutdown(self._far, socket.SHUT_RDWR)
+            elif callable(shutdown := getattr(self._far, "shutdown", None)):
                 with suppress(Exception):
                     shutdown(socket.SHUT_RDWR)
             close(self._far)

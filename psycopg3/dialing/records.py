@@ -179,7 +179,7 @@ def discard(link: Any) -> None:
     close() may take its time, and takes it in a thread of its own.
     """
     if hasattr(link, "sendall") and type(link) is not socket.socket:
-        with suppress(RuntimeError):  # there is no thread to be had
+        with suppress(RuntimeError, OSError):  # there is no thread to be had, or no descriptor
             Solo(close, link).leave()
             return
     close(link)

@@ -115,9 +115,13 @@ def check_given(sock: object, wants_tls: bool, others: tuple[Methods, ...], expe
 
 def wait_connected(sock: socket.socket, deadline: float) -> None:
     """Wait for a connection that is still being made; blocks."""
+    seconds = max(0.0, deadline - monotonic())
+    if not hasattr(select, "poll"):  # under eventlet
+        select.select([], [sock], [], seconds)
+        return
     poller = select.poll()
     poller.register(sock.fileno(), select.POLLOUT)
-    poller.poll(max(0.0, deadline - monotonic()) * 1000)
+    poller.poll(seconds * 1000)
 
 
 def has(made: object, names: Methods) -> bool:

@@ -82,12 +82,16 @@ def _maker(dialer: Dialer, wish: Dial, library: Library) -> Callable[..., Any]:
     async def by_trio(*_place: Any, ssl: Any) -> Any:
         import trio
 
-        stream = sock
-        if hasattr(sock, "recv"):
-            await trio.lowlevel.wait_writable(sock)
-            check_socket(sock, GIVEN)
-            stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        return trio.SSLStream(stream, ssl, server_hostname=wish.name)
+        try:
+            stream = sock
+            if hasattr(sock, "recv"):
+                await trio.lowlevel.wait_writable(sock)
+                check_socket(sock, GIVEN)
+                stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+            return trio.SSLStream(stream, ssl, server_hostname=wish.name)
+        except BaseException:
+            discard(sock)
+            raise
 
     if ssl is None:
         return plain

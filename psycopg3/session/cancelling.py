@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .. import errors as e
 from ..concurrency.threads import Solo, native
 from ..dialing.records import Dial, Link
-from ..generators import cancel_gen, errand_gen
+from ..generators import cancel_gen
 from ..pq import ConnStatus, PGconn, PollingStatus, version
 from ..waiting import Wait, WaitGen
 from .dialled import HAS_CANCEL_CONN, Negotiation, Route
@@ -81,7 +81,16 @@ def blocking_cancel_gen(pgconn: PGconn) -> WaitGen[None]:
     Raises:
         OperationalError: it could not be delivered.
     """
-    yield from errand_gen(native(pgconn.get_cancel().cancel), Solo)
+    deliver = native(pgconn.get_cancel().cancel)
+    try:
+        errand = Solo(deliver)
+    except (RuntimeError, OSError):
+        deliver()  # no thread or descriptor is to be had, as at the end of a program
+        return
+    with errand:
+        while not errand.done():
+            yield errand.fileno(), Wait.R
+        errand.result()
 
 
 def _libpqs_own_gen(pgconn: PGconn) -> WaitGen[None]:

@@ -204,8 +204,9 @@ class Notices:
                 return
             except RuntimeError:
                 pass  # called in a thread where no event loop runs, as by one that closes
-        if (close := getattr(returned, "close", None)) is not None:
-            close()  # or it would warn that nobody awaited it
+        if (close := getattr(returned, "close", None)) is None:
+            return  # a task, which runs by itself
+        close()  # or it would warn that nobody awaited it
         import logging
 
         logging.getLogger("psycopg3").error(

@@ -151,7 +151,7 @@ class TestFlow:
                 assert got == 100_000_000, kind
                 assert peak() - before < 16 * MB, kind
             conn.terminate()
-            assert soon(lambda conn=conn: conn._route.relay.finished)
+            assert soon(lambda conn=conn: conn._route.relay.finished), kind
 
     def test_many_queries_at_once(self, opens, params):
         for kind in threads.kinds("relayed"):

@@ -112,6 +112,22 @@ def test_from_a_thread_of_its_own(world: World, dsn: str) -> None:
     world.run(body)
 
 
+def test_without_a_thread(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at the end of a program, where none may be started."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def cancel() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            conn.cancel()
+
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        with Script((0.1, cancel)), pytest.raises(errors.QueryCanceled):
+            conn.execute("select pg_sleep(30)")
+
+
 @pytest.mark.parametrize("name", ["cancel", "cancel_safe"])
 def test_from_a_signal_s_handler(name: str, dsn: str) -> None:
     with psycopg3.connect(dsn, autocommit=True) as conn:
@@ -201,7 +217,9 @@ def test_over_tls(world: World, name: str, tls_cluster: Cluster) -> None:
 
     async def body() -> None:
         with Proxy((tls_cluster.host, tls_cluster.port)) as proxy:
-            dsn = proxy.dsn(tls_cluster.dsn, sslmode="verify-full", sslrootcert=tls_cluster.ca_file)
+            # By its name: before libpq 15 certificates don't tell of addresses.
+            verified = {"sslmode": "verify-full", "sslrootcert": tls_cluster.ca_file}
+            dsn = proxy.dsn(tls_cluster.dsn, host="localhost", hostaddr="127.0.0.1", **verified)
             conn = await settled(world.connect(dsn, autocommit=True))
             assert conn.pgconn.ssl_in_use
 
