@@ -301,6 +301,9 @@ class Cell:
             return
         if self.operation.name == "tls" and type(self.caught) is psycopg3.OperationalError:
             return  # the link was reset before the loop had time to cancel
+        ailed_early = self.operation.kind == "connect" and self.condition == "refused"
+        if ailed_early and type(self.caught) is psycopg3.OperationalError:
+            return  # the link was refused before there was anything to cancel
         if type(self.caught) is not expected:
             self.problems.append(f"got {self.caught!r}: expected {expected.__name__}")
         elif isinstance(self.given, expected) and self.caught is not self.given:
