@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -59,6 +60,20 @@ def secure(cluster: Cluster) -> Iterator[Cluster]:
             for name in ("clear", "crypted"):
                 conn.execute(f"create user {name} password '{server.password}'")
         yield server
+
+
+@pytest.fixture
+def conn(dsn: str) -> Iterator[psycopg3.Connection[Any]]:
+    """A connection in autocommit."""
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+async def aconn(dsn: str) -> AsyncIterator[psycopg3.AsyncConnection[Any]]:
+    """An asynchronous connection in autocommit, of the library that runs the test."""
+    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
+        yield conn
 
 
 @pytest.fixture(params=BACKENDS, scope="module")

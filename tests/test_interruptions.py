@@ -19,18 +19,6 @@ anyio_mark = pytest.mark.anyio
 
 
 @pytest.fixture
-def conn(dsn):
-    with psycopg3.connect(dsn, autocommit=True) as conn:
-        yield conn
-
-
-@pytest.fixture
-async def aconn(dsn):
-    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
-        yield conn
-
-
-@pytest.fixture
 def watcher(dsn):
     with psycopg3.connect(dsn, autocommit=True) as conn:
         yield conn

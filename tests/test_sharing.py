@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import psycopg3
@@ -85,9 +87,26 @@ def test_properties_are_assigned(dsn):
         assert conn.autocommit is True
 
 
-def test_outside_of_any_loop(dsn):
-    coroutine = psycopg3.connect_async(dsn)
-    with pytest.raises(psycopg3.Error, match="event loop"):
+@pytest.mark.parametrize("limits", [{}, {"timeout": 5}], ids=["without", "with a timeout"])
+def test_outside_of_any_loop(dsn, limits):
+    # Nothing has begun: no hook that would have to be awaited, no use of what was handed over.
+    with socket.socket() as sock:
+        coroutine = psycopg3.connect_async(
+            dsn, **limits, sock=sock, password=anyio.lowlevel.checkpoint
+        )
+        with pytest.raises(psycopg3.InterfaceError, match="event loop"):
+            coroutine.send(None)
+        assert sock.fileno() == -1
+
+
+def test_hooks_outside_of_any_loop():
+    class Hooked(psycopg3.AsyncConnection):
+        @classmethod
+        async def _get_connection_params(cls, conninfo, **kwargs):
+            raise AssertionError("it ran")
+
+    coroutine = Hooked.connect("", timeout=5)
+    with pytest.raises(psycopg3.InterfaceError, match="event loop"):
         coroutine.send(None)
 
 

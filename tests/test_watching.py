@@ -20,6 +20,7 @@ import psycopg3
 from psycopg3 import errors
 from psycopg3.watching import AsyncioWatcher
 from tests.marks import counts_references, needs_uvloop
+from tests.settling import until
 
 anyio_mark = pytest.mark.anyio
 
@@ -43,21 +44,8 @@ def other(dsn):
         yield conn
 
 
-@pytest.fixture
-async def aconn(dsn):
-    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
-        yield conn
-
-
 def terminate(other, conn):
     other.execute("select pg_terminate_backend(%s, 5000)", [conn.pgconn.backend_pid])
-
-
-async def until(condition, seconds=3):
-    """Wait for something to become true, without touching the connection."""
-    with anyio.fail_after(seconds):
-        while not condition():
-            await anyio.sleep(0.01)
 
 
 def tasks():

@@ -20,7 +20,14 @@ from .connector import connecting_within, connection_params, open_connection, se
 from .cursor import AsyncCursor
 from .dial import ended
 from .notifies import AsyncNotifies
-from .runner import CANCEL_TIMEOUT, AsyncRunner, check_seconds, check_timeouts, checked_patience
+from .runner import (
+    CANCEL_TIMEOUT,
+    AsyncRunner,
+    check_seconds,
+    check_timeouts,
+    checked_patience,
+    running_library,
+)
 from .transaction import AsyncTransaction
 
 if TYPE_CHECKING:
@@ -190,10 +197,11 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
                 address of each host, the look-up of the name included, and is 130 by default.
             OperationalError: no connection; the message says why, for each address that was tried.
         """
-        cls = _class_of(cls, connection_class)
         given = connector_factory is not None or sock is not None
         links = dialer(connector_factory, sock, cast("Any", ssl)) if given else None
         try:
+            running_library()  # where none runs, nothing is begun
+            cls = _class_of(cls, connection_class)
             check_timeouts(command_timeout, cancel_timeout)
             limit = connecting_within(timeout)
             params = await settled(cls._get_connection_params(conninfo, **kwargs), limit)

@@ -93,6 +93,8 @@ class Dialer:
         sock: the one link that there is, instead.
         ssl: what the connector is to make its TLS with; None if libpq does it.
 
+    It owns `sock` from here on: whatever is raised, nobody else need close it.
+
     Raises:
         ProgrammingError: they don't go together, or are none.
         NotSupportedError: the system is Windows.
@@ -101,26 +103,34 @@ class Dialer:
     __slots__ = ("_sock", "connector", "one_shot", "ssl")
 
     def __init__(self, connector: Callable[..., Any] | None, sock: Any, ssl: SSLContext | None):
-        if connector is not None and sock is not None:
+        self.connector = connector
+        self.one_shot = sock is not None
+        self.ssl = ssl
+        self._sock = sock
+        try:
+            self._check()
+        except BaseException:
+            self.discard()
+            raise
+
+    def _check(self) -> None:
+        """Raise what `__init__` documents."""
+        if self.connector is not None and self.one_shot:
             raise e.ProgrammingError(
                 "got both connector_factory and sock: give one of them; a connector may return a"
                 " socket that is connected already"
             )
-        if connector is not None and not callable(connector):
+        if self.connector is not None and not callable(self.connector):
             raise e.ProgrammingError(
-                f"got connector_factory of type {type(connector).__name__}: expected a function of"
-                " host and port"
+                f"got connector_factory of type {type(self.connector).__name__}: expected a"
+                " function of host and port"
             )
-        _check_context(ssl)
+        _check_context(self.ssl)
         if os.name == "nt":
             raise e.NotSupportedError(
                 "connector_factory and sock don't work on Windows: libpq can't be given a socket"
                 " there; listen on 127.0.0.1 in your program, relay, and connect there"
             )
-        self.connector = connector
-        self.one_shot = sock is not None
-        self.ssl = ssl
-        self._sock = sock
 
     def take(self, dial: Dial) -> Any:
         """The one link, the first time.

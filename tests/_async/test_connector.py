@@ -805,10 +805,22 @@ class TestOneSocket:
         with pytest.raises(psycopg3.OperationalError, match="sock= is for one only"):
             await AsyncConnection.connect(**params, sock=opens("a", 1))
 
-    async def test_it_is_closed_if_not_used(self, opens):
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"no_such_option": 1},
+            {"connection_class": int},
+            {"ssl": "require"},
+            {"connector_factory": "none"},
+            {"connector_factory": tasks.returning(None)},
+            {"timeout": -1},
+        ],
+        ids=lambda wrong: next(iter(wrong)),
+    )
+    async def test_it_is_closed_if_not_used(self, opens, wrong):
         sock = opens(NAME, 5433)
         with pytest.raises(psycopg3.ProgrammingError):
-            await AsyncConnection.connect(sock=sock, no_such_option=1)
+            await AsyncConnection.connect(sock=sock, **wrong)
         assert sock.fileno() == -1
 
     @pytest.mark.parametrize("value", [7, "socket", (1, 2), object()])

@@ -25,6 +25,7 @@ from psycopg3.concurrency import tasks, threads
 from psycopg3.concurrency.threads import Chore, Errand, Lock, Solo
 from psycopg3.waiting import Wait, WaitGen, wait_async, wait_select, wait_trio
 from tests.marks import counts_references
+from tests.settling import eventually
 
 T = Any
 
@@ -47,13 +48,6 @@ def in_thread(func: Callable[[], T]) -> T:
     thread.start()
     thread.join()
     return box[0]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.005)
 
 
 # ---- the same names ----

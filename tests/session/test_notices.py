@@ -12,6 +12,7 @@ import pytest
 
 import psycopg3
 from psycopg3.session.notices import Notices, Notify
+from tests.settling import until
 
 NEWS = Notify("ears", "x", 7)
 
@@ -37,24 +38,6 @@ ASYNC = [
     functools.partial(coroutine_function),
     functools.partial(functools.partial(Called().method)),
 ]
-
-
-@pytest.fixture
-def conn(dsn):
-    with psycopg3.connect(dsn, autocommit=True) as conn:
-        yield conn
-
-
-@pytest.fixture
-async def aconn(dsn):
-    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
-        yield conn
-
-
-async def until(condition):
-    with anyio.fail_after(3):
-        while not condition():
-            await anyio.sleep(0.01)
 
 
 class TestThreads:
