@@ -41,8 +41,11 @@ _READ, _WRITE = 1, 2
 class Watched(Protocol):
     """What a watcher asks of its connection."""
 
-    def _attend(self) -> bool:
-        """Take what has come; False if that is the business of somebody else, who isn't waiting."""
+    def _attend(self) -> bool | None:
+        """Take what has come, and say whether there was news for somebody.
+
+        None if it is the business of somebody else, who isn't waiting.
+        """
         ...
 
 
@@ -194,9 +197,13 @@ class AsyncioWatcher(Watcher):
             self._step(_READ)
             return
         owner = self._owner()
-        if self._future is not None or owner is None or not owner._attend():
+        if self._future is not None or owner is None or owner._attend() is None:
             self._pause()
-        elif self.tick is not None and not self._will_look:
+        else:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        if self.tick is not None and not self._will_look:
             self._will_look = True
             self._loop.call_later(self.tick, _weakly(self, "_look"))
 
@@ -204,8 +211,10 @@ class AsyncioWatcher(Watcher):
         """Take what is left in OpenSSL, if the connection is still idle."""
         self._will_look = False
         owner = self._owner()
-        if self._ear >= 0 and self._future is None and owner is not None:
-            owner._attend()
+        if self._ear >= 0 and self._future is None and owner is not None and owner._attend():
+            # Is it the rest, or a record that came just now, and has a rest of its own? Records that
+            # have one are longer than a notification: their beginning brings news.
+            self._look_later()
 
     def _silence(self) -> None:
         self._step(0)

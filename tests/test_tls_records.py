@@ -151,18 +151,18 @@ async def test_results_async(server, anyio_backend):
 
 
 class Interrupted:
-    """A connection on which a record comes between the two reads after a wait."""
+    """A connection on which a record comes between the two reads after a wait, or after more."""
 
-    def __init__(self, pgconn, come):
-        self._pgconn, self._come, self.armed = pgconn, come, True
+    def __init__(self, pgconn, come, reads=1):
+        self._pgconn, self._come, self.armed = pgconn, come, reads
 
     def __getattr__(self, name):
         return getattr(self._pgconn, name)
 
     def consume_input(self):
         self._pgconn.consume_input()
-        if self.armed:
-            self.armed = False
+        self.armed -= 1
+        if not self.armed:
             self._come()
 
 
@@ -243,11 +243,11 @@ async def test_a_notification_that_comes_between_two_reads(server):
             time.sleep(0.1)
 
         def first():
-            conn.pgconn.armed = True
+            conn.pgconn.armed = 1
             server.put(data[:PIECE])
 
         conn.pgconn = Interrupted(conn.pgconn, come)
-        conn.pgconn.armed = False  # until notifies() waits
+        conn.pgconn.armed = 0  # until notifies() waits
         threading.Timer(0.2, first).start()
         with anyio.fail_after(3):
             assert len([n async for n in conn.notifies(stop_after=1)]) == 1
@@ -291,6 +291,26 @@ async def test_idle_between_two_reads(server, anyio_backend):
         with anyio.fail_after(3):
             while not told:
                 await anyio.sleep(0.01)
+
+
+async def test_idle_while_looking_for_a_rest(server, anyio_backend):
+    """What was to take the rest of one record has begun another."""
+    if anyio_backend[0] == "trio":
+        pytest.skip("only on asyncio does an idle connection hear")
+    told = []
+    async with await psycopg3.connect_async(server.dsn, autocommit=True) as conn:
+        conn.add_notify_handler(told.append)
+
+        def come():
+            server.put(NOTIFICATIONS[PIECE:])
+            time.sleep(0.1)
+
+        conn.pgconn = Interrupted(conn.pgconn, come, reads=3)
+        server.put(NOTIFICATIONS[:PIECE])
+        with contextlib.suppress(TimeoutError), anyio.fail_after(2):
+            while len(told) < 5:
+                await anyio.sleep(0.01)
+    assert len(told) == 5
 
 
 async def test_idle(server, anyio_backend):

@@ -198,16 +198,16 @@ class AsyncRunner(Session):
         if self._exchange.unsettled:
             await self._recover(True)
 
-    def _attend(self) -> bool:
-        """Take what the server sends while idle; False if that is the business of somebody else.
+    def _attend(self) -> bool | None:
+        """Take what the server sends while idle; None if that is the business of somebody else.
 
         It is while an operation is under way, and while there are answers that nobody has read: of
         a command that the user sent by `pgconn`, of a pipeline.
+
+        Returns:
+            Whether notifications have been delivered.
         """
-        if self.lock.locked() or self._exchange.unsettled:
-            return False
-        self._hear()
-        return True
+        return None if self.lock.locked() or self._exchange.unsettled else self._hear()
 
     async def _recover(self, cancel: bool) -> None:
         """Bring the session back to rest within its budget, or give it up; raises no driver's error."""

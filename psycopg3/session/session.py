@@ -284,15 +284,21 @@ class Session:
         for handler in handlers:
             self._notices.call(handler, self, "close")
 
-    def _deliver(self) -> None:
-        """Hand the notifications that have come to their handlers."""
-        if self.pgconn.status == ConnStatus.OK:
-            arrived = arrived_notifies(self.pgconn)
-            if arrived:
-                self._notices.deliver(decoded(arrived, self._error_encoding))
+    def _deliver(self) -> bool:
+        """Hand the notifications that have come to their handlers; whether there were any."""
+        if self.pgconn.status != ConnStatus.OK:
+            return False
+        arrived = arrived_notifies(self.pgconn)
+        if arrived:
+            self._notices.deliver(decoded(arrived, self._error_encoding))
+        return bool(arrived)
 
-    def _hear(self) -> None:
-        """Take what the server says while nothing is under way: notices, notifications, its end."""
+    def _hear(self) -> bool:
+        """Take what the server says while nothing is under way: notices, notifications, its end.
+
+        Returns:
+            Whether notifications have been delivered.
+        """
         try:
             receive(self.pgconn)
             self.pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
@@ -300,9 +306,8 @@ class Session:
             if self.pgconn.status != ConnStatus.BAD:
                 raise
             self._note_loss()
-            return
-        if self._notices.wants_notifies:
-            self._deliver()
+            return False
+        return self._notices.wants_notifies and self._deliver()
 
     def _note_loss(self) -> None:
         """Take note that the server has left, unless that was our wish."""
