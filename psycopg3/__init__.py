@@ -5,9 +5,11 @@ from __future__ import annotations
 from . import adapt, errors, pq, rows, types, waiting
 from ._async.connection import AsyncConnection
 from ._async.cursor import AsyncCursor
+from ._async.notifies import AsyncNotifies
 from ._async.transaction import AsyncTransaction
 from ._sync.connection import Connection
 from ._sync.cursor import Cursor
+from ._sync.notifies import Notifies
 from ._sync.transaction import Transaction
 
 # The object hides the module of its name: `import psycopg3.capabilities` gives the object too.
@@ -63,6 +65,7 @@ __all__ = [
     "STRING",
     "AsyncConnection",
     "AsyncCursor",
+    "AsyncNotifies",
     "AsyncTransaction",
     "BaseConnection",
     "Binary",
@@ -81,6 +84,7 @@ __all__ = [
     "InternalError",
     "IsolationLevel",
     "NotSupportedError",
+    "Notifies",
     "Notify",
     "OperationalError",
     "ProgrammingError",

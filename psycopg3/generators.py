@@ -187,10 +187,22 @@ def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
 
 
 def _collect_last_words(pgconn: PGconn, results: list[PGresult]) -> bool:
-    """Take the results that libpq still holds of a lost connection; tell if one has a reason."""
-    while (result := pgconn.get_result()) is not None:
+    """Take the server's reason for a lost connection, if it came with the end; tell if there is one."""
+    if (result := unread_reason(pgconn)) is not None:
         results.append(result)
     return any(r.error_field(e.SQLSTATE_FIELD) for r in results)
+
+
+def unread_reason(pgconn: PGconn) -> PGresult | None:
+    """The server's reason for a lost connection, if libpq has read it and holds it as a result.
+
+    If it came while no command was under way, it goes to the notice handler, now at the latest.
+    """
+    message = pgconn.error_message
+    pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
+    # Asked for a result that it hasn't got, libpq would wait on the socket that it has dropped, and
+    # put "invalid socket" under its message. That it has parsed an error shows there too.
+    return pgconn.get_result() if pgconn.error_message != message else None
 
 
 def execute_gen(

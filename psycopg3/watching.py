@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _READ, _WRITE = 1, 2
+_RESPITE = 1.0
 
 
 class Watched(Protocol):
@@ -134,12 +135,13 @@ class AsyncioWatcher(Watcher):
             value: T = stop.value
             return value
         try:
-            future = self._future = self._loop.create_future()
+            # In no local: an exception would know the frame, and the frame it, by the future.
+            self._future = self._loop.create_future()
             self._gen = gen
             if interval is not None:
                 self._timer = _Timer(self._loop, interval, self._silence)
             self._ask(asked)
-            value = await future
+            value = await self._future
             return value
         finally:
             self._gen = self._future = None
@@ -167,6 +169,8 @@ class AsyncioWatcher(Watcher):
             future.set_exception(ex)
             if isinstance(ex, (KeyboardInterrupt, SystemExit)):
                 raise
+        finally:
+            del future  # or the exception would know this frame, and the frame it, by the future
 
     def _ask(self, asked: tuple[int, Wait]) -> None:
         fd: int
@@ -197,8 +201,13 @@ class AsyncioWatcher(Watcher):
             self._step(_READ)
             return
         owner = self._owner()
-        if self._future is not None or owner is None or owner._attend() is None:
+        if self._future is not None or owner is None:
             self._pause()
+        elif owner._attend() is None:
+            self._pause()
+            # Whose business it is will not tell when it is over: he has the lock, or libpq's
+            # connection, in his own hands.
+            self._loop.call_later(_RESPITE, _weakly(self, "resume"))
         else:
             self._look_later()
 

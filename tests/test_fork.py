@@ -187,6 +187,63 @@ def test_forked_in_a_thread_while_another_waits(dsn):
     )
 
 
+def test_forked_while_another_thread_has_its_turn(dsn):
+    """The lock that the child inherits is one that nobody there will release."""
+    run(
+        dsn,
+        """
+        import threading, time
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        conn = psycopg3.connect(dsn, autocommit=True)
+        cur = conn.cursor()
+        thread = threading.Thread(target=conn.execute, args=["select pg_sleep(1)"])
+        thread.start()
+        time.sleep(0.3)
+        if not (child := os.fork()):
+            signal.alarm(5)
+            uses = (lambda: conn.execute("select 1"), conn.commit, conn.rollback, conn.reset,
+                    lambda: cur.execute("select 1"), lambda: conn.listen("ears", print),
+                    lambda: conn.set_autocommit(False), lambda: list(conn.notifies(timeout=0)),
+                    lambda: conn.transaction().__enter__())
+            for use in uses:
+                try:
+                    use()
+                except psycopg3.OperationalError as ex:
+                    assert "belongs to the parent process" in str(ex), ex
+                else:
+                    raise AssertionError(use)
+            os._exit(0)
+        wait_for(child)
+        thread.join()
+        conn.close()
+        """,
+    )
+
+
+def test_the_child_has_an_event_loop_of_its_own(dsn):
+    run(
+        dsn,
+        """
+        import asyncio
+
+        async def main():
+            return await psycopg3.connect_async(dsn)
+
+        conn = asyncio.run(main())
+        if not (child := os.fork()):
+            try:
+                asyncio.run(conn.commit())
+            except psycopg3.OperationalError as ex:
+                assert "belongs to the parent process" in str(ex), ex
+                os._exit(0)
+            os._exit(1)
+        wait_for(child)
+        asyncio.run(conn.close())
+        """,
+    )
+
+
 def test_multiprocessing(dsn):
     out = run(
         dsn,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
 import threading
 import time
+import weakref
 
 import anyio
 import pytest
@@ -14,8 +16,28 @@ import pytest
 import psycopg3
 from psycopg3 import errors
 from psycopg3.pq import TransactionStatus
+from tests.marks import counts_references
 
 anyio_mark = pytest.mark.anyio
+
+
+@anyio_mark
+@counts_references
+async def test_freed_without_the_collector(dsn, conn):
+    """An operation that was cancelled leaves no cycle behind."""
+    aconn = await psycopg3.connect_async(dsn)
+    freed = weakref.ref(aconn)
+    gc.disable()
+    try:
+        with anyio.move_on_after(0.1):
+            async with aconn.transaction(), aconn.cursor() as cur:
+                await cur.execute("select pg_sleep(20)")
+        await aconn.close()
+        del aconn, cur
+        await anyio.sleep(0)
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 @pytest.fixture

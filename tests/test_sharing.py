@@ -12,6 +12,7 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
+from tests.settling import eventually
 
 
 def test_threads(dsn):
@@ -108,6 +109,153 @@ def test_hooks_outside_of_any_loop():
     coroutine = Hooked.connect("", timeout=5)
     with pytest.raises(psycopg3.InterfaceError, match="event loop"):
         coroutine.send(None)
+
+
+def test_notifies_beside_queries(dsn, conn):
+    """The iterator waits for its turn like any operation; nothing of what comes is lost."""
+    with psycopg3.connect(dsn, autocommit=True) as ears:
+        ears.execute("listen ears")
+        told = []
+
+        def ask():
+            while len(told) < 30:
+                ears.execute("select pg_sleep(0.001)")
+
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(30):
+                conn.execute("select pg_notify('ears', %s::text)", [number])
+                told += ears.notifies(timeout=10, stop_after=1)
+        finally:
+            told += [None] * 30
+            for thread in threads:
+                thread.join()
+        assert [n.payload for n in told[:30]] == [str(number) for number in range(30)]
+
+
+@pytest.mark.anyio
+async def test_notifies_beside_queries_among_tasks(dsn, conn):
+    async with await psycopg3.connect_async(dsn, autocommit=True) as ears:
+        await ears.execute("listen ears")
+        told = []
+
+        async def ask():
+            while len(told) < 30:
+                await ears.execute("select pg_sleep(0.001)")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            tasks.start_soon(ask)
+            try:
+                for number in range(30):
+                    conn.execute("select pg_notify('ears', %s::text)", [number])
+                    told += [n async for n in ears.notifies(timeout=10, stop_after=1)]
+            finally:
+                told += [None] * 30
+        assert [n.payload for n in told[:30]] == [str(number) for number in range(30)]
+
+
+CONSUMERS, NEWS = 3, 200
+
+
+def tell_all(conn):
+    for number in range(NEWS):
+        conn.execute("select pg_notify('ears', %s::text)", [number])
+        time.sleep(0.001)
+    # No iterator ends by itself: each waits for one that ends it.
+    while conn.execute("select pg_notify('ears', 'end')") and not ENDED.wait(0.02):
+        pass
+
+
+ENDED = threading.Event()
+
+
+@pytest.mark.parametrize("run", range(3))
+def test_notifies_of_several_consumers(dsn, conn, run):
+    """Each notification has one consumer, and no iterator without a timeout ends by itself."""
+    ENDED.clear()
+    with psycopg3.connect(dsn, autocommit=True) as ears:
+        ears.execute("listen ears")
+        told = []
+
+        def consume(pause):
+            for news in ears.notifies():
+                if news.payload == "end":
+                    told.append(None)
+                    break
+                told.append(news.payload)
+                time.sleep(pause)
+
+        pauses = [0, 0.001, 0.003]
+        consumers = [threading.Thread(target=consume, args=[pause]) for pause in pauses]
+        teller = threading.Thread(target=tell_all, args=[conn])
+        for thread in [*consumers, teller]:
+            thread.start()
+        for thread in consumers:
+            thread.join()
+        ENDED.set()
+        teller.join()
+        assert told.count(None) == CONSUMERS
+        assert sorted(filter(None, told), key=int) == [str(number) for number in range(NEWS)]
+
+
+@pytest.mark.anyio
+async def test_notifies_of_several_consumers_among_tasks(dsn, conn):
+    ENDED.clear()
+    async with await psycopg3.connect_async(dsn, autocommit=True) as ears:
+        await ears.execute("listen ears")
+        told = []
+
+        async def consume(pause):
+            async for news in ears.notifies():
+                if news.payload == "end":
+                    told.append(None)
+                    break
+                told.append(news.payload)
+                await anyio.sleep(pause)
+
+        teller = threading.Thread(target=tell_all, args=[conn])
+        teller.start()
+        try:
+            async with anyio.create_task_group() as tasks:
+                for pause in (0, 0.001, 0.003):
+                    tasks.start_soon(consume, pause)
+        finally:
+            ENDED.set()
+            teller.join()
+        assert told.count(None) == CONSUMERS
+        assert sorted(filter(None, told), key=int) == [str(number) for number in range(NEWS)]
+
+
+def test_the_timeout_of_notifies_holds_without_its_turn(dsn):
+    with psycopg3.connect(dsn, autocommit=True) as ears:
+        thread = threading.Thread(target=ears.execute, args=["select pg_sleep(1)"])
+        thread.start()
+        eventually(ears.lock.locked)
+        begin = time.monotonic()
+        assert list(ears.notifies(timeout=0)) == []
+        assert list(ears.notifies(timeout=0.2)) == []
+        assert time.monotonic() - begin < 0.6
+        thread.join()
+
+
+@pytest.mark.anyio
+async def test_the_timeout_of_notifies_holds_without_its_turn_among_tasks(dsn):
+    async with await psycopg3.connect_async(dsn, autocommit=True) as ears:
+        begin = time.monotonic()
+        ends = []
+
+        async def consume():
+            assert [n async for n in ears.notifies(timeout=0.3)] == []
+            ends.append(time.monotonic() - begin)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(consume)
+        assert len(ends) == 4
+        assert max(ends) < 0.6
 
 
 SETTERS = [

@@ -270,9 +270,12 @@ def test_notifies_that_were_left(server, pgconn):
     server.put(NOTIFICATIONS[PIECE:])
     time.sleep(0.1)
     pgconn.consume_input()
+    told = 0
     while pgconn.notifies() is not None:
-        pass
-    assert len(wait_select(notifies_gen(pgconn, timeout=0.3))) > 0
+        told += 1
+    # Some libpqs leave nothing in OpenSSL, 17.11 for one: then these were all.
+    told += len(wait_select(notifies_gen(pgconn, timeout=0.3)))
+    assert told == 5
 
 
 async def test_idle_between_two_reads(server, anyio_backend):

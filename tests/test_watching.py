@@ -109,6 +109,20 @@ class TestIdle:
 
     @anyio_mark
     @asyncio_only
+    async def test_after_a_user_had_the_lock(self, aconn, other):
+        """What he did with libpq's connection is his affair; then it is heard again."""
+        told = []
+        await aconn.listen("ears", lambda news: told.append(news.payload))
+        async with aconn.lock:
+            other.execute("notify ears, 'one'")
+            await anyio.sleep(0.2)
+            assert told == []
+        await until(lambda: told == ["one"])
+        other.execute("notify ears, 'two'")
+        await until(lambda: told == ["one", "two"])
+
+    @anyio_mark
+    @asyncio_only
     async def test_a_busy_connection_does_not_spin(self, aconn, other):
         """What arrives while an operation is under way and nobody waits must not wake the loop."""
         calls = 0

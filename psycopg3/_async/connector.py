@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..concurrency import tasks
 from ..conninfo import conninfo_to_dict
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from ..waiting import AsyncWaitFunc
 
 
-def connecting_within(timeout: float | None) -> Limit | None:
+class Within(NamedTuple):
+    """The time for all that connecting takes."""
+
+    seconds: float
+    deadline: float
+    """When it is over, by `time.monotonic()`."""
+
+
+def connecting_within(timeout: float | None) -> Within | None:
     """The limit for all that connecting takes, from here on.
 
     Args:
@@ -29,10 +37,10 @@ def connecting_within(timeout: float | None) -> Limit | None:
     Raises:
         ProgrammingError: it isn't a positive number.
     """
-    return None if timeout is None else Limit(deadline_after(timeout), partial(_expired, timeout))
+    return None if timeout is None else Within(timeout, deadline_after(timeout))
 
 
-async def settled(value: Any, limit: Limit | None) -> Any:
+async def settled(value: Any, within: Within | None) -> Any:
     """What a function of the user's returned, awaited if it is to be, within the limit.
 
     Raises:
@@ -40,7 +48,9 @@ async def settled(value: Any, limit: Limit | None) -> Any:
         ProgrammingError: it is to be awaited, and can't be.
     """
     try:
-        return await (tasks.settled(value, *limit) if limit else tasks.settled(value))
+        if within is None:
+            return await tasks.settled(value)
+        return await tasks.settled(value, within.deadline, partial(_expired, within.seconds))
     except tasks.Unawaitable as ex:
         raise ProgrammingError(str(ex)) from None
 
@@ -62,7 +72,7 @@ def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
 async def open_connection(
     params: dict[str, Any],
     wait: AsyncWaitFunc | None,
-    limit: Limit | None = None,
+    within: Within | None = None,
     dialer: Dialer | None = None,
 ) -> tuple[PGconn, Route | None]:
     """Connect by libpq with these parameters, waiting as the running library waits.
@@ -71,21 +81,23 @@ async def open_connection(
         params: as `connection_params` makes them. A callable password is called once, before the
             first attempt; what it raises passes as it is.
         wait: a waiter of the user's own.
-        limit: the time for everything; None for no limit but that of each attempt.
+        within: the time for everything; None for no limit but that of each attempt.
         dialer: who makes the links, if libpq is not to.
 
     Returns:
         libpq's connection, and how it goes if a dialer made its link.
 
     Raises:
-        ConnectionTimeout: the time has passed.
+        ConnectionTimeout: the time has passed; the message says what was under way, and what had
+            failed before.
         OperationalError: no connection; the message says why.
     """
     drive: AsyncWaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
-        params = {**params, "password": await settled(password(), limit)}
+        params = {**params, "password": await settled(password(), within)}
     attempts = Attempts(params, dialer)
+    limit = within and Limit(within.deadline, partial(attempts.overdue, within.seconds))
     try:
         return await advance(attempts, drive, dialer, limit), attempts.route
     finally:
@@ -94,5 +106,6 @@ async def open_connection(
 
 def _expired(timeout: float) -> ConnectionTimeout:
     return ConnectionTimeout(
-        f"no connection within {timeout:g} seconds: check host and port, or raise the timeout"
+        f"no connection within {timeout:g} seconds: no host was tried by then; have the functions"
+        " that give password or parameters take less time, or raise the timeout"
     )

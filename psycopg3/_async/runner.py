@@ -12,8 +12,9 @@ from ..concurrency import tasks
 from ..generators import until_gen
 from ..session import forks
 from ..session.cancelling import CancelRequest, blocking_cancel_gen
-from ..session.recovery import Recovery, fate, needs_cancel
+from ..session.recovery import Recovery, fate, is_farewell, needs_cancel
 from ..session.session import Session
+from ..session.states import Operation
 from ..session.transaction import OutOfOrderTransactionNesting, Rollback
 from ..waiting import STOCK, TICK, tick_within, wait_select
 from ..watching import watcher
@@ -22,6 +23,7 @@ from .dial import Limit, advance, cancel_at_once
 if TYPE_CHECKING:
     from ..dialing.records import Dialer
     from ..pq import PGconn
+    from ..session.exchange import Pending
     from ..waiting import AsyncWaitFunc, WaitGen
 
 T = TypeVar("T")
@@ -74,7 +76,12 @@ class AsyncRunner(Session):
         self._cancel_timeout = value
 
     async def _run(
-        self, gen: WaitGen[T], timeout: float | None = None, *, interval: float | None = None
+        self,
+        gen: WaitGen[T],
+        timeout: float | None = None,
+        *,
+        turn: float | None = None,
+        interval: float | None = None,
     ) -> T:
         """Run a generator as an operation of this connection, when its turn has come.
 
@@ -82,6 +89,7 @@ class AsyncRunner(Session):
             gen: what the session is to do.
             timeout: seconds until the operation is given up, its turn included; None is the
                 connection's `command_timeout`.
+            turn: seconds until its turn must have come, for what has a deadline of its own.
             interval: seconds of silence after which `gen` looks at its clock; None if it has none.
 
         Raises:
@@ -103,6 +111,8 @@ class AsyncRunner(Session):
         if timeout is not None and timeout != NO_TIMEOUT:
             deadline, expired = deadline_after(timeout), partial(_expired, timeout)
             gen, lock = until_gen(gen, deadline, expired), lock.within(timeout, expired)
+        elif turn is not None:
+            lock = lock.within(turn, partial(_expired, turn))
         try:
             async with lock:
                 if deadline is not None:
@@ -139,19 +149,37 @@ class AsyncRunner(Session):
             self._underway = False
             return value
         except BaseException as first:
-            ex = await self._rest_after(first) if self._exchange.unsettled else first
-            self._underway = False
-            unknown = fate(self, ex, before)
-            if self.broken:
-                self._notices.remember(ex)
-                self._note_loss()
-            if unknown is not None:
-                raise unknown from ex
-            if self._closed and isinstance(ex, e.QueryCanceled) and ex.__class__ is e.QueryCanceled:
-                raise self._explain(ex) from None
-            if ex is not first:
-                raise ex  # noqa: B904 - its own cause and context stay
-            raise
+            ex = await self._outcome(first, before)
+            try:
+                if ex is not first:
+                    raise ex
+                raise
+            finally:
+                del ex  # or it would know this frame, and the frame it: a cycle
+
+    async def _outcome(self, first: BaseException, before: Pending | None) -> BaseException:
+        """Bring the session to rest, or close it, and return what is to be raised.
+
+        Args:
+            first: what has ended the wait.
+            before: the last command of the operation before.
+        """
+        ex = await self._rest_after(first) if self._exchange.unsettled else first
+        self._underway = False
+        unknown = fate(self, ex, before)
+        if self.broken or is_farewell(ex):
+            self._loss_told = True
+            self._notices.remember(ex)
+        if self.broken:
+            self._note_loss()
+        if unknown is not None:
+            unknown.__cause__ = ex
+            return unknown
+        if self._closed and isinstance(ex, e.QueryCanceled) and ex.__class__ is e.QueryCanceled:
+            explained = self._explain(ex)
+            explained.__suppress_context__ = True
+            return explained
+        return ex
 
     async def _rest_after(self, ex: BaseException) -> BaseException:
         """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""
@@ -182,6 +210,7 @@ class AsyncRunner(Session):
 
         What was under way there is brought to rest first.
         """
+        self._check(Operation.REFER, "this")
         if not self._library.deserted(self._place):
             raise e.InterfaceError(
                 "the connection belongs to another event loop, which is still running: open a"
@@ -342,6 +371,7 @@ class AsyncRunner(Session):
 
     def _disown(self) -> None:
         """In a forked child: let go of the parent's connection, and of his event loop's reader."""
+        self.lock = self._library.Lock()  # who held the other may be a thread of the parent's
         self._watcher.disown()
         super()._disown()
 
@@ -349,6 +379,11 @@ class AsyncRunner(Session):
         """Stop listening to a connection that the server has left."""
         self._watcher.close()
         super()._note_loss()
+
+    def _tell_closed(self) -> None:
+        """Call the close handlers, in the event loop that the connection lives in."""
+        if self._close_handlers and not self._library.elsewhere(self._place, super()._tell_closed):
+            super()._tell_closed()
 
 
 def running_library() -> tasks.Library:

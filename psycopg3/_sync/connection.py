@@ -195,7 +195,8 @@ class Connection(Runner, Generic[Row]):
                 doesn't go with another.
             InterfaceError: the connector returned something that is no link.
             ConnectionTimeout: no answer within `connect_timeout` seconds; it holds for each
-                address of each host, the look-up of the name included, and is 130 by default.
+                address of each host, the look-up of the name included, and is 130 by default. Or
+                `timeout` has passed: the message tells of all attempts until then.
             OperationalError: no connection; the message says why, for each address that was tried.
         """
         given = connector_factory is not None or sock is not None
@@ -231,7 +232,10 @@ class Connection(Runner, Generic[Row]):
     ) -> Connection[Any]:
         """Make the connection of what libpq has connected."""
         try:
-            conn: Connection[Any] = cls(pgconn, row_factory, wait=wait)
+            # Only what was given: the constructor of a subclass may take less, and know better.
+            conn: Connection[Any] = cls(pgconn) if wait is None else cls(pgconn, wait=wait)
+            if row_factory is not None:
+                conn.row_factory = row_factory
             conn._route = route
             conn._use_template(context)
             warn_of_gssapi(pgconn, params)
@@ -269,6 +273,8 @@ class Connection(Runner, Generic[Row]):
         tb: TracebackType | None,
     ) -> None:
         if self.closed:
+            if exc is None:
+                self._check_kept()
             return
         try:
             if exc is None:
@@ -399,7 +405,8 @@ class Connection(Runner, Generic[Row]):
         Raises:
             ProgrammingError: the timeout is no number, or `stop_after` no whole one.
         """
-        self._check(Operation.REFER, "notifies()")
+        if not self._notices.backlog:  # what came before a loss is still to be had
+            self._check(Operation.REFER, "notifies()")
         check_seconds(timeout)
         if not (stop_after is None or isinstance(stop_after, int)):
             raise ProgrammingError(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..concurrency import threads
 from ..conninfo import conninfo_to_dict
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from ..waiting import WaitFunc
 
 
-def connecting_within(timeout: float | None) -> Limit | None:
+class Within(NamedTuple):
+    """The time for all that connecting takes."""
+
+    seconds: float
+    deadline: float
+    """When it is over, by `time.monotonic()`."""
+
+
+def connecting_within(timeout: float | None) -> Within | None:
     """The limit for all that connecting takes, from here on.
 
     Args:
@@ -30,10 +38,10 @@ def connecting_within(timeout: float | None) -> Limit | None:
     Raises:
         ProgrammingError: it isn't a positive number.
     """
-    return None if timeout is None else Limit(deadline_after(timeout), partial(_expired, timeout))
+    return None if timeout is None else Within(timeout, deadline_after(timeout))
 
 
-def settled(value: Any, limit: Limit | None) -> Any:
+def settled(value: Any, within: Within | None) -> Any:
     """What a function of the user's returned, awaited if it is to be, within the limit.
 
     Raises:
@@ -41,7 +49,9 @@ def settled(value: Any, limit: Limit | None) -> Any:
         ProgrammingError: it is to be awaited, and can't be.
     """
     try:
-        return (threads.settled(value, *limit) if limit else threads.settled(value))
+        if within is None:
+            return threads.settled(value)
+        return threads.settled(value, within.deadline, partial(_expired, within.seconds))
     except threads.Unawaitable as ex:
         raise ProgrammingError(str(ex)) from None
 
@@ -63,7 +73,7 @@ def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
 def open_connection(
     params: dict[str, Any],
     wait: WaitFunc | None,
-    limit: Limit | None = None,
+    within: Within | None = None,
     dialer: Dialer | None = None,
 ) -> tuple[PGconn, Route | None]:
     """Connect by libpq with these parameters, waiting as the running library waits.
@@ -72,21 +82,23 @@ def open_connection(
         params: as `connection_params` makes them. A callable password is called once, before the
             first attempt; what it raises passes as it is.
         wait: a waiter of the user's own.
-        limit: the time for everything; None for no limit but that of each attempt.
+        within: the time for everything; None for no limit but that of each attempt.
         dialer: who makes the links, if libpq is not to.
 
     Returns:
         libpq's connection, and how it goes if a dialer made its link.
 
     Raises:
-        ConnectionTimeout: the time has passed.
+        ConnectionTimeout: the time has passed; the message says what was under way, and what had
+            failed before.
         OperationalError: no connection; the message says why.
     """
     drive: WaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
-        params = {**params, "password": settled(password(), limit)}
+        params = {**params, "password": settled(password(), within)}
     attempts = Attempts(params, dialer)
+    limit = within and Limit(within.deadline, partial(attempts.overdue, within.seconds))
     try:
         return advance(attempts, drive, dialer, limit), attempts.route
     finally:
@@ -95,5 +107,6 @@ def open_connection(
 
 def _expired(timeout: float) -> ConnectionTimeout:
     return ConnectionTimeout(
-        f"no connection within {timeout:g} seconds: check host and port, or raise the timeout"
+        f"no connection within {timeout:g} seconds: no host was tried by then; have the functions"
+        " that give password or parameters take less time, or raise the timeout"
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..dialing import threads
 from ..dialing.records import Dial, Link
+from ..errors import ConnectionTimeout
 from ..generators import until_gen
 from ..waiting import TICK, tick_within
 
@@ -98,8 +99,11 @@ def _dialled(dialer: Dialer, wish: Dial, wait: WaitFunc, limit: Limit | None) ->
         if wish.purpose != "cancel":
             raise
         return ex  # whoever recovers has another exception to raise
-    if isinstance(answer, Exception) and limit is not None and monotonic() >= limit.deadline:
-        raise limit.expired()
+    if isinstance(answer, Exception) and limit is not None:
+        # An event loop's clock may go off a moment before the deadline.
+        waited = isinstance(answer, ConnectionTimeout) and wish.deadline == limit.deadline
+        if waited or monotonic() >= limit.deadline:
+            raise limit.expired() from (None if waited else answer)
     return answer
 
 

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from ..errors import QueryTimeout
 from ..session.notices import Notify
-from ..session.states import Operation
 from ..waiting import tick_within
 from .runner import NO_TIMEOUT
 
@@ -41,25 +42,38 @@ class Notifies(Iterator[Notify]):
     def __next__(self) -> Notify:
         backlog = self._session._notices.backlog
         enough = self._stop_after is not None and self._given >= self._stop_after
-        if not (backlog or enough or self._over):
-            self._listen()
-        # What came together with the last one that is wanted is given too.
-        if self._over or not backlog or (enough and not self._given):
-            self._over = True
-            raise StopIteration
-        self._given += 1
-        return backlog.popleft()
+        in_time = True
+        while not self._over:
+            # What came together with the last one that is wanted is given too.
+            if self._given or not enough:
+                with suppress(IndexError):  # there is none, or another consumer has it
+                    notify = backlog.popleft()
+                    self._given += 1
+                    return notify
+            if enough or not in_time:
+                self._over = True
+            else:
+                in_time = self._listen()
+        raise StopIteration
 
-    def _listen(self) -> None:
-        """Wait for the next batch, until the time is over."""
+    def _listen(self) -> bool:
+        """Wait for the next batch; False when the time is over."""
         session = self._session
-        session._check(Operation.NOTIFIES, "notifies()")
         if self._timeout is not None and self._deadline is None:
             self._deadline = monotonic() + self._timeout
-        timeout = None if self._deadline is None else max(0.0, self._deadline - monotonic())
-        tick = tick_within(timeout) if timeout else session._watcher.tick
-        session._run(session._notifies_gen(timeout), NO_TIMEOUT, interval=tick)
+        if self._deadline is None:
+            gen = session._notifies_gen(None)
+            session._run(gen, NO_TIMEOUT, interval=session._watcher.tick)
+            return True
+        left = max(0.0, self._deadline - monotonic())
+        gen = session._notifies_gen(self._deadline)
+        with suppress(QueryTimeout):  # it was never its turn
+            session._run(gen, NO_TIMEOUT, turn=left, interval=tick_within(left))
+        return monotonic() < self._deadline
 
     def close(self) -> None:
-        """Stop: there are no further notifications. What has come stays with the connection."""
+        """Stop: there are no further notifications. What has come stays with the connection.
+
+        Whoever is waiting for the next one goes on waiting: until `timeout`, or the connection's end.
+        """
         self._over = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
 from functools import cache
 from math import inf
 from time import monotonic
@@ -260,8 +261,9 @@ class _AsyncioLock(Lock["Future[None]"]):
     async def _sleep(self, me: object) -> None:
         from asyncio import get_running_loop
 
-        turn = self._queue[me] = get_running_loop().create_future()
-        await turn
+        # In no local: the error of a late turn would know this frame, and the frame it, a cycle.
+        self._queue[me] = get_running_loop().create_future()
+        await self._queue[me]
 
     async def acquire_within(self, seconds: float) -> bool:
         """Wait for the turn of the current task for so long; False if it hasn't come."""
@@ -376,12 +378,39 @@ def _asyncio_deserted(loop: Any) -> bool:
     return not loop.is_running()
 
 
+def _asyncio_elsewhere(loop: Any, func: Callable[[], object]) -> bool:
+    import asyncio
+
+    with suppress(RuntimeError):  # none runs here
+        if loop is asyncio.get_running_loop():
+            return False
+    try:
+        if loop.is_running():
+            loop.call_soon_threadsafe(func)
+            return True
+    except RuntimeError:  # it was closed just now
+        pass
+    return False
+
+
 def _trio_deserted(token: Any) -> bool:
     import trio
 
     try:
         token.run_sync_soon(int)  # a call that does nothing
     except (trio.RunFinishedError, OSError):  # OSError: an exception of a signal's handler ended it
+        return True
+    return False
+
+
+def _trio_elsewhere(token: Any, func: Callable[[], object]) -> bool:
+    import trio
+
+    with suppress(RuntimeError):  # none runs here
+        if token is trio.lowlevel.current_trio_token():
+            return False
+    with suppress(trio.RunFinishedError, OSError):
+        token.run_sync_soon(func)
         return True
     return False
 
@@ -414,7 +443,13 @@ async def _logged(coroutine: Coroutine[Any, Any, object]) -> None:
 
 
 _ASYNCIO = Library(
-    "asyncio", _AsyncioLock, _shield_asyncio, _asyncio_loop, _asyncio_deserted, _asyncio_spawn
+    "asyncio",
+    _AsyncioLock,
+    _shield_asyncio,
+    _asyncio_loop,
+    _asyncio_deserted,
+    _asyncio_elsewhere,
+    _asyncio_spawn,
 )
 
 
@@ -428,4 +463,12 @@ def _trio() -> Library:
         setattr(_TrioLock, name, enable_ki_protection(getattr(_TrioLock, name)))
     for name in ("__aenter__", "__aexit__"):
         setattr(Within, name, enable_ki_protection(getattr(Within, name)))
-    return Library("trio", _TrioLock, _shield_trio, current_trio_token, _trio_deserted, _trio_spawn)
+    return Library(
+        "trio",
+        _TrioLock,
+        _shield_trio,
+        current_trio_token,
+        _trio_deserted,
+        _trio_elsewhere,
+        _trio_spawn,
+    )

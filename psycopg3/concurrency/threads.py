@@ -42,7 +42,7 @@ else:
 class Library:
     """What a connection asks of the library that runs its world: threads, asyncio or trio."""
 
-    __slots__ = ("Lock", "deserted", "name", "place", "shield", "spawn")
+    __slots__ = ("Lock", "deserted", "elsewhere", "name", "place", "shield", "spawn")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Library:
         shield: Callable[..., Any],
         place: Callable[[], Any],
         deserted: Callable[[Any], bool],
+        elsewhere: Callable[[Any, Callable[[], object]], bool],
         spawn: Callable[[Any], object] | None = None,
     ) -> None:
         self.name = name
@@ -63,6 +64,8 @@ class Library:
         """Tells which event loop runs here; RuntimeError if none of this library does."""
         self.deserted = deserted
         """Whether an event loop, as `place()` told it, has stopped running."""
+        self.elsewhere = elsewhere
+        """Has an event loop call a function soon; False if it is the one that runs here, or none."""
         self.spawn = spawn
         """Runs a coroutine on its own, its errors go to the log; None where there are none."""
 
@@ -153,6 +156,11 @@ def _never_deserted(_place: object) -> bool:
     return False
 
 
+def _never_elsewhere(_place: object, _func: Callable[[], object]) -> bool:
+    """All threads are the same place: what is to be called is called here."""
+    return False
+
+
 class Unawaitable(TypeError):
     """Something is to be awaited where nothing can be."""
 
@@ -203,7 +211,7 @@ def _library(rlock: Any) -> Library:
     lock = (
         Lock if issubclass(Lock, rlock) else type("Lock", (_LockMethods, rlock), {"__slots__": ()})
     )
-    return Library("threads", lock, shield, _nowhere, _never_deserted)
+    return Library("threads", lock, shield, _nowhere, _never_deserted, _never_elsewhere)
 
 
 class Errand(Generic[T]):

@@ -45,6 +45,14 @@ if TYPE_CHECKING:
 TARGETS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 ORDERS = ("disable", "random")
 
+# What is to be said of an attempt that is under way when the time for all of them is over.
+_LOOKING_UP = "no address of the host was found in time; check its name and the network"
+_TALKING = "the server did not answer in time; check host and port"
+_DIALLING = "the connector gave no link in time; check what it connects to"
+_TALKING_OVER_LINK = (
+    "the connector gave a link, but no server answered over it in time; check where it leads"
+)
+
 
 class Attempts:
     """The attempts at one connection.
@@ -54,7 +62,8 @@ class Attempts:
     for the first of its addresses.
 
     target_session_attrs=prefer-standby makes two passes: for a standby, then for any server. Places
-    that could not be found, or gave no answer in time, are not asked a second time.
+    that could not be found, or gave no answer in time, are not asked a second time. Of those that
+    are, the second answer is told.
 
     Args:
         params: connection parameters, by libpq's keywords; and perhaps `server_settings`, a dict.
@@ -77,20 +86,20 @@ class Attempts:
             given = with_server_settings(given, settings)
         self._timeout = given["connect_timeout"] = timeout_from_conninfo(given)
         target = _choice(given, "target_session_attrs", TARGETS)
-        self._second_pass: deque[Place] | None = None
-        if target == "prefer-standby":
-            self._second_pass, target = deque(), "standby"
-        self._target = target
+        self._prefers_standby = target == "prefer-standby"
+        self._target = "standby" if self._prefers_standby else target
         self._is_random = _choice(given, "load_balance_hosts", ORDERS) == "random"
         self._scram_limit = scram_limit_from_conninfo(given)
         self._params = with_keepalives(libpq_params(given))
         places = places_of(given)
         self._left = deque(ordered(places, self._is_random))
         self._several = len(places) > 1
-        self._failures: dict[Place, str] = {}
+        self._failures: list[tuple[Place, str]] = []
+        self._second_pass: deque[int] = deque()
         self._last: e.OperationalError | None = None
+        self._place, self._index, self._stage = places[0], 0, ""
         self._dialer = dialer
-        self._dialled: tuple[Place, DialledAttempt] | None = None
+        self._dialled: DialledAttempt | None = None
         if dialer is not None:
             check_params(self._params, dialer)
 
@@ -111,55 +120,77 @@ class Attempts:
         """
         if answer is not None and (step := (yield from self._go_on_gen(answer))) is not None:
             return step
-        while (place := self._next()) is not None:
+        while self._next():
             deadline = monotonic() + self._timeout
             try:
                 if self._dialer is not None:
-                    return self._dial(place, self._dialer, deadline)
-                if place.unresolved:
-                    place = yield from self._resolve_gen(place, deadline)
-                self._tell("DEBUG", "connecting to %s", place)
-                return (yield from self._attempt_gen(place, deadline))
+                    return self._dial(self._dialer, deadline)
+                if self._place.unresolved:
+                    yield from self._resolve_gen(deadline)
+                self._tell("DEBUG", "connecting to %s", self._place)
+                return (yield from self._attempt_gen(self._place, deadline))
             except e.OperationalError as ex:
-                self._note(place, ex)
+                self._note(ex)
         raise self._refusal()
+
+    def overdue(self, seconds: float) -> e.ConnectionTimeout:
+        """The error for all attempts together having had their time, in the middle of one.
+
+        Args:
+            seconds: how long that was.
+        """
+        within, reason = f"within {seconds:g} seconds", f"{self._stage}, or raise the timeout"
+        failures = self._failures.copy()
+        failures[self._index : self._index + 1] = [(self._place, reason)]
+        if len(failures) == 1:
+            return e.ConnectionTimeout(f"no connection to {self._place} {within}: {reason}")
+        return e.ConnectionTimeout(_listed(f"no connection {within}, after", failures))
 
     def close(self) -> None:
         """Give up the attempt that waits for a link."""
         dialled, self._dialled = self._dialled, None
         if dialled is not None:
-            dialled[1].close()
+            dialled.close()
 
-    def _dial(self, place: Place, dialer: Dialer, deadline: float) -> Dial:
+    def _dial(self, dialer: Dialer, deadline: float) -> Dial:
         """Begin an attempt that needs a link."""
-        attempt = DialledAttempt(self._params_for(place), dialer, deadline, self._scram_limit)
-        self._dialled = place, attempt
-        self._tell("DEBUG", "dialling %s", place)
-        return attempt.dial
+        params, self._stage = self._params_for(self._place), _DIALLING
+        self._dialled = DialledAttempt(params, dialer, deadline, self._scram_limit)
+        self._tell("DEBUG", "dialling %s", self._place)
+        return self._dialled.dial
 
     def _go_on_gen(self, answer: Link | Exception) -> WaitGen[Dial | PGconn | None]:
         """Go on with the attempt that needed a link; None if it has failed."""
-        assert self._dialled is not None
-        place, attempt = self._dialled
+        attempt = self._dialled
+        assert attempt is not None
+        self._stage = _TALKING_OVER_LINK
         try:
             pgconn = yield from attempt.advance_gen(answer)
         except e.OperationalError as ex:
             self.close()
-            self._note(place, ex)
+            self._note(ex)
             return None
         if pgconn is None:
+            self._stage = _DIALLING
             return attempt.dial
         self._dialled, self.route = None, attempt.route
         return pgconn
 
-    def _next(self) -> Place | None:
+    def _next(self) -> bool:
         """Take the place to try next, if there is any."""
-        if not self._left and self._second_pass:
-            self._left, self._second_pass, self._target = self._second_pass, None, "any"
-        return self._left.popleft() if self._left else None
+        if self._left:
+            self._place, self._index = self._left.popleft(), len(self._failures)
+            return True
+        if not self._second_pass:
+            return False
+        self._prefers_standby, self._target = False, "any"
+        self._index = self._second_pass.popleft()
+        self._place = self._failures[self._index][0]
+        return True
 
-    def _resolve_gen(self, place: Place, deadline: float) -> WaitGen[Place]:
-        """Look up a host's addresses; returns the first, the others are tried next."""
+    def _resolve_gen(self, deadline: float) -> WaitGen[None]:
+        """Look up a host's addresses; the first is tried now, the others next."""
+        place, self._stage = self._place, _LOOKING_UP
 
         def too_late() -> Exception:
             return e.ConnectionTimeout(
@@ -171,7 +202,7 @@ class Attempts:
         first, *others = ordered(found, self._is_random)
         self._left.extendleft(reversed(others))
         self._several |= bool(others)
-        return first
+        self._place = first
 
     def _attempt_gen(self, place: Place, deadline: float) -> WaitGen[PGconn]:
         """Have libpq connect to one place."""
@@ -182,7 +213,7 @@ class Attempts:
                 " answer in time; check host and port, or raise connect_timeout"
             )
 
-        conninfo = make_conninfo("", **self._params_for(place))
+        conninfo, self._stage = make_conninfo("", **self._params_for(place)), _TALKING
         try:
             gen = connect_gen(conninfo, scram_max_iterations=self._scram_limit)
             return (yield from until_gen(gen, deadline, too_late))
@@ -199,14 +230,15 @@ class Attempts:
                 params = {**params, keyword: value}
         return params
 
-    def _note(self, place: Place, ex: e.OperationalError) -> None:
+    def _note(self, ex: e.OperationalError) -> None:
         """Remember a failure, and whether to come back for the second pass."""
-        self._failures[place] = str(ex)
+        place = self._place
+        self._failures[self._index : self._index + 1] = [(place, str(ex))]
         # With its traceback it would keep alive this object, and this object it.
         self._last = ex.with_traceback(None)
-        hopeless = place.unresolved or isinstance(ex, e.ConnectionTimeout)
-        if self._second_pass is not None and not hopeless:
-            self._second_pass.append(place)
+        not_found = place.unresolved and self._dialer is None
+        if self._prefers_standby and not (not_found or isinstance(ex, e.ConnectionTimeout)):
+            self._second_pass.append(self._index)
         self._tell("INFO", "no connection to %s: %s", place, ex)
 
     def _tell(self, level: str, message: str, *args: object) -> None:
@@ -221,11 +253,15 @@ class Attempts:
         assert last is not None
         if len(self._failures) == 1:
             return last
-        attempts = [f"- {place}: {reason}" for place, reason in self._failures.items()]
-        message = "\n".join([f"no connection after {len(attempts)} attempts:", *attempts])
+        message = _listed("no connection after", self._failures)
         refusal = type(last)(message, pgconn=last.pgconn)
         refusal.__cause__ = last.__cause__
         return refusal
+
+
+def _listed(head: str, failures: list[tuple[Place, str]]) -> str:
+    attempts = [f"- {place}: {reason}" for place, reason in failures]
+    return "\n".join([f"{head} {len(attempts)} attempts:", *attempts])
 
 
 def _choice(params: Mapping[str, Any], keyword: str, choices: tuple[str, ...]) -> str:

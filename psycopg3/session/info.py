@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..capabilities import capabilities
 from ..conninfo import DEFAULT_CONNECT_TIMEOUT, KEEPALIVES, make_conninfo
 from ..encodings import conn_encoding
-from ..errors import NotSupportedError
+from ..errors import NotSupportedError, ProgrammingError
 from ..pq import ConninfoOption, ConnStatus, PGconn, PipelineStatus, TransactionStatus
 from ..pq.misc import connection_summary, get_compiled_port
 from ..types.timezone import session_timezone
@@ -214,7 +214,15 @@ class ConnectionInfo:
 
         Returns:
             None if the server doesn't report it.
+
+        Raises:
+            ProgrammingError: the name is no str.
         """
+        if not isinstance(name, str):
+            raise ProgrammingError(
+                f"got the name of a setting of type {type(name).__name__}: expected a str such as"
+                " 'TimeZone'"
+            )
         return self.settings.get(name)
 
     @property
@@ -251,6 +259,8 @@ class ServerSettings(Mapping[str, str]):
         self._pgconn = pgconn
 
     def __getitem__(self, name: str) -> str:
+        if not isinstance(name, str):  # a mapping is asked for anything
+            raise KeyError(name)
         value = self._pgconn.parameter_status(name.encode("utf-8", "backslashreplace"))
         if value is None:
             raise KeyError(name)

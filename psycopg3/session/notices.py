@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import errors as e
 from ..encodings import conn_encoding, pg2py
+from ..generators import unread_reason
 
 if TYPE_CHECKING:
     from ..pq import PGconn, PGresult
@@ -63,7 +65,8 @@ class Notices:
         """Runs what a handler returned to be awaited; None where nothing can be."""
         self.backlog: deque[Notify] = deque()
         """Notifications that `notifies()` has still to give."""
-        self._last_words: Callable[[], e.Error] | None = None
+        self.last_words: Callable[[], e.Error] | None = None
+        """Makes an error of what the server said when it ended the session; None if it hasn't."""
         self._handlers: list[NoticeHandler] = []
         self._notify_handlers: list[NotifyHandler] = []
         self._listeners: dict[str, list[NotifyHandler]] = {}
@@ -134,15 +137,33 @@ class Notices:
             )
         return handler
 
-    @property
-    def reason(self) -> e.Error | None:
-        """A new error of what the server said when it ended the session while idle, if it did."""
-        return self._last_words() if self._last_words is not None else None
+    def reason(self, pgconn: PGconn) -> e.Error | None:
+        """Make an error of what the server said when it ended the session, if it said anything.
+
+        It may have been read and not yet looked at, or lie as a result that nobody has asked for.
+        """
+        if self.last_words is None:
+            with suppress(e.OperationalError):  # it was given up, and libpq has forgotten all
+                result = unread_reason(pgconn)
+                if result is not None and result.error_field(e.SQLSTATE_FIELD):
+                    self._keep(result, conn_encoding(pgconn))
+        return self.last_words() if self.last_words is not None else None
+
+    def raise_reason(self, pgconn: PGconn) -> None:
+        """Raise the reason of the loss, if there is one."""
+        if self.reason(pgconn) is not None and self.last_words is not None:
+            # Another one, in no local: it would know this frame, and the frame it, a cycle.
+            raise self.last_words()
+
+    def _keep(self, result: PGresult, encoding: str) -> None:
+        """Keep an error of the server's as its last words."""
+        fields = {code: result.error_field(code) for code in e.FIELD_CODES}
+        self.last_words = partial(e.error_from_fields, fields, encoding)
 
     def remember(self, ex: BaseException) -> None:
         """Keep the server's error that ended the session as its reason, for later operations."""
-        if isinstance(ex, e.Error) and ex.sqlstate is not None and self._last_words is None:
-            self._last_words = partial(_again, type(ex), ex.args, vars(ex))
+        if isinstance(ex, e.Error) and ex.sqlstate is not None and self.last_words is None:
+            self.last_words = partial(_again, type(ex), ex.args, vars(ex))
 
     @property
     def wants_notifies(self) -> bool:
@@ -159,8 +180,7 @@ class Notices:
         severity = result.error_field(e.SEVERITY_NONLOCALIZED_FIELD)
         encoding = conn_encoding(pgconn)
         if severity in _LOST_FOR_GOOD:
-            fields = {code: result.error_field(code) for code in e.FIELD_CODES}
-            self._last_words = partial(e.error_from_fields, fields, encoding)
+            self._keep(result, encoding)
             return
         if self._handlers:
             diag = e.Diagnostic.from_result(result, encoding)

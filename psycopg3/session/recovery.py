@@ -54,6 +54,11 @@ def needs_cancel(ex: BaseException) -> bool:
     return not isinstance(ex, e.Error) or ex.sqlstate is None or isinstance(ex, e.QueryTimeout)
 
 
+def is_farewell(ex: BaseException) -> bool:
+    """Whether it is the server's own reason for ending the session."""
+    return isinstance(ex, e.Error) and ex.diag.severity_nonlocalized in ("FATAL", "PANIC")
+
+
 class Recovery:
     """Brings an interrupted session back to rest.
 

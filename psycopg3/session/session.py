@@ -12,6 +12,7 @@ import sys
 import warnings
 import weakref
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .. import errors as e
@@ -76,6 +77,8 @@ class Session:
         self._template: AdaptersMapLike | None = None
         self._closed = False
         self._lost = False
+        self._lost_while: TransactionStatus | None = None
+        self._loss_told = False
         self._notices = Notices()
         self._pid = os.getpid()
         self._close_handlers: list[Callable[[Self], object]] = []
@@ -210,15 +213,10 @@ class Session:
         phase = self._phase
         if operation in states.ALLOWED[phase]:
             return
-        if phase is Phase.LOST and (reason := self._last_words()) is not None:
-            raise reason
+        if phase is Phase.LOST:
+            self._loss_told = True
+            self._notices.raise_reason(self.pgconn)
         states.check(phase, operation, what)
-
-    def _last_words(self) -> e.Error | None:
-        """The server's own reason for a lost connection, if it told one while idle."""
-        # It may be read and not yet looked at: PQconsumeInput reads, PQisBusy parses.
-        self.pgconn.is_busy()
-        return self._notices.reason
 
     def _quote_identifier(self, name: str) -> bytes:
         """Quote a name for use in SQL.
@@ -271,7 +269,11 @@ class Session:
         On asyncio a lost server is noticed at once, elsewhere by the next operation; so too on
         asyncio if you gave `connect()` a waiter of your own by `wait`. What the callback may be is
         told at `add_notice_handler()`.
+
+        Raises:
+            OperationalError: it has ended already; the server's own reason, if it told one.
         """
+        self._check(Operation.REFER, "add_close_handler()")
         self._close_handlers.append(self._notices.checked(callback, "the connection"))
 
     def remove_close_handler(self, callback: Callable[[Self], object]) -> None:
@@ -279,16 +281,17 @@ class Session:
         remove_handler(self._close_handlers, callback, "close")
 
     def _tell_closed(self) -> None:
-        """Call the close handlers, once."""
-        handlers, self._close_handlers = self._close_handlers, []
-        for handler in handlers:
-            self._notices.call(handler, self, "close")
+        """Call the close handlers, once: several threads may come to tell it."""
+        with suppress(IndexError):
+            while True:
+                self._notices.call(self._close_handlers.pop(0), self, "close")
 
     def _deliver(self) -> bool:
         """Hand the notifications that have come to their handlers; whether there were any."""
-        if self.pgconn.status != ConnStatus.OK:
+        try:
+            arrived = arrived_notifies(self.pgconn)
+        except e.OperationalError:  # libpq has forgotten them with the connection
             return False
-        arrived = arrived_notifies(self.pgconn)
         if arrived:
             self._notices.deliver(decoded(arrived, self._error_encoding))
         return bool(arrived)
@@ -299,12 +302,14 @@ class Session:
         Returns:
             Whether notifications have been delivered.
         """
+        before = self.pgconn.transaction_status
         try:
             receive(self.pgconn)
             self.pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
         except e.OperationalError:
             if self.pgconn.status != ConnStatus.BAD:
                 raise
+            self._lost_while = TransactionStatus(before)
             self._note_loss()
             return False
         return self._notices.wants_notifies and self._deliver()
@@ -312,7 +317,33 @@ class Session:
     def _note_loss(self) -> None:
         """Take note that the server has left, unless that was our wish."""
         self._lost |= not self._closed
+        self._deliver()  # what it said before, also what nobody has asked for so far
         self._tell_closed()
+
+    def _check_kept(self) -> None:
+        """At the end of a `with` block, raise the reason of a loss that undid a transaction.
+
+        It happened while nothing was under way, and no operation has told of it since.
+        """
+        if self._lost_while == TransactionStatus.INTRANS and not self._loss_told:
+            self._check(Operation.COMMIT, "the commit at the end of the 'with' block")
+
+    def _hear_farewell(self) -> None:
+        """Refuse to go on if the server has said goodbye: what is not sent, it surely hasn't done.
+
+        Raises:
+            OperationalError: the connection is lost; the server's own reason, if it told one.
+        """
+        try:
+            self.pgconn.consume_input()
+            self.pgconn.is_busy()
+            if self._notices.last_words is None:
+                return
+        except e.OperationalError:
+            pass
+        self._note_loss()
+        self._give_up()
+        self._check(Operation.REFER, "commit()")
 
     # -- commands --------------------------------------------------------------------------
 
@@ -370,7 +401,7 @@ class Session:
         if self._closed:
             return e.OperationalError("the connection was closed while the operation was under way")
         if self.pgconn.status == ConnStatus.BAD:
-            return self._last_words() or ex
+            return self._notices.reason(self.pgconn) or ex
         return ex
 
     @property
@@ -396,6 +427,7 @@ class Session:
         """
         if self.pgconn.transaction_status == TransactionStatus.IDLE:
             return
+        self._hear_farewell()
         results = yield from self._command_gen(b"COMMIT")
         # The manual on COMMIT: of a failed transaction it makes a ROLLBACK, without an error.
         if results[-1].command_status == b"ROLLBACK":
@@ -431,8 +463,15 @@ class Session:
         self._characteristics = self._characteristics.changed(name, value)
         yield from ()
 
-    def _notifies_gen(self, timeout: float | None) -> WaitGen[None]:
-        """Wait for notifications: they are in the backlog then, and the handlers get them too."""
+    def _notifies_gen(self, deadline: float | None) -> WaitGen[None]:
+        """Wait for notifications: they are in the backlog then, and the handlers get them too.
+
+        If some came while it waited for its turn, it doesn't wait for more.
+        """
+        if self._notices.backlog:
+            return
+        self._check(Operation.NOTIFIES, "notifies()")
+        timeout = None if deadline is None else max(0.0, deadline - monotonic())
         try:
             raw = yield from notifies_gen(self.pgconn, timeout=timeout)
         except e.OperationalError as ex:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import pickle
 import weakref
@@ -258,6 +259,13 @@ class TestEnd:
         assert ex.value.sqlstate == "57P01"
         assert conn.closed and conn.broken
 
+    async def test_terminated_before_many(self, conn, other):
+        cur = await conn.execute("create temp table t (n int)")
+        await terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            await cur.executemany("insert into t values (%s)", [[1], [2]])
+        assert conn.closed and conn.broken
+
     async def test_terminated_while_idle_and_noticed(self, conn, other):
         await terminate(conn, other)
         with pytest.raises(psycopg3.OperationalError):
@@ -271,14 +279,64 @@ class TestEnd:
     async def test_terminated_in_a_transaction(self, conn, other):
         await conn.execute("select 1")
         await terminate(conn, other)
-        # On asyncio it is noticed before the COMMIT is sent, elsewhere only by its failure.
-        with pytest.raises(psycopg3.OperationalError) as ex:
+        # Nothing was committed, that is sure: the server had left before the COMMIT was sent.
+        with pytest.raises(errors.AdminShutdown):
             await conn.commit()
-        assert ex.value.sqlstate == "57P01"
         assert conn.broken
-        with pytest.raises(psycopg3.OperationalError) as ex:
+        with pytest.raises(errors.AdminShutdown):
             await conn.rollback()
-        assert ex.value.sqlstate == "57P01"
+
+    @pytest.mark.parametrize("end", ["commit", "transaction", "with"])
+    async def test_idle_for_too_long(self, dsn, other, end):
+        async def work(conn):
+            await conn.execute("set local idle_in_transaction_session_timeout = 50")
+            gone = "select count(*) = 0 from pg_stat_activity where pid = %s"
+            while (await (await other.execute(gone, [conn.pgconn.backend_pid])).fetchone())[
+                0
+            ] is False:
+                await other.execute("select pg_sleep(0.02)")
+
+        with pytest.raises(errors.IdleInTransactionSessionTimeout):
+            async with await AsyncConnection.connect(dsn) as conn:
+                if end == "transaction":
+                    async with conn.transaction():
+                        await work(conn)
+                else:
+                    await work(conn)
+                    if end == "commit":
+                        await conn.commit()
+        assert conn.closed and conn.broken
+
+    async def test_lost_inside_its_block(self, dsn, other):
+        with pytest.raises(errors.AdminShutdown):
+            async with await AsyncConnection.connect(dsn) as conn:
+                await conn.execute("select 1")
+                await terminate(conn, other)
+                await other.execute("select pg_sleep(0.05)")  # on asyncio it is noticed meanwhile
+
+    async def test_lost_inside_its_block_and_told(self, dsn, other):
+        async with await AsyncConnection.connect(dsn) as conn:
+            await conn.execute("select 1")
+            await terminate(conn, other)
+            with pytest.raises(errors.AdminShutdown):
+                await conn.execute("select 2")
+            await other.execute("select pg_sleep(0.05)")
+        assert conn.closed and conn.broken
+
+    @pytest.mark.parametrize("autocommit", [True, False])
+    async def test_lost_inside_its_block_with_nothing_to_lose(self, dsn, other, autocommit):
+        async with await AsyncConnection.connect(dsn, autocommit=autocommit) as conn:
+            await conn.execute("select 1")
+            await conn.commit()
+            await terminate(conn, other)
+            await other.execute("select pg_sleep(0.05)")
+        assert conn.closed
+
+    async def test_given_up(self, conn):
+        conn._give_up()
+        with pytest.raises(psycopg3.OperationalError, match="was lost; open a new one"):
+            await conn.execute("select 1")
+        assert conn.closed and conn.broken
 
     async def test_terminating_itself(self, conn):
         with pytest.raises(errors.AdminShutdown):
@@ -300,6 +358,44 @@ class TestEnd:
         gc.disable()
         try:
             del conn, cur
+            assert freed() is None
+        finally:
+            gc.enable()
+
+    @counts_references
+    @pytest.mark.parametrize(
+        "failure", ["server", "parameter", "timeout", "loss", "block", "commit"]
+    )
+    async def test_freed_without_the_collector_after_a_failure(self, dsn, other, failure):
+        conn = await AsyncConnection.connect(dsn)
+        freed = weakref.ref(conn)
+
+        async def fail(conn):
+            cur = conn.cursor()
+            if failure == "server":
+                await cur.execute("select 1/0")
+            elif failure == "parameter":
+                await cur.execute("select %s", [object()])
+            elif failure == "timeout":
+                await cur.execute("select pg_sleep(10)", timeout=0.05)
+            elif failure == "loss":
+                await cur.execute("select pg_terminate_backend(pg_backend_pid())")
+            elif failure == "block":
+                async with conn.transaction():
+                    await cur.execute("select 1/0")
+            else:
+                await cur.execute("set local idle_in_transaction_session_timeout = 10")
+                await other.execute("select pg_sleep(0.3)")
+                await conn.commit()
+
+        gc.disable()
+        try:
+            with contextlib.suppress(psycopg3.Error):
+                await fail(conn)
+            await conn.close()
+            del conn
+            # asyncio keeps the future that has woken a task, with its exception, until it sleeps again.
+            await other.execute("select 1")
             assert freed() is None
         finally:
             gc.enable()
@@ -368,6 +464,18 @@ class TestCloseHandlers:
             await conn.execute("select 1")
         await conn.close()
         assert told == [conn]
+
+    async def test_too_late(self, dsn, other):
+        """What will never be called is refused."""
+        conn = await AsyncConnection.connect(dsn)
+        await terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            await conn.execute("select 1")
+        with pytest.raises(errors.AdminShutdown):
+            conn.add_close_handler(print)
+        await conn.close()
+        with pytest.raises(psycopg3.OperationalError, match="the connection is closed"):
+            conn.add_close_handler(print)
 
     async def test_removed(self, dsn):
         told = []

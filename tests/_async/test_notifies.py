@@ -7,7 +7,7 @@ import time
 import pytest
 
 import psycopg3
-from psycopg3 import AsyncConnection, Notify
+from psycopg3 import AsyncConnection, Notify, errors
 
 pytestmark = pytest.mark.anyio
 
@@ -333,3 +333,26 @@ class TestListen:
                 ValueError, match=f"got <built-in .* pass what .* add_{kind}_handler"
             ):
                 getattr(conn, f"remove_{kind}_handler")(print)
+
+
+async def test_what_came_before_a_loss_is_given_first(ears, other):
+    await notify(other, "1", "2")
+    await other.execute("select pg_sleep(0.1)")  # a server that is to leave sends no more of them
+    await other.execute("select pg_terminate_backend(%s, 5000)", [ears.pgconn.backend_pid])
+    await other.execute("select pg_sleep(0.05)")  # on asyncio it is noticed meanwhile
+    told = []
+    with pytest.raises(errors.AdminShutdown):
+        async for news in ears.notifies():
+            told.append(news.payload)
+    assert told == ["1", "2"]
+
+
+async def test_listeners_hear_what_came_before_a_loss(ears, other):
+    told = []
+    await ears.listen("ears", lambda news: told.append(news.payload))
+    await notify(other, "1", "2")
+    await other.execute("select pg_sleep(0.1)")  # a server that is to leave sends no more of them
+    await other.execute("select pg_terminate_backend(%s, 5000)", [ears.pgconn.backend_pid])
+    with pytest.raises(errors.AdminShutdown):
+        await ears.execute("select 1")
+    assert told == ["1", "2"]

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import gc
+import inspect
+import socket
 import time
 import warnings
 from contextlib import ExitStack
@@ -15,6 +17,7 @@ from psycopg3 import Connection, errors, rows
 from psycopg3.conninfo import conninfo_to_dict
 from psycopg3.waiting import STOCK
 from tests import listeners
+from tests.connectors import threads
 from tests.listeners import Listener
 
 pytestmark = pytest.mark.anyio
@@ -78,6 +81,24 @@ class TestHosts:
         with Connection.connect(**params, target_session_attrs=target) as conn:
             assert not conn.closed
 
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_prefer_standby_where_a_connector_knows_the_names(self, count):
+        with Listener(listeners.primary) as server:
+
+            def open(host, port):
+                return socket.create_connection(("127.0.0.1", server.port))
+
+            with Connection.connect(
+                host=[f"{number}.example.test" for number in range(count)],
+                user="me",
+                sslmode="disable",
+                target_session_attrs="prefer-standby",
+                connector_factory=threads.connector(open),
+                autocommit=True,
+            ) as conn:
+                assert conn.info.host == "0.example.test"
+            assert server.taken == count + 1
+
     def test_wrong_target(self, dsn):
         with pytest.raises(psycopg3.OperationalError, match="hot standby"):
             Connection.connect(dsn, target_session_attrs="standby")
@@ -122,6 +143,113 @@ class TestTimeout:
         with pytest.raises(errors.ConnectionTimeout, match="within 2 seconds"):
             Connection.connect(host="127.0.0.1", port=places["mute"], user="me", connect_timeout=1)
         assert 2 <= time.monotonic() - begin < 4
+
+
+class TestWholeTime:
+    def test_of_one(self, places):
+        with pytest.raises(errors.ConnectionTimeout) as caught:
+            Connection.connect(host="127.0.0.1", port=places["mute"], user="me", timeout=0.2)
+        assert str(caught.value) == (
+            f"no connection to host=127.0.0.1 port={places['mute']} within 0.2 seconds: the server"
+            " did not answer in time; check host and port, or raise the timeout"
+        )
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_of_several(self, places, count):
+        ports = [*[places["refused"]] * count, places["mute"], places["reset"]]
+        conninfo = f"host={','.join(['127.0.0.1'] * len(ports))} port={','.join(map(str, ports))}"
+        with pytest.raises(errors.ConnectionTimeout) as caught:
+            Connection.connect(conninfo, user="me", password="s3cret", timeout=0.3)
+        head, *rest = str(caught.value).split("\n- ")
+        assert head == f"no connection within 0.3 seconds, after {count + 1} attempts:"
+        assert len(rest) == count + 1
+        for text in rest[:-1]:
+            place = f"host=127.0.0.1 port={places['refused']}"
+            assert text.startswith(f"{place}: connection to server")
+            assert "Connection refused" in text
+        assert rest[-1] == (
+            f"host=127.0.0.1 port={places['mute']}: the server did not answer in time; check host"
+            " and port, or raise the timeout"
+        )
+        assert "s3cret" not in str(caught.value)
+
+    def test_in_a_waiter_of_your_own(self, places, conn):
+        stock = STOCK[conn._library.name]
+
+        def wait(gen, interval=0.1):
+            return stock(gen, interval)
+
+        with pytest.raises(errors.ConnectionTimeout, match="after 2 attempts") as caught:
+            Connection.connect(
+                host=["/nowhere", "127.0.0.1"], port=[1, places["mute"]], timeout=0.2, wait=wait
+            )
+        assert "\n- host=/nowhere port=1: connection to server" in str(caught.value)
+
+    def test_of_connectors(self, places):
+        def open(host, port):
+            if host == "a":
+                raise OSError("closed")
+            return socket.create_connection(("127.0.0.1", places["mute"]))
+
+        late = threads.hanging(1.0)
+        connect = threads.connector(open)
+        first = "- host=a port=1: the connector could not connect to 'a', port 1: closed"
+        params = {"host": ["a", "b"], "port": [1, 2], "user": "me", "timeout": 0.3}
+        params |= {"sslmode": "disable"}
+
+        def connect_or_hang(*args, ssl, **kwargs):
+            return (late if "b" in args else connect)(*args, ssl=ssl, **kwargs)
+
+        no_link = "the connector gave no link in time; check what it connects to"
+        no_server = "the connector gave a link, but no server answered over it in time; check where it leads"
+        for connector, reason in [(connect_or_hang, no_link), (connect, no_server)]:
+            with pytest.raises(errors.ConnectionTimeout) as caught:
+                Connection.connect(**params, connector_factory=connector)
+            assert str(caught.value).splitlines() == [
+                "no connection within 0.3 seconds, after 2 attempts:",
+                first,
+                f"- host=b port=2: {reason}, or raise the timeout",
+            ]
+
+    def test_a_connector_that_fails_late(self):
+        """The time was over, but that needn't be what is wrong."""
+        refusal = OSError("closed")
+
+        def connector(*args, **kwargs):
+            time.sleep(0.3)
+            raise refusal
+
+        with pytest.raises(errors.ConnectionTimeout, match="host=a port=1") as caught:
+            Connection.connect(
+                host="a", port=1, user="me", timeout=0.2, connector_factory=connector
+            )
+        # A thread that is late is left to itself; what is awaited, and blocks, is heard to the end.
+        is_awaited = inspect.iscoroutinefunction(Connection.connect)
+        assert caught.value.__cause__ is (refusal if is_awaited else None)
+
+    @pytest.mark.parametrize("seconds", [0.2, 0.6])
+    def test_before_the_first_attempt(self, dsn, places, seconds):
+        """A call that can't be interrupted, and one that can."""
+
+        def password():
+            if seconds < 0.5:
+                time.sleep(seconds)
+            else:
+                threads.pause(seconds)
+
+        class Mine(Connection):
+            @classmethod
+            def _get_connection_params(cls, conninfo, **kwargs):
+                password()
+                return super()._get_connection_params(conninfo, **kwargs)
+
+        for cls, params in [(Connection, {"password": password}), (Mine, {})]:
+            with pytest.raises(errors.ConnectionTimeout) as caught:
+                cls.connect(dsn, **params, timeout=0.1)
+            assert str(caught.value) == (
+                "no connection within 0.1 seconds: no host was tried by then; have the functions that"
+                " give password or parameters take less time, or raise the timeout"
+            )
 
 
 def test_a_waiter_of_your_own_goes_through_the_hosts(dsn, conn, places):
@@ -232,6 +360,20 @@ class TestClass:
             assert conn.execute("show application_name").fetchone() == {"application_name": "Mine"}
         with Mine.connect(dsn, connection_class=None) as conn:
             assert type(conn) is Mine
+
+    def test_with_a_constructor_of_its_own(self, dsn):
+        class Bare(Connection):
+            def __init__(self, pgconn):
+                super().__init__(pgconn)
+
+        class Dicts(Connection):
+            def __init__(self, pgconn, row_factory=rows.dict_row):
+                super().__init__(pgconn, row_factory)
+
+        with Bare.connect(dsn, row_factory=rows.scalar_row) as conn:
+            assert conn.execute("select 1 as n").fetchone() == 1
+        with Dicts.connect(dsn) as conn:
+            assert conn.execute("select 1 as n").fetchone() == {"n": 1}
 
     @pytest.mark.parametrize("wrong", [int, "Connection", psycopg3.BaseConnection])
     def test_that_is_none(self, dsn, wrong):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import pickle
 import weakref
@@ -259,6 +260,13 @@ class TestEnd:
         assert ex.value.sqlstate == "57P01"
         assert conn.closed and conn.broken
 
+    def test_terminated_before_many(self, conn, other):
+        cur = conn.execute("create temp table t (n int)")
+        terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            cur.executemany("insert into t values (%s)", [[1], [2]])
+        assert conn.closed and conn.broken
+
     def test_terminated_while_idle_and_noticed(self, conn, other):
         terminate(conn, other)
         with pytest.raises(psycopg3.OperationalError):
@@ -272,14 +280,62 @@ class TestEnd:
     def test_terminated_in_a_transaction(self, conn, other):
         conn.execute("select 1")
         terminate(conn, other)
-        # On asyncio it is noticed before the COMMIT is sent, elsewhere only by its failure.
-        with pytest.raises(psycopg3.OperationalError) as ex:
+        # Nothing was committed, that is sure: the server had left before the COMMIT was sent.
+        with pytest.raises(errors.AdminShutdown):
             conn.commit()
-        assert ex.value.sqlstate == "57P01"
         assert conn.broken
-        with pytest.raises(psycopg3.OperationalError) as ex:
+        with pytest.raises(errors.AdminShutdown):
             conn.rollback()
-        assert ex.value.sqlstate == "57P01"
+
+    @pytest.mark.parametrize("end", ["commit", "transaction", "with"])
+    def test_idle_for_too_long(self, dsn, other, end):
+        def work(conn):
+            conn.execute("set local idle_in_transaction_session_timeout = 50")
+            gone = "select count(*) = 0 from pg_stat_activity where pid = %s"
+            while other.execute(gone, [conn.pgconn.backend_pid]).fetchone()[0] is False:
+                other.execute("select pg_sleep(0.02)")
+
+        with pytest.raises(errors.IdleInTransactionSessionTimeout):
+            with Connection.connect(dsn) as conn:
+                if end == "transaction":
+                    with conn.transaction():
+                        work(conn)
+                else:
+                    work(conn)
+                    if end == "commit":
+                        conn.commit()
+        assert conn.closed and conn.broken
+
+    def test_lost_inside_its_block(self, dsn, other):
+        with pytest.raises(errors.AdminShutdown):
+            with Connection.connect(dsn) as conn:
+                conn.execute("select 1")
+                terminate(conn, other)
+                other.execute("select pg_sleep(0.05)")  # on asyncio it is noticed meanwhile
+
+    def test_lost_inside_its_block_and_told(self, dsn, other):
+        with Connection.connect(dsn) as conn:
+            conn.execute("select 1")
+            terminate(conn, other)
+            with pytest.raises(errors.AdminShutdown):
+                conn.execute("select 2")
+            other.execute("select pg_sleep(0.05)")
+        assert conn.closed and conn.broken
+
+    @pytest.mark.parametrize("autocommit", [True, False])
+    def test_lost_inside_its_block_with_nothing_to_lose(self, dsn, other, autocommit):
+        with Connection.connect(dsn, autocommit=autocommit) as conn:
+            conn.execute("select 1")
+            conn.commit()
+            terminate(conn, other)
+            other.execute("select pg_sleep(0.05)")
+        assert conn.closed
+
+    def test_given_up(self, conn):
+        conn._give_up()
+        with pytest.raises(psycopg3.OperationalError, match="was lost; open a new one"):
+            conn.execute("select 1")
+        assert conn.closed and conn.broken
 
     def test_terminating_itself(self, conn):
         with pytest.raises(errors.AdminShutdown):
@@ -301,6 +357,44 @@ class TestEnd:
         gc.disable()
         try:
             del conn, cur
+            assert freed() is None
+        finally:
+            gc.enable()
+
+    @counts_references
+    @pytest.mark.parametrize(
+        "failure", ["server", "parameter", "timeout", "loss", "block", "commit"]
+    )
+    def test_freed_without_the_collector_after_a_failure(self, dsn, other, failure):
+        conn = Connection.connect(dsn)
+        freed = weakref.ref(conn)
+
+        def fail(conn):
+            cur = conn.cursor()
+            if failure == "server":
+                cur.execute("select 1/0")
+            elif failure == "parameter":
+                cur.execute("select %s", [object()])
+            elif failure == "timeout":
+                cur.execute("select pg_sleep(10)", timeout=0.05)
+            elif failure == "loss":
+                cur.execute("select pg_terminate_backend(pg_backend_pid())")
+            elif failure == "block":
+                with conn.transaction():
+                    cur.execute("select 1/0")
+            else:
+                cur.execute("set local idle_in_transaction_session_timeout = 10")
+                other.execute("select pg_sleep(0.3)")
+                conn.commit()
+
+        gc.disable()
+        try:
+            with contextlib.suppress(psycopg3.Error):
+                fail(conn)
+            conn.close()
+            del conn
+            # asyncio keeps the future that has woken a task, with its exception, until it sleeps again.
+            other.execute("select 1")
             assert freed() is None
         finally:
             gc.enable()
@@ -369,6 +463,18 @@ class TestCloseHandlers:
             conn.execute("select 1")
         conn.close()
         assert told == [conn]
+
+    def test_too_late(self, dsn, other):
+        """What will never be called is refused."""
+        conn = Connection.connect(dsn)
+        terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            conn.execute("select 1")
+        with pytest.raises(errors.AdminShutdown):
+            conn.add_close_handler(print)
+        conn.close()
+        with pytest.raises(psycopg3.OperationalError, match="the connection is closed"):
+            conn.add_close_handler(print)
 
     def test_removed(self, dsn):
         told = []

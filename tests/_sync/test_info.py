@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +13,8 @@ import psycopg3
 from psycopg3 import Connection
 from psycopg3.conninfo import conninfo_to_dict
 from psycopg3.pq import ConnStatus, PipelineStatus, TransactionStatus
+from tests import listeners
+from tests.listeners import Listener
 
 pytestmark = pytest.mark.anyio
 
@@ -154,6 +157,45 @@ class TestStatus:
         assert "terminating connection" in conn.info.error_message
         assert conn.info.get_parameters() == conninfo_to_dict(dsn)
 
+    @pytest.mark.parametrize("answered", [False, True])
+    def test_lost_without_a_reason(self, answered):
+        """libpq isn't asked for more than it can still have: it would complain of its socket."""
+
+        def leave(sock):
+            listeners.startup(sock)
+            for kind, body in [
+                (b"R", struct.pack("!i", 0)),
+                (b"S", b"client_encoding\0UTF8\0"),
+                (b"K", struct.pack("!ii", 1, 2)),
+                (b"Z", b"I"),
+            ]:
+                listeners.send(sock, kind, body)
+            sock.recv(1000)
+            if answered:
+                listeners.send(sock, b"C", b"SELECT 0\0")
+            listeners.send(sock, b"N", b"SNOTICE\0C00000\0Mbye\0\0")
+
+        with Listener(leave) as server:
+            place = {"host": "127.0.0.1", "port": server.port, "user": "me", "sslmode": "disable"}
+            conn = Connection.connect(**place, gssencmode="disable", autocommit=True)
+            with pytest.raises(psycopg3.OperationalError, match="server closed the connection"):
+                conn.execute("select")
+            assert conn.info.status is ConnStatus.BAD
+            assert conn.info.error_message.startswith("server closed the connection")
+            assert "invalid socket" not in conn.info.error_message
+            conn.close()
+
+    def test_terminated(self, conn, other):
+        for begin in ("select", "begin"):
+            with Connection.connect(conn.info.dsn, autocommit=True) as lost:
+                lost.execute(begin)
+                other.execute("select pg_terminate_backend(%s, 5000)", [lost.info.backend_pid])
+                with pytest.raises(psycopg3.errors.AdminShutdown):
+                    lost.execute("select 1")
+                # Where the loss is noticed at once, libpq takes the server's reason for a notice.
+                assert "server closed the connection" in lost.info.error_message
+                assert "invalid socket" not in lost.info.error_message
+
     def test_repr(self, conn):
         assert repr(conn.info).startswith("<psycopg3.ConnectionInfo [IDLE] (host=")
         conn.close()
@@ -193,6 +235,18 @@ class TestSettings:
         assert conn.info.parameter_status("odd \udcff") is None
         with pytest.raises(psycopg3.Error, match="NUL"):
             conn.info.parameter_status("n\0l")
+
+    @pytest.mark.parametrize("name", [None, 5, b"TimeZone"])
+    def test_names_that_are_none(self, conn, name):
+        settings = conn.info.settings
+        assert name not in settings
+        assert settings.get(name) is None
+        with pytest.raises(KeyError) as caught:
+            settings[name]
+        assert caught.value.args == (name,)
+        kind = type(name).__name__
+        with pytest.raises(psycopg3.ProgrammingError, match=f"type {kind}: expected a str"):
+            conn.info.parameter_status(name)
 
     def test_settings_are_live(self, conn):
         settings = conn.info.settings

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import psycopg3
-from psycopg3 import Connection, Notify
+from psycopg3 import Connection, Notify, errors
 
 pytestmark = pytest.mark.anyio
 
@@ -334,3 +334,26 @@ class TestListen:
                 ValueError, match=f"got <built-in .* pass what .* add_{kind}_handler"
             ):
                 getattr(conn, f"remove_{kind}_handler")(print)
+
+
+def test_what_came_before_a_loss_is_given_first(ears, other):
+    notify(other, "1", "2")
+    other.execute("select pg_sleep(0.1)")  # a server that is to leave sends no more of them
+    other.execute("select pg_terminate_backend(%s, 5000)", [ears.pgconn.backend_pid])
+    other.execute("select pg_sleep(0.05)")  # on asyncio it is noticed meanwhile
+    told = []
+    with pytest.raises(errors.AdminShutdown):
+        for news in ears.notifies():
+            told.append(news.payload)
+    assert told == ["1", "2"]
+
+
+def test_listeners_hear_what_came_before_a_loss(ears, other):
+    told = []
+    ears.listen("ears", lambda news: told.append(news.payload))
+    notify(other, "1", "2")
+    other.execute("select pg_sleep(0.1)")  # a server that is to leave sends no more of them
+    other.execute("select pg_terminate_backend(%s, 5000)", [ears.pgconn.backend_pid])
+    with pytest.raises(errors.AdminShutdown):
+        ears.execute("select 1")
+    assert told == ["1", "2"]

@@ -422,6 +422,38 @@ class TestFailure:
         assert "did not answer in time" in reasons[5]
         assert "s3cret" not in str(caught.value)
 
+    def test_of_a_host_listed_twice(self, listen, refused):
+        full = listen(listeners.failing("53300", "sorry, too many clients already"))
+        with pytest.raises(OperationalError) as caught:
+            open_place(host=[LOCAL] * 3, port=[refused, full.port, refused])
+        head, *rest = str(caught.value).split("\n- ")
+        assert head == "no connection after 3 attempts:"
+        ports = [item.split(": ", 1)[0] for item in rest]
+        assert ports == [f"host={LOCAL} port={port}" for port in (refused, full.port, refused)]
+        with pytest.raises(OperationalError, match="after 2 attempts"):
+            open_place(host=[LOCAL] * 2, port=full.port)
+        assert full.taken == 3
+
+    def test_of_a_second_pass(self, listen, names, refused):
+        """What is asked again is told once, in its place, by the second answer."""
+        turns = iter([listeners.primary, listeners.failing("53300", "too many clients")])
+        changing = listen(lambda sock: next(turns)(sock))
+        names.addresses["db.example"] = [LOCAL, "127.0.0.2"]
+        with pytest.raises(OperationalError) as caught:
+            open_place(
+                host=["nowhere.example", "db.example", LOCAL],
+                port=[refused, refused, changing.port],
+                target_session_attrs="prefer-standby",
+            )
+        head, *rest = str(caught.value).split("\n- ")
+        assert head == "no connection after 4 attempts:"
+        assert rest[0].startswith("host=nowhere.example")
+        for text, address in zip(rest[1:3], [LOCAL, "127.0.0.2"], strict=True):
+            assert text.startswith(f"host=db.example hostaddr={address} port={refused}: ")
+        assert rest[3].startswith(f"host={LOCAL} port={changing.port}: ")
+        assert "too many clients" in rest[3]
+        assert "hot standby" not in rest[3]
+
     def test_class_is_that_of_the_last(self, listen, refused, monkeypatch):
         hurried(monkeypatch)
         silent = listen(listeners.mute).port
@@ -477,6 +509,71 @@ class TestFailure:
             assert listener.ended.acquire(timeout=5)
         names.hangs.set()
         assert settles(new_since(before), 0), caught.value
+
+
+class TestWholeTime:
+    """`timeout` of connect(): its error tells what was under way, and what had failed before."""
+
+    @pytest.fixture(params=["threads", "tasks"])
+    async def told(self, request, anyio_backend):
+        """Connects within 0.3 seconds, which isn't to be done; returns the error's lines."""
+
+        async def connect(**params):
+            params |= {"sslmode": "disable", "gssencmode": "disable", "timeout": 0.3}
+            with pytest.raises(errors.ConnectionTimeout) as caught:
+                if request.param == "tasks":
+                    await psycopg3.connect_async(**params)
+                else:
+                    psycopg3.connect(**params)
+            return str(caught.value).splitlines()
+
+        return connect
+
+    @pytest.mark.anyio
+    async def test_of_a_name(self, told, names):
+        names.addresses["slow.example"] = "hangs"
+        reason = (
+            "no address of the host was found in time; check its name and the network, or raise the"
+            " timeout"
+        )
+        assert await told(host="slow.example", port=1) == [
+            f"no connection to host=slow.example port=1 within 0.3 seconds: {reason}"
+        ]
+        unknown = "no address of the host 'nowhere.example' was found: Name or service not known"
+        assert await told(host="nowhere.example,slow.example", port=1) == [
+            "no connection within 0.3 seconds, after 2 attempts:",
+            f"- host=nowhere.example port=1: {unknown}",
+            f"- host=slow.example port=1: {reason}",
+        ]
+
+    @pytest.mark.anyio
+    async def test_of_an_address(self, told, names, listen):
+        names.addresses["db.example"] = ["127.0.0.2", LOCAL]
+        silent = listen(listeners.mute)
+        head, *lines = await told(host="db.example", port=silent.port)
+        assert head == "no connection within 0.3 seconds, after 2 attempts:"
+        begin = f"- host=db.example hostaddr=127.0.0.2 port={silent.port}: connection to server"
+        assert lines[0].startswith(begin)
+        assert lines[-1] == (
+            f"- host=db.example hostaddr={LOCAL} port={silent.port}: the server did not answer in"
+            " time; check host and port, or raise the timeout"
+        )
+
+    @pytest.mark.anyio
+    async def test_of_a_second_pass(self, told, listen, refused):
+        turns = iter([listeners.primary, listeners.mute])
+        changing = listen(lambda sock: next(turns)(sock))
+        lines = await told(
+            host=[LOCAL] * 2,
+            port=[changing.port, refused],
+            target_session_attrs="prefer-standby",
+        )
+        assert lines[0] == "no connection within 0.3 seconds, after 2 attempts:"
+        assert lines[1].startswith(
+            f"- host={LOCAL} port={changing.port}: the server did not answer"
+        )
+        assert lines[2].startswith(f"- host={LOCAL} port={refused}: connection to server")
+        assert changing.taken == 2
 
 
 def descriptors():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import logging
@@ -122,15 +123,35 @@ class TestTasks:
         await aconn.execute("do $$ begin raise notice 'x'; end $$")
         await until(lambda: "of the handler" in caplog.text)
 
-    async def test_where_no_loop_runs_it_is_told(self, dsn, caplog):
-        """A thread that terminates a connection calls its close handlers."""
+    async def test_a_thread_that_closes_does_not_call_them(self, dsn):
+        """They are called where the connection lives: by its event loop."""
         conn = await psycopg3.connect_async(dsn)
-        conn.add_close_handler(coroutine_function)
+        told = []
+
+        async def coroutine(_):
+            told.append(threading.get_ident())
+
+        conn.add_close_handler(lambda _: told.append(threading.get_ident()))
+        conn.add_close_handler(coroutine)
         thread = threading.Thread(target=conn.terminate)
         thread.start()
         thread.join()
-        gc.collect()
-        assert "nothing here runs coroutines" in caplog.text
+        assert conn.closed
+        assert told == []
+        await until(lambda: told == [threading.get_ident()] * 2)
+
+
+def test_where_no_loop_runs_it_is_told(dsn, caplog):
+    """The event loop has ended: whoever closes the connection calls its close handlers."""
+
+    async def connected():
+        return await psycopg3.connect_async(dsn)
+
+    conn = asyncio.run(connected())
+    conn.add_close_handler(coroutine_function)
+    conn.terminate()
+    gc.collect()
+    assert "nothing here runs coroutines" in caplog.text
 
 
 class TestDelivery:
