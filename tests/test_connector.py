@@ -357,6 +357,7 @@ class TestAsyncio:
 
         run(main)
 
+    @pytest.mark.slow
     def test_the_loop_lives_while_a_link_is_closed(self, run, opens):
         """An object's close() may take its time: nobody else's."""
 

@@ -147,6 +147,7 @@ def test_ascii_is_ascii(name: str) -> None:
         assert char.encode().decode(codec) == char
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(encodings._PYTHON_CODECS) - {"UTF8", "SQL_ASCII"}))
 def test_codec_is_the_servers_conversion(conn: pq.PGconn, name: str) -> None:
     """What the server makes of each character, Python's codec reads as that character."""

@@ -269,7 +269,7 @@ SETTERS = [
 @pytest.mark.parametrize(("setter", "value"), SETTERS)
 def test_a_setter_waits_its_time_for_its_turn(dsn, setter, value):
     with psycopg3.connect(dsn, autocommit=True) as conn:
-        thread = threading.Thread(target=conn.execute, args=("select pg_sleep(0.6)",))
+        thread = threading.Thread(target=conn.execute, args=("select pg_sleep(0.3)",))
         thread.start()
         while not conn.lock.locked():
             time.sleep(0.001)
@@ -287,8 +287,8 @@ def test_a_setter_waits_its_time_for_its_turn(dsn, setter, value):
 async def test_a_setter_waits_its_time_for_its_turn_among_tasks(dsn, setter, value):
     async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(conn.execute, "select pg_sleep(0.6)")
-            await anyio.sleep(0.1)
+            tasks.start_soon(conn.execute, "select pg_sleep(0.3)")
+            await anyio.sleep(0.05)
             with pytest.raises(errors.QueryTimeout):
                 await getattr(conn, setter)(value, timeout=0.1)
             name = setter.removeprefix("set_")

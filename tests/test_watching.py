@@ -334,6 +334,7 @@ class TestLife:
         assert conn.closed
         assert descriptors() == before
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("factory", LOOPS)
     @pytest.mark.parametrize(
         "how", ["close", "terminate", pytest.param("del", marks=counts_references)]

@@ -162,6 +162,7 @@ class TestLinks:
                     **params, sslmode="require", connector_factory=connector
                 )
 
+    @pytest.mark.slow
     async def test_no_descriptor_is_left(self, opens, params, conn):
         params["sslmode"] = "disable"
         for kind in [*tasks.kinds("plain"), *tasks.kinds("relayed")]:

@@ -159,6 +159,7 @@ class TestLinks:
             with pytest.raises(psycopg3.OperationalError, match="SSL"):
                 Connection.connect(**params, sslmode="require", connector_factory=connector)
 
+    @pytest.mark.slow
     def test_no_descriptor_is_left(self, opens, params, conn):
         params["sslmode"] = "disable"
         for kind in [*threads.kinds("plain"), *threads.kinds("relayed")]:

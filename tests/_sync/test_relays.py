@@ -217,7 +217,7 @@ class TestEnds:
                 conn.close()
                 assert soon(lambda conn=conn: conn._route.relay.finished), kind
 
-    @pytest.mark.parametrize("times", [20, pytest.param(1000, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("times", [5, pytest.param(1000, marks=pytest.mark.slow)])
     @pytest.mark.timeout(600)
     def test_nothing_is_left(self, opens, params, times):
         """No descriptor, no thread, no task, of so many connections."""

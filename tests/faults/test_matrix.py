@@ -111,20 +111,15 @@ def run(row: list[Cell], world: World, place: Place) -> None:
 
 FAST = {
     (ASYNCIO, "once", "healthy"),
-    (ASYNCIO, "once", "frozen"),
     (ASYNCIO, "scope", "frozen"),
     (ASYNCIO, "deadline", "refused"),
-    (ASYNCIO, "timeout", "reset"),
     (PLAIN, "thrice", "frozen"),
     (DEBUG, "thrice", "healthy"),
-    (UVLOOP, "once", "slow"),
     (UVLOOP, "timeout", "frozen"),
     (TRIO, "once", "healthy"),
     (TRIO, "scope", "refused"),
     (TRIO, "deadline", "frozen"),
-    (TRIO, "command_timeout", "reset"),
     (THREADS, "ctrl-c", "healthy"),
-    (THREADS, "timeout", "slow"),
 }
 
 # A handler that raises SystemExit ends trio itself, on the spot: see test_signals.py.

@@ -215,6 +215,7 @@ class TestLimit:
         assert found.seconds < 1
         assert found.gap < 0.5
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
     @pytest.mark.parametrize("size", [1, 7, 64])
     def test_by_pieces(self, world: World, tls: bool, size: int, tmp_path: Path) -> None:

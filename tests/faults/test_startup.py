@@ -335,6 +335,7 @@ def test_ends_at_once(world: World, name: str) -> None:
     assert error.pgconn is None or error.pgconn.pgconn_ptr is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STALLING)
 def test_ends_in_time(world: World, name: str) -> None:
     case = Case(STALLING[name], "within 0.15 seconds", TLS if "TLS" in name else None)
