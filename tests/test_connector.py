@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from psycopg3 import errors
 from psycopg3.concurrency.threads import Errand
 from psycopg3.dialing.adoption import shared_reservation
 from psycopg3.session import cancelling
+from psycopg3.waiting import wait_select
 from tests.connectors import Opens, tasks, threads, upgrading
 
 ROOT = Path(__file__).parent.parent
@@ -121,6 +123,29 @@ class TestThreads:
                 conn.execute("select pg_sleep(20)")
             timer.join()
             assert conn.execute("select 1").fetchone() == (1,)
+
+    @pytest.mark.parametrize("pause", [0.3, 0])
+    def test_libpq_is_slow_to_ask(self, opens, monkeypatch, pause):
+        """It has connected, and its thread isn't heard of for longer than an interval."""
+        with psycopg3.connect(**PARAMS, connector_factory=threads.connector(opens)) as conn:
+            place = conn._route.reservation
+            packet = struct.pack("!iiii", 16, 80877102, conn.pgconn.backend_pid, 7)
+
+            def ask():
+                with socket.create_connection((place.ip, place.port)) as sock:
+                    for piece in (packet[:4], packet[4:]):
+                        time.sleep(pause)
+                        sock.sendall(piece)
+                    assert sock.recv(1) == b""
+
+            monkeypatch.setattr(cancelling, "native", lambda call: ask)
+            assert wait_select(cancelling._captured_gen(conn.pgconn, conn._route)) == packet
+
+    def test_libpq_asks_elsewhere(self, opens, monkeypatch):
+        with psycopg3.connect(**PARAMS, connector_factory=threads.connector(opens)) as conn:
+            monkeypatch.setattr(cancelling, "native", lambda call: int)
+            with pytest.raises(psycopg3.OperationalError, match="elsewhere"):
+                wait_select(cancelling._captured_gen(conn.pgconn, conn._route))
 
     def test_cancel_from_a_signal_s_handler(self, opens):
         with psycopg3.connect(**PARAMS, connector_factory=threads.connector(opens)) as conn:

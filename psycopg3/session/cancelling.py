@@ -163,36 +163,51 @@ def _captured_gen(pgconn: PGconn, route: Route) -> WaitGen[bytes]:
     """Have libpq send its request to us; returns it.
 
     The reserved address takes connections for just this time. A stranger who gets in line before
-    libpq is passed over: he sends no request for our server process, or nothing within a tick.
+    libpq is passed over: he sends no request for our server process, or nothing at all.
     """
-    listener = route.reservation.listen()
-    with Solo(native(pgconn.get_cancel().cancel)) as errand:
+    ear = listener = route.reservation.listen()
+    callers: list[_Caller] = []
+    try:
+        with Solo(native(pgconn.get_cancel().cancel)) as errand:
+            while True:
+                yield ear.fileno(), Wait.R
+                sent = errand.done()  # asked first: what it has sent by then is found below
+                newcomers = _accepted(listener)
+                callers += newcomers
+                for caller in callers:
+                    if caller.asks_for(pgconn.backend_pid):
+                        return caller.heard
+                if sent:
+                    errand.result()
+                    raise e.OperationalError("libpq sent its cancel request elsewhere")
+                # The newest is likely to be libpq, which speaks at once, or else when it can.
+                ear = newcomers[-1].sock if newcomers else listener
+    finally:
+        for caller in callers:
+            caller.sock.close()
+
+
+class _Caller:
+    """Somebody who has connected to the reserved address, and what he has said so far."""
+
+    def __init__(self, sock: socket.socket):
+        sock.setblocking(False)
+        self.sock, self.heard = sock, b""
+
+    def asks_for(self, pid: int) -> bool:
+        """Whether he has sent a request for a server process, and nothing else."""
+        with suppress(OSError):  # he says no more for now, or has left
+            while len(self.heard) <= _LONGEST and (piece := self.sock.recv(_LONGEST)):
+                self.heard += piece
+        return _is_request(self.heard, pid)
+
+
+def _accepted(listener: socket.socket) -> list[_Caller]:
+    callers = []
+    with suppress(BlockingIOError, ConnectionError):
         while True:
-            if not (yield listener.fileno(), Wait.R) and errand.done():
-                errand.result()
-                raise e.OperationalError("libpq sent its cancel request elsewhere")
-            with suppress(BlockingIOError, ConnectionError):
-                caller, _ = listener.accept()
-                with caller:
-                    packet = yield from _heard_gen(caller)
-                if _is_request(packet, pgconn.backend_pid):
-                    return packet
-
-
-def _heard_gen(caller: socket.socket) -> WaitGen[bytes]:
-    caller.setblocking(False)
-    heard = b""
-    while len(heard) < _REQUEST.size or len(heard) < min(_LONGEST, _length_of(heard)):
-        if not (yield caller.fileno(), Wait.R):
-            break
-        try:
-            piece = caller.recv(_LONGEST)
-        except BlockingIOError:
-            continue
-        if not piece:
-            break
-        heard += piece
-    return heard
+            callers.append(_Caller(listener.accept()[0]))
+    return callers
 
 
 def _length_of(packet: bytes) -> int:
