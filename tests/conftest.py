@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -24,8 +25,12 @@ settings.register_profile("psycopg3", deadline=None)
 settings.load_profile("psycopg3")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Hear Ctrl-C, as the tests of it want, also in a job that a shell started in the background."""
+    if sys.implementation.name != "cpython":
+        # What one test has dropped is freed while others run: its warnings would be their failures.
+        ignored = "ignore::pytest.PytestUnraisableExceptionWarning"
+        config.addinivalue_line("filterwarnings", ignored)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -597,6 +598,8 @@ def settles(function, value, seconds=3.0):
     """Whether `function` comes to return `value`; other threads may be at work."""
     deadline = time.monotonic() + seconds
     while function() != value and time.monotonic() < deadline:
+        if sys.implementation.name != "cpython":
+            gc.collect()
         time.sleep(0.02)
     return function() == value
 
