@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ._exceptions import FIELD_CODES as FIELD_CODES
+from ._exceptions import LAST_WORDS as LAST_WORDS
 from ._exceptions import SEVERITY_NONLOCALIZED_FIELD as SEVERITY_NONLOCALIZED_FIELD
 from ._exceptions import SQLSTATE_FIELD as SQLSTATE_FIELD
 from ._exceptions import DatabaseError as DatabaseError

@@ -16,7 +16,7 @@ from . import errors as e
 from . import scram
 from .concurrency.threads import Chore, Errand, native
 from .conninfo import SCRAM_MAX_ITERATIONS
-from .pq import ConnStatus, ExecStatus, PGconn, PollingStatus
+from .pq import ConnStatus, ExecStatus, PGconn, PipelineStatus, PollingStatus
 from .pq.failed import FailedPGconn
 from .pq.misc import redact
 from .waiting import Ready, Wait, WaitGen
@@ -202,7 +202,16 @@ def unread_reason(pgconn: PGconn) -> PGresult | None:
     pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
     # Asked for a result that it hasn't got, libpq would wait on the socket that it has dropped, and
     # put "invalid socket" under its message. That it has parsed an error shows there too.
-    return pgconn.get_result() if pgconn.error_message != message else None
+    if pgconn.error_message != message:
+        return pgconn.get_result()
+    # In a pipeline the answers to earlier commands come first, each with a None after it.
+    silence = 0 if pgconn.pipeline_status != PipelineStatus.OFF else 2
+    while silence < 2:
+        result = pgconn.get_result()
+        if result is not None and result.status == ExecStatus.FATAL_ERROR:
+            return result
+        silence = silence + 1 if result is None else 0
+    return None
 
 
 def execute_gen(

@@ -103,7 +103,7 @@ class AsyncioWatcher(Watcher):
         self._gen: WaitGen[Any] | None = None
         self._future: asyncio.Future[Any] | None = None
         self._timer: _Timer | None = None
-        self._will_look = False
+        self._will_look = self._rests = False
         self._wants = 0
         self._elsewhere: tuple[int, Wait] | None = None
         self._on_readable = _weakly(self, "_readable")
@@ -164,9 +164,11 @@ class AsyncioWatcher(Watcher):
             if self._timer is None and self.tick is not None:
                 self._timer = _Timer(self._loop, self.tick, self._silence)
         except StopIteration as stop:
-            future.set_result(stop.value)
+            if not future.done():  # a handler may have cancelled whoever waits
+                future.set_result(stop.value)
         except BaseException as ex:
-            future.set_exception(ex)
+            if not future.done():
+                future.set_exception(ex)
             if isinstance(ex, (KeyboardInterrupt, SystemExit)):
                 raise
         finally:
@@ -205,11 +207,17 @@ class AsyncioWatcher(Watcher):
             self._pause()
         elif owner._attend() is None:
             self._pause()
-            # Whose business it is will not tell when it is over: he has the lock, or libpq's
-            # connection, in his own hands.
-            self._loop.call_later(_RESPITE, _weakly(self, "resume"))
+            if not self._rests:
+                # Whose business it is will not tell when it is over: he has the lock, or libpq's
+                # connection, in his own hands.
+                self._rests = True
+                self._loop.call_later(_RESPITE, _weakly(self, "_wake"))
         else:
             self._look_later()
+
+    def _wake(self) -> None:
+        self._rests = False
+        self.resume()
 
     def _look_later(self) -> None:
         if self.tick is not None and not self._will_look:

@@ -123,6 +123,46 @@ class TestIdle:
 
     @anyio_mark
     @asyncio_only
+    async def test_it_rests_once_at_a_time(self, aconn, monkeypatch):
+        watcher, rests = aconn._watcher, []
+
+        class Loop:
+            def call_later(self, seconds, call):
+                rests.append((seconds, call))
+
+            def __getattr__(self, name):
+                return getattr(loop, name)
+
+        loop = watcher._loop
+        monkeypatch.setattr(watcher, "_loop", Loop())
+        async with aconn.lock:
+            for _ in range(2):
+                for _ in range(10):
+                    watcher._readable()
+                    watcher.resume()
+                rests[-1][1]()
+        assert len(rests) == 2
+
+    @anyio_mark
+    @asyncio_only
+    async def test_a_handler_cancels_whoever_waits(self, aconn):
+        """The answer has come all the same: the loop has nothing to complain of."""
+        complaints = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+
+        async def work():
+            await aconn.execute("do $$ begin raise notice 'now'; end $$")
+
+        task = asyncio.create_task(work())
+        aconn.add_notice_handler(lambda _: task.cancel())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await (await aconn.execute("select 1")).fetchone() == (1,)
+        await anyio.sleep(0.01)
+        assert complaints == []
+
+    @anyio_mark
+    @asyncio_only
     async def test_a_busy_connection_does_not_spin(self, aconn, other):
         """What arrives while an operation is under way and nobody waits must not wake the loop."""
         calls = 0

@@ -7,10 +7,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ..errors import QueryTimeout
 from ..session.notices import Notify
-from ..waiting import tick_within
-from .runner import NO_TIMEOUT
+from .runner import NO_TIMEOUT, TurnMissed
 
 if TYPE_CHECKING:
     from typing import Self
@@ -64,10 +62,9 @@ class AsyncNotifies(AsyncIterator[Notify]):
             gen = session._notifies_gen(None)
             await session._run(gen, NO_TIMEOUT, interval=session._watcher.tick)
             return True
-        left = max(0.0, self._deadline - monotonic())
         gen = session._notifies_gen(self._deadline)
-        with suppress(QueryTimeout):  # it was never its turn
-            await session._run(gen, NO_TIMEOUT, turn=left, interval=tick_within(left))
+        with suppress(TurnMissed):
+            await session._run(gen, NO_TIMEOUT, until=self._deadline)
         return monotonic() < self._deadline
 
     async def aclose(self) -> None:

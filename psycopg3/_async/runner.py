@@ -12,7 +12,7 @@ from ..concurrency import tasks
 from ..generators import until_gen
 from ..session import forks
 from ..session.cancelling import CancelRequest, blocking_cancel_gen
-from ..session.recovery import Recovery, fate, is_farewell, needs_cancel
+from ..session.recovery import Recovery, fate, needs_cancel
 from ..session.session import Session
 from ..session.states import Operation
 from ..session.transaction import OutOfOrderTransactionNesting, Rollback
@@ -31,6 +31,10 @@ T = TypeVar("T")
 CANCEL_TIMEOUT = 2.0
 NO_TIMEOUT = float("inf")
 """The timeout of what waits for ever by nature, whatever `command_timeout` says."""
+
+
+class TurnMissed(Exception):
+    """The time of an operation has passed while others had their turns."""
 
 
 class AsyncRunner(Session):
@@ -80,7 +84,7 @@ class AsyncRunner(Session):
         gen: WaitGen[T],
         timeout: float | None = None,
         *,
-        turn: float | None = None,
+        until: float | None = None,
         interval: float | None = None,
     ) -> T:
         """Run a generator as an operation of this connection, when its turn has come.
@@ -89,11 +93,13 @@ class AsyncRunner(Session):
             gen: what the session is to do.
             timeout: seconds until the operation is given up, its turn included; None is the
                 connection's `command_timeout`.
-            turn: seconds until its turn must have come, for what has a deadline of its own.
+            until: the deadline of what has one of its own, by `time.monotonic()`: it bounds the
+                wait for its turn.
             interval: seconds of silence after which `gen` looks at its clock; None if it has none.
 
         Raises:
             QueryTimeout: the time has passed; the operation was cancelled.
+            TurnMissed: `until` has passed before its turn came.
             ProgrammingError: the connection is used from inside one of its own operations.
             InterfaceError: it is used from an event loop that isn't its own.
         """
@@ -107,12 +113,12 @@ class AsyncRunner(Session):
                 "the connection is already in use by the operation that calls this (a handler, a"
                 " signal handler or an iterator of it): use another connection here"
             )
-        lock, deadline = self.lock, None
+        lock, deadline = self.lock, until
         if timeout is not None and timeout != NO_TIMEOUT:
             deadline, expired = deadline_after(timeout), partial(_expired, timeout)
             gen, lock = until_gen(gen, deadline, expired), lock.within(timeout, expired)
-        elif turn is not None:
-            lock = lock.within(turn, partial(_expired, turn))
+        elif until is not None:
+            lock = lock.within(max(0.0, until - monotonic()), TurnMissed)
         try:
             async with lock:
                 if deadline is not None:
@@ -167,9 +173,9 @@ class AsyncRunner(Session):
         ex = await self._rest_after(first) if self._exchange.unsettled else first
         self._underway = False
         unknown = fate(self, ex, before)
-        if self.broken or is_farewell(ex):
+        if self.broken or self._exchange.farewell is not None:
             self._loss_told = True
-            self._notices.remember(ex)
+            self._notices.look_for_reason(self._exchange)
         if self.broken:
             self._note_loss()
         if unknown is not None:
@@ -366,7 +372,10 @@ class AsyncRunner(Session):
 
     def _give_up(self) -> None:
         """Close the socket now, whatever is under way; the connection counts as broken."""
-        super()._give_up()
+        try:
+            self._deliver()
+        finally:
+            super()._give_up()
         self._note_loss()
 
     def _disown(self) -> None:

@@ -40,7 +40,7 @@ class Pending:
 class Exchange:
     """The conversation over one libpq connection."""
 
-    __slots__ = ("last", "owed", "pgconn", "pipelined")
+    __slots__ = ("heard", "last", "owed", "pgconn", "pipelined")
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
@@ -48,6 +48,16 @@ class Exchange:
         self.pipelined = False
         self.last: Pending | None = None
         """The command that was asked last."""
+        self.heard: Pending | None = None
+        """The command that was answered last."""
+
+    @property
+    def farewell(self) -> PGresult | None:
+        """The server's own reason for ending the session, if it gave one as the answer to a command."""
+        for result in reversed(self.heard.results if self.heard is not None else ()):
+            if result.error_field(e.SEVERITY_NONLOCALIZED_FIELD) in e.LAST_WORDS:
+                return result
+        return None
 
     @property
     def unsettled(self) -> bool:
@@ -102,6 +112,7 @@ class Exchange:
             head = self.owed[0]
             yield from results_gen(self.pgconn, head.results)
             head.settled = True
+            self.heard = head
             self.owed.popleft()
 
     def enter(self) -> None:
@@ -140,7 +151,8 @@ class Exchange:
             while pgconn.transaction_status == TransactionStatus.ACTIVE:
                 yield from flush_gen(pgconn)
                 # The answer to a COMMIT is still wanted, though nobody waits for it any more.
-                yield from self._drop_results_gen(self.owed[0].results if self.owed else [])
+                self.heard = self.owed[0] if self.owed else Pending()
+                yield from self._drop_results_gen(self.heard.results)
         self.owed.clear()
         self.pipelined = False
 

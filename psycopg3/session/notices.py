@@ -15,8 +15,7 @@ from ..generators import unread_reason
 if TYPE_CHECKING:
     from ..pq import PGconn, PGresult
     from ..pq.misc import PGnotify
-
-_LOST_FOR_GOOD = frozenset({b"FATAL", b"PANIC"})
+    from .exchange import Exchange
 
 _CHANNEL_LENGTH = 63  # NAMEDATALEN - 1: bytes in the server's encoding
 
@@ -137,33 +136,40 @@ class Notices:
             )
         return handler
 
-    def reason(self, pgconn: PGconn) -> e.Error | None:
-        """Make an error of what the server said when it ended the session, if it said anything.
+    def look_for_reason(self, exchange: Exchange) -> None:
+        """Look for what the server said when it ended the session, and keep it.
 
-        It may have been read and not yet looked at, or lie as a result that nobody has asked for.
+        It may have been the answer to a command, or been read and not yet looked at.
         """
+        if self.last_words is None and (result := exchange.farewell) is not None:
+            self._keep(result, exchange.pgconn)
         if self.last_words is None:
             with suppress(e.OperationalError):  # it was given up, and libpq has forgotten all
-                result = unread_reason(pgconn)
-                if result is not None and result.error_field(e.SQLSTATE_FIELD):
-                    self._keep(result, conn_encoding(pgconn))
-        return self.last_words() if self.last_words is not None else None
+                if (result := unread_reason(exchange.pgconn)) is not None:
+                    self._keep(result, exchange.pgconn)
 
-    def raise_reason(self, pgconn: PGconn) -> None:
-        """Raise the reason of the loss, if there is one."""
-        if self.reason(pgconn) is not None and self.last_words is not None:
-            # Another one, in no local: it would know this frame, and the frame it, a cycle.
+    def reason(self, exchange: Exchange) -> e.Error | None:
+        """A new error of the server's reason for the loss, if it gave one."""
+        self.look_for_reason(exchange)
+        return None if self.last_words is None else self.last_words()
+
+    def raise_reason(self, exchange: Exchange) -> None:
+        """Raise the server's reason for the loss, if it gave one."""
+        self.look_for_reason(exchange)
+        if self.last_words is not None:
+            # In no local: the error would know this frame, and the frame it, a cycle.
             raise self.last_words()
 
-    def _keep(self, result: PGresult, encoding: str) -> None:
-        """Keep an error of the server's as its last words."""
+    def _keep(self, result: PGresult, pgconn: PGconn) -> bool:
+        """Keep an error as the server's last words, if it is what ends sessions."""
+        if result.error_field(e.SEVERITY_NONLOCALIZED_FIELD) not in e.LAST_WORDS:
+            return False
+        encoding = "utf-8"
+        with suppress(e.OperationalError, e.NotSupportedError):
+            encoding = conn_encoding(pgconn)
         fields = {code: result.error_field(code) for code in e.FIELD_CODES}
         self.last_words = partial(e.error_from_fields, fields, encoding)
-
-    def remember(self, ex: BaseException) -> None:
-        """Keep the server's error that ended the session as its reason, for later operations."""
-        if isinstance(ex, e.Error) and ex.sqlstate is not None and self.last_words is None:
-            self.last_words = partial(_again, type(ex), ex.args, vars(ex))
+        return True
 
     @property
     def wants_notifies(self) -> bool:
@@ -177,13 +183,10 @@ class Notices:
 
     def receive(self, pgconn: PGconn, result: PGresult) -> None:
         """Take a notice from libpq."""
-        severity = result.error_field(e.SEVERITY_NONLOCALIZED_FIELD)
-        encoding = conn_encoding(pgconn)
-        if severity in _LOST_FOR_GOOD:
-            self._keep(result, encoding)
+        if self._keep(result, pgconn):
             return
         if self._handlers:
-            diag = e.Diagnostic.from_result(result, encoding)
+            diag = e.Diagnostic.from_result(result, conn_encoding(pgconn))
             for handler in tuple(self._handlers):
                 self.call(handler, diag, "notice")
 
@@ -282,10 +285,3 @@ def _is_coroutine_function(function: Any) -> bool:
         if flags & _COROUTINE:
             return True
     return False
-
-
-def _again(cls: type[e.Error], args: tuple[object, ...], state: dict[str, object]) -> e.Error:
-    """Make an error anew: one that was raised before carries the traceback of its first use."""
-    error = cls(*args)
-    vars(error).update(state)
-    return error

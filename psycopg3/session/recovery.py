@@ -54,11 +54,6 @@ def needs_cancel(ex: BaseException) -> bool:
     return not isinstance(ex, e.Error) or ex.sqlstate is None or isinstance(ex, e.QueryTimeout)
 
 
-def is_farewell(ex: BaseException) -> bool:
-    """Whether it is the server's own reason for ending the session."""
-    return isinstance(ex, e.Error) and ex.diag.severity_nonlocalized in ("FATAL", "PANIC")
-
-
 class Recovery:
     """Brings an interrupted session back to rest.
 
@@ -156,7 +151,7 @@ def _told(pending: Pending) -> list[str]:
             return ["the transaction was committed all the same: its end had been sent"]
         if tag in _UNDONE:
             return ["the transaction was rolled back"]
-        lost = result.error_field(e.SEVERITY_NONLOCALIZED_FIELD) in (b"FATAL", b"PANIC", None)
+        lost = result.error_field(e.SEVERITY_NONLOCALIZED_FIELD) in (None, *e.LAST_WORDS)
         if MEANING[result.status] is Meaning.ERROR and not lost:
             return ["the transaction was not committed: the server answered with an error"]
     return []

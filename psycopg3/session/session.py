@@ -215,7 +215,7 @@ class Session:
             return
         if phase is Phase.LOST:
             self._loss_told = True
-            self._notices.raise_reason(self.pgconn)
+            self._notices.raise_reason(self._exchange)
         states.check(phase, operation, what)
 
     def _quote_identifier(self, name: str) -> bytes:
@@ -325,7 +325,7 @@ class Session:
 
         It happened while nothing was under way, and no operation has told of it since.
         """
-        if self._lost_while == TransactionStatus.INTRANS and not self._loss_told:
+        if self._lost_while == TransactionStatus.INTRANS and not (self._loss_told or self._closed):
             self._check(Operation.COMMIT, "the commit at the end of the 'with' block")
 
     def _hear_farewell(self) -> None:
@@ -341,8 +341,9 @@ class Session:
                 return
         except e.OperationalError:
             pass
-        self._note_loss()
-        self._give_up()
+        self._notices.look_for_reason(self._exchange)
+        self._deliver()
+        self.pgconn.finish()
         self._check(Operation.REFER, "commit()")
 
     # -- commands --------------------------------------------------------------------------
@@ -401,7 +402,7 @@ class Session:
         if self._closed:
             return e.OperationalError("the connection was closed while the operation was under way")
         if self.pgconn.status == ConnStatus.BAD:
-            return self._notices.reason(self.pgconn) or ex
+            return self._notices.reason(self._exchange) or ex
         return ex
 
     @property

@@ -144,6 +144,8 @@ class BaseTransaction:
         if exc is None or self._is_meant(exc):
             # Nobody else tells that what was done in the block is lost.
             self._session._check(Operation.EXECUTE, "the end of the transaction() block")
+        elif self._outermost:
+            self._session._loss_told = True  # all that is lost was to be undone
         return False
 
     def _check_order(self, exc: BaseException | None) -> None:

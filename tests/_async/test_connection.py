@@ -266,6 +266,62 @@ class TestEnd:
             await cur.executemany("insert into t values (%s)", [[1], [2]])
         assert conn.closed and conn.broken
 
+    async def test_terminated_among_many(self, conn, other, dsn):
+        cur = await conn.execute("create temp table t (n int)")
+
+        def rows():
+            yield from ([number] for number in range(3))
+            with psycopg3.connect(dsn, autocommit=True) as third:
+                third.execute("select pg_terminate_backend(%s, 5000)", [conn.info.backend_pid])
+            yield from ([number] for number in range(300))
+
+        with pytest.raises(errors.AdminShutdown):
+            await cur.executemany("insert into t values (%s) returning n", rows())
+        with pytest.raises(errors.AdminShutdown):
+            await conn.execute("select 1")
+
+    async def test_the_end_of_another_session_is_not_ours(self, conn, dsn):
+        def rows():
+            yield [1]
+            with psycopg3.connect(dsn, autocommit=True) as third:
+                third.execute("select pg_terminate_backend(pg_backend_pid())")
+
+        cur = await conn.execute("create temp table t (n int)")
+        with pytest.raises(errors.AdminShutdown):
+            async with conn.transaction():
+                await cur.executemany("insert into t values (%s)", rows())
+        await conn.execute("insert into t values (2)")
+        await conn.commit()
+        assert await (await conn.execute("select n from t")).fetchall() == [(2,)]
+
+    async def test_an_unread_error_is_no_reason(self, dsn, other):
+        conn = await AsyncConnection.connect(dsn, autocommit=True)
+        conn.pgconn.send_query(b"select 1/0")
+        await other.execute("select pg_sleep(0.1)")
+        await terminate(conn, other)
+        with pytest.raises(psycopg3.OperationalError):
+            while True:
+                conn.pgconn.consume_input()
+        for _ in range(2):
+            with pytest.raises(psycopg3.OperationalError):
+                await conn.execute("select 1")
+        await conn.close()
+
+    async def test_given_up_by_a_timeout(self, dsn, other):
+        conn = await AsyncConnection.connect(dsn, autocommit=True, cancel_timeout=0)
+        await conn.execute("listen ears")
+        await other.execute("notify ears, 'one'")
+        await other.execute("select pg_sleep(0.05)")
+        news = conn.notifies(timeout=5)
+        with pytest.raises(errors.QueryTimeout):
+            await conn.execute("select pg_sleep(10)", timeout=0.1)
+        assert (await news.__anext__()).payload == "one"
+        for use in (news.__anext__, conn.commit):
+            with pytest.raises(psycopg3.OperationalError, match="was lost") as caught:
+                await use()
+            assert not isinstance(caught.value, errors.QueryTimeout)
+        await conn.close()
+
     async def test_terminated_while_idle_and_noticed(self, conn, other):
         await terminate(conn, other)
         with pytest.raises(psycopg3.OperationalError):
@@ -331,6 +387,27 @@ class TestEnd:
             await terminate(conn, other)
             await other.execute("select pg_sleep(0.05)")
         assert conn.closed
+
+    @pytest.mark.parametrize("end", ["close", "abort"])
+    async def test_lost_inside_its_block_and_closed(self, dsn, other, end):
+        """Whoever closes it himself has given up his transaction."""
+        async with await AsyncConnection.connect(dsn) as conn:
+            await conn.execute("select 1")
+            await terminate(conn, other)
+            await other.execute("select pg_sleep(0.05)")
+            if end == "close":
+                await conn.close()
+            else:
+                conn.abort()
+
+    async def test_lost_inside_its_block_with_an_error(self, dsn, other):
+        async with await AsyncConnection.connect(dsn) as conn:
+            with pytest.raises(ZeroDivisionError):
+                async with conn.transaction():
+                    await conn.execute("select 1")
+                    await terminate(conn, other)
+                    await other.execute("select pg_sleep(0.05)")
+                    raise ZeroDivisionError
 
     async def test_given_up(self, conn):
         conn._give_up()
@@ -464,6 +541,16 @@ class TestCloseHandlers:
             await conn.execute("select 1")
         await conn.close()
         assert told == [conn]
+
+    async def test_found_by_a_commit(self, conn, other):
+        """The connection is closed by then."""
+        told = []
+        conn.add_close_handler(lambda conn: told.append(conn.closed))
+        await conn.execute("select 1")
+        await terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            await conn.commit()
+        assert told == [True]
 
     async def test_too_late(self, dsn, other):
         """What will never be called is refused."""

@@ -267,6 +267,62 @@ class TestEnd:
             cur.executemany("insert into t values (%s)", [[1], [2]])
         assert conn.closed and conn.broken
 
+    def test_terminated_among_many(self, conn, other, dsn):
+        cur = conn.execute("create temp table t (n int)")
+
+        def rows():
+            yield from ([number] for number in range(3))
+            with psycopg3.connect(dsn, autocommit=True) as third:
+                third.execute("select pg_terminate_backend(%s, 5000)", [conn.info.backend_pid])
+            yield from ([number] for number in range(300))
+
+        with pytest.raises(errors.AdminShutdown):
+            cur.executemany("insert into t values (%s) returning n", rows())
+        with pytest.raises(errors.AdminShutdown):
+            conn.execute("select 1")
+
+    def test_the_end_of_another_session_is_not_ours(self, conn, dsn):
+        def rows():
+            yield [1]
+            with psycopg3.connect(dsn, autocommit=True) as third:
+                third.execute("select pg_terminate_backend(pg_backend_pid())")
+
+        cur = conn.execute("create temp table t (n int)")
+        with pytest.raises(errors.AdminShutdown):
+            with conn.transaction():
+                cur.executemany("insert into t values (%s)", rows())
+        conn.execute("insert into t values (2)")
+        conn.commit()
+        assert conn.execute("select n from t").fetchall() == [(2,)]
+
+    def test_an_unread_error_is_no_reason(self, dsn, other):
+        conn = Connection.connect(dsn, autocommit=True)
+        conn.pgconn.send_query(b"select 1/0")
+        other.execute("select pg_sleep(0.1)")
+        terminate(conn, other)
+        with pytest.raises(psycopg3.OperationalError):
+            while True:
+                conn.pgconn.consume_input()
+        for _ in range(2):
+            with pytest.raises(psycopg3.OperationalError):
+                conn.execute("select 1")
+        conn.close()
+
+    def test_given_up_by_a_timeout(self, dsn, other):
+        conn = Connection.connect(dsn, autocommit=True, cancel_timeout=0)
+        conn.execute("listen ears")
+        other.execute("notify ears, 'one'")
+        other.execute("select pg_sleep(0.05)")
+        news = conn.notifies(timeout=5)
+        with pytest.raises(errors.QueryTimeout):
+            conn.execute("select pg_sleep(10)", timeout=0.1)
+        assert news.__next__().payload == "one"
+        for use in (news.__next__, conn.commit):
+            with pytest.raises(psycopg3.OperationalError, match="was lost") as caught:
+                use()
+            assert not isinstance(caught.value, errors.QueryTimeout)
+        conn.close()
+
     def test_terminated_while_idle_and_noticed(self, conn, other):
         terminate(conn, other)
         with pytest.raises(psycopg3.OperationalError):
@@ -330,6 +386,27 @@ class TestEnd:
             terminate(conn, other)
             other.execute("select pg_sleep(0.05)")
         assert conn.closed
+
+    @pytest.mark.parametrize("end", ["close", "abort"])
+    def test_lost_inside_its_block_and_closed(self, dsn, other, end):
+        """Whoever closes it himself has given up his transaction."""
+        with Connection.connect(dsn) as conn:
+            conn.execute("select 1")
+            terminate(conn, other)
+            other.execute("select pg_sleep(0.05)")
+            if end == "close":
+                conn.close()
+            else:
+                conn.abort()
+
+    def test_lost_inside_its_block_with_an_error(self, dsn, other):
+        with Connection.connect(dsn) as conn:
+            with pytest.raises(ZeroDivisionError):
+                with conn.transaction():
+                    conn.execute("select 1")
+                    terminate(conn, other)
+                    other.execute("select pg_sleep(0.05)")
+                    raise ZeroDivisionError
 
     def test_given_up(self, conn):
         conn._give_up()
@@ -463,6 +540,16 @@ class TestCloseHandlers:
             conn.execute("select 1")
         conn.close()
         assert told == [conn]
+
+    def test_found_by_a_commit(self, conn, other):
+        """The connection is closed by then."""
+        told = []
+        conn.add_close_handler(lambda conn: told.append(conn.closed))
+        conn.execute("select 1")
+        terminate(conn, other)
+        with pytest.raises(errors.AdminShutdown):
+            conn.commit()
+        assert told == [True]
 
     def test_too_late(self, dsn, other):
         """What will never be called is refused."""
