@@ -119,6 +119,14 @@ def error_from_result(result: ErrorResult, encoding: str = "utf-8", pgconn: Any 
     return error
 
 
+def ends_session(result: ErrorResult) -> bool:
+    """Whether an error is the server's reason for ending the session: FATAL or PANIC."""
+    severity = result.error_field(SEVERITY_NONLOCALIZED_FIELD)
+    if severity is None:  # servers before 9.6, and what speaks like them
+        severity = result.error_field(Diagnostic.severity.code)
+    return severity in LAST_WORDS
+
+
 def _without_severity(text: str, severity: str | None) -> str:
     """`text` without the "ERROR:  " that libpq puts first, in the language of the server."""
     return text.removeprefix(f"{severity}:") if severity else text

@@ -152,7 +152,7 @@ def receive(pgconn: PGconn) -> None:
         pgconn.consume_input()
 
 
-def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
+def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[int | None]:
     """Append one command's results to `results` as they come, until the server has said all.
 
     They go into the caller's list, not into a local: an interruption may kill this
@@ -160,9 +160,13 @@ def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
     and the server's own reason is among the results (an administrator's shutdown), this
     returns as if all were well: the reason is the error to show.
 
+    Returns:
+        The status of the last of them; None if there was none, or the link is lost.
+
     Raises:
         OperationalError: the link was lost without a reason from the server.
     """
+    status: int | None = None
     try:
         while True:
             busy = pgconn.is_busy()
@@ -176,42 +180,55 @@ def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
                         busy = pgconn.is_busy()
             result = pgconn.get_result()
             if result is None:
-                return
+                return status
             results.append(result)
-            if result.status in _LAST:
-                return
+            status = result.status
+            if status in _LAST:
+                return status
     except e.OperationalError:
         if pgconn.status == ConnStatus.BAD and _collect_last_words(pgconn, results):
-            return
+            return None
         raise
 
 
 def _collect_last_words(pgconn: PGconn, results: list[PGresult]) -> bool:
     """Take the server's reason for a lost connection, if it came with the end; tell if there is one."""
-    if (result := unread_reason(pgconn)) is not None:
-        results.append(result)
+    if _may_hold_errors(pgconn):
+        while (result := pgconn.get_result()) is not None:
+            results.append(result)
+            if result.status == ExecStatus.FATAL_ERROR:
+                break
     return any(r.error_field(e.SQLSTATE_FIELD) for r in results)
 
 
-def unread_reason(pgconn: PGconn) -> PGresult | None:
-    """The server's reason for a lost connection, if libpq has read it and holds it as a result.
+def unread_error(pgconn: PGconn) -> PGresult | None:
+    """The next error that libpq has read of a lost connection, and holds as a result.
 
-    If it came while no command was under way, it goes to the notice handler, now at the latest.
+    What came while no command was under way goes to the notice handler, now at the latest.
     """
-    message = pgconn.error_message
-    pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
-    # Asked for a result that it hasn't got, libpq would wait on the socket that it has dropped, and
-    # put "invalid socket" under its message. That it has parsed an error shows there too.
-    if pgconn.error_message != message:
-        return pgconn.get_result()
-    # In a pipeline the answers to earlier commands come first, each with a None after it.
-    silence = 0 if pgconn.pipeline_status != PipelineStatus.OFF else 2
-    while silence < 2:
+    if not _may_hold_errors(pgconn):
+        return None
+    # In a pipeline there is a None after the answer to each command.
+    left = 1 if pgconn.pipeline_status == PipelineStatus.OFF else 2
+    silence = 0
+    while silence < left:
         result = pgconn.get_result()
         if result is not None and result.status == ExecStatus.FATAL_ERROR:
             return result
         silence = silence + 1 if result is None else 0
     return None
+
+
+def _may_hold_errors(pgconn: PGconn) -> bool:
+    """Whether to ask libpq for what it has read of a lost connection.
+
+    Asked for a result that it hasn't got, it would wait on the socket that it has dropped, and put
+    "invalid socket" under its message. That it has parsed an error shows there too; but not in a
+    pipeline, where the answers to earlier commands come first.
+    """
+    message = pgconn.error_message
+    pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
+    return pgconn.error_message != message or pgconn.pipeline_status != PipelineStatus.OFF
 
 
 def execute_gen(

@@ -54,9 +54,10 @@ class Exchange:
     @property
     def farewell(self) -> PGresult | None:
         """The server's own reason for ending the session, if it gave one as the answer to a command."""
-        for result in reversed(self.heard.results if self.heard is not None else ()):
-            if result.error_field(e.SEVERITY_NONLOCALIZED_FIELD) in e.LAST_WORDS:
-                return result
+        for pending in (self.heard, self.owed[0] if self.owed else None):
+            for result in reversed(pending.results if pending is not None else ()):
+                if e.ends_session(result):
+                    return result
         return None
 
     @property
@@ -110,9 +111,10 @@ class Exchange:
                     " execute it again"
                 )
             head = self.owed[0]
-            yield from results_gen(self.pgconn, head.results)
+            status = yield from results_gen(self.pgconn, head.results)
             head.settled = True
-            self.heard = head
+            if status != ExecStatus.PIPELINE_ABORTED:  # the answer was the one before
+                self.heard = head
             self.owed.popleft()
 
     def enter(self) -> None:
@@ -151,10 +153,16 @@ class Exchange:
             while pgconn.transaction_status == TransactionStatus.ACTIVE:
                 yield from flush_gen(pgconn)
                 # The answer to a COMMIT is still wanted, though nobody waits for it any more.
-                self.heard = self.owed[0] if self.owed else Pending()
-                yield from self._drop_results_gen(self.heard.results)
+                dropped = self._hearing(self.owed[0] if self.owed else Pending())
+                yield from self._drop_results_gen(dropped)
         self.owed.clear()
         self.pipelined = False
+
+    def _hearing(self, pending: Pending) -> list[PGresult]:
+        """Where results that are to be dropped go, so that a farewell among them isn't missed."""
+        if self.farewell is None:
+            self.heard = pending
+        return pending.results
 
     def _drain_pipeline_gen(self) -> WaitGen[None]:
         # Syncs may already be under way when the interruption comes, in any number: read on
@@ -164,7 +172,7 @@ class Exchange:
         pgconn.pipeline_sync()
         yield from flush_gen(pgconn)
         while True:
-            last = yield from self._drop_results_gen([])
+            last = yield from self._drop_results_gen(self._hearing(Pending()))
             if last == ExecStatus.PIPELINE_SYNC and self._left_pipeline():
                 return
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import errors as e
 from ..encodings import conn_encoding, pg2py
-from ..generators import unread_reason
+from ..generators import unread_error
 
 if TYPE_CHECKING:
     from ..pq import PGconn, PGresult
@@ -145,8 +145,12 @@ class Notices:
             self._keep(result, exchange.pgconn)
         if self.last_words is None:
             with suppress(e.OperationalError):  # it was given up, and libpq has forgotten all
-                if (result := unread_reason(exchange.pgconn)) is not None:
-                    self._keep(result, exchange.pgconn)
+                # An ordinary error may come before; one without a SQLSTATE is of libpq's own.
+                while (result := unread_error(exchange.pgconn)) is not None:
+                    if self._keep(result, exchange.pgconn) or not result.error_field(
+                        e.SQLSTATE_FIELD
+                    ):
+                        break
 
     def reason(self, exchange: Exchange) -> e.Error | None:
         """A new error of the server's reason for the loss, if it gave one."""
@@ -162,7 +166,7 @@ class Notices:
 
     def _keep(self, result: PGresult, pgconn: PGconn) -> bool:
         """Keep an error as the server's last words, if it is what ends sessions."""
-        if result.error_field(e.SEVERITY_NONLOCALIZED_FIELD) not in e.LAST_WORDS:
+        if not e.ends_session(result):
             return False
         encoding = "utf-8"
         with suppress(e.OperationalError, e.NotSupportedError):

@@ -401,7 +401,7 @@ class Session:
         """Give the best reason for a lost connection: ours, or what the server said while idle."""
         if self._closed:
             return e.OperationalError("the connection was closed while the operation was under way")
-        if self.pgconn.status == ConnStatus.BAD:
+        if self.pgconn.status == ConnStatus.BAD or self._exchange.farewell is not None:
             return self._notices.reason(self._exchange) or ex
         return ex
 

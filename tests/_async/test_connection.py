@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import pickle
+import threading
+import time
 import weakref
 
 import pytest
@@ -303,9 +305,41 @@ class TestEnd:
             while True:
                 conn.pgconn.consume_input()
         for _ in range(2):
-            with pytest.raises(psycopg3.OperationalError):
+            with pytest.raises(errors.AdminShutdown):
                 await conn.execute("select 1")
         await conn.close()
+
+    @pytest.mark.parametrize("row", range(3))
+    async def test_terminated_during_one_of_many(self, conn, dsn, row):
+        """The server's reason is told, whatever libpq answers to the rows after it."""
+        cur = await conn.execute("select 1")
+        with psycopg3.connect(dsn, autocommit=True) as third:
+            asleep = "select wait_event from pg_stat_activity where pid = %s"
+
+            def end(pid):
+                while third.execute(asleep, [pid]).fetchone() != ("PgSleep",):
+                    time.sleep(0.01)
+                third.execute("select pg_terminate_backend(%s)", [pid])
+
+            thread = threading.Thread(target=end, args=[conn.info.backend_pid])
+            thread.start()
+            with pytest.raises(errors.AdminShutdown):
+                await cur.executemany("select pg_sleep(%s)", [[9 * (n == row)] for n in range(3)])
+            thread.join()
+        with pytest.raises(errors.AdminShutdown):
+            await conn.execute("select 1")
+
+    async def test_terminated_between_the_last_and_the_sync(self, conn, dsn):
+        def rows():
+            yield [1]
+            with psycopg3.connect(dsn, autocommit=True) as third:
+                third.execute("select pg_terminate_backend(%s, 5000)", [conn.info.backend_pid])
+
+        cur = await conn.execute("create temp table t (n int)")
+        with pytest.raises(errors.AdminShutdown):
+            await cur.executemany("insert into t values (%s)", rows())
+        with pytest.raises(errors.AdminShutdown):
+            await conn.execute("select 1")
 
     async def test_given_up_by_a_timeout(self, dsn, other):
         conn = await AsyncConnection.connect(dsn, autocommit=True, cancel_timeout=0)
