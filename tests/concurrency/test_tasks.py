@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import random
@@ -370,24 +371,29 @@ async def test_lock_misused() -> None:
 def test_trio_lock_survives_ctrl_c() -> None:
     """Whatever line Ctrl-C hits, nobody is left holding the lock."""
     locks: list[Any] = []
+    lost: list[Any] = []
 
     async def main() -> None:
         lock = tasks.current().Lock()
         locks.append(lock)
         signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.002))
-        while True:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
             async with lock:
                 pass
             await trio.lowlevel.checkpoint()  # here Ctrl-C comes that hit the lock's own lines
+        # Python had it raised where it raises nothing, in a finalizer for instance.
+        lost.append(lock)
 
     before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         for _ in range(150):
-            with pytest.raises(KeyboardInterrupt):
+            with contextlib.suppress(KeyboardInterrupt):
                 trio.run(main)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert not any(lock.locked() for lock in locks)
+    assert len(lost) < 5
 
 
 # ---- shields ----
