@@ -110,8 +110,6 @@ class Diagnostic:
 FIELD_CODES = tuple(field.code for field in vars(Diagnostic).values() if isinstance(field, _Field))
 SQLSTATE_FIELD = Diagnostic.sqlstate.code
 SEVERITY_NONLOCALIZED_FIELD = Diagnostic.severity_nonlocalized.code
-LAST_WORDS = frozenset({b"FATAL", b"PANIC"})
-"""The severities of errors that end a session."""
 
 
 class _Told:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ._exceptions import FIELD_CODES as FIELD_CODES
-from ._exceptions import LAST_WORDS as LAST_WORDS
 from ._exceptions import SEVERITY_NONLOCALIZED_FIELD as SEVERITY_NONLOCALIZED_FIELD
 from ._exceptions import SQLSTATE_FIELD as SQLSTATE_FIELD
 from ._exceptions import DatabaseError as DatabaseError
@@ -124,7 +123,7 @@ def ends_session(result: ErrorResult) -> bool:
     severity = result.error_field(SEVERITY_NONLOCALIZED_FIELD)
     if severity is None:  # servers before 9.6, and what speaks like them
         severity = result.error_field(Diagnostic.severity.code)
-    return severity in LAST_WORDS
+    return severity in (b"FATAL", b"PANIC")
 
 
 def _without_severity(text: str, severity: str | None) -> str:

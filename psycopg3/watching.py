@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _READ, _WRITE = 1, 2
-_RESPITE = 1.0
+_RESPITE = 1.0  # seconds: how late, at most, what was left to somebody else is heard
 
 
 class Watched(Protocol):

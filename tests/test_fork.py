@@ -23,6 +23,16 @@ dsn = sys.argv[1]
 signal.alarm(30)
 
 
+def is_told(*uses):
+    for use in uses:
+        try:
+            use()
+        except psycopg3.OperationalError as ex:
+            assert "belongs to the parent process" in str(ex), ex
+        else:
+            raise AssertionError(use)
+
+
 def wait_for(child):
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert status == 0, f"the child ended with {status}"
@@ -119,15 +129,8 @@ def test_the_child_is_told(dsn):
         cur = conn.execute("select 1")
         if not (child := os.fork()):
             assert conn.closed and not conn.broken
-            uses = (lambda: conn.execute("select 1"), conn.commit, conn.cursor, conn.fileno,
+            is_told(lambda: conn.execute("select 1"), conn.commit, conn.cursor, conn.fileno,
                     lambda: cur.execute("select 1"), cur.fetchone)
-            for use in uses:
-                try:
-                    use()
-                except psycopg3.OperationalError as ex:
-                    assert "belongs to the parent process" in str(ex), ex
-                else:
-                    raise AssertionError(use)
             repr(conn)
             with psycopg3.connect(dsn) as own:
                 assert own.execute("select 2").fetchone() == (2,)
@@ -202,17 +205,10 @@ def test_forked_while_another_thread_has_its_turn(dsn):
         time.sleep(0.3)
         if not (child := os.fork()):
             signal.alarm(5)
-            uses = (lambda: conn.execute("select 1"), conn.commit, conn.rollback, conn.reset,
+            is_told(lambda: conn.execute("select 1"), conn.commit, conn.rollback, conn.reset,
                     lambda: cur.execute("select 1"), lambda: conn.listen("ears", print),
                     lambda: conn.set_autocommit(False), lambda: list(conn.notifies(timeout=0)),
                     lambda: conn.transaction().__enter__())
-            for use in uses:
-                try:
-                    use()
-                except psycopg3.OperationalError as ex:
-                    assert "belongs to the parent process" in str(ex), ex
-                else:
-                    raise AssertionError(use)
             os._exit(0)
         wait_for(child)
         thread.join()
@@ -232,12 +228,8 @@ def test_the_child_has_an_event_loop_of_its_own(dsn):
 
         conn = asyncio.run(main())
         if not (child := os.fork()):
-            try:
-                asyncio.run(conn.commit())
-            except psycopg3.OperationalError as ex:
-                assert "belongs to the parent process" in str(ex), ex
-                os._exit(0)
-            os._exit(1)
+            is_told(lambda: asyncio.run(conn.commit()))
+            os._exit(0)
         wait_for(child)
         asyncio.run(conn.close())
         """,

@@ -151,7 +151,7 @@ def _told(pending: Pending) -> list[str]:
             return ["the transaction was committed all the same: its end had been sent"]
         if tag in _UNDONE:
             return ["the transaction was rolled back"]
-        lost = result.error_field(e.SEVERITY_NONLOCALIZED_FIELD) in (None, *e.LAST_WORDS)
-        if MEANING[result.status] is Meaning.ERROR and not lost:
+        own = result.error_field(e.SQLSTATE_FIELD) is None  # libpq's, that the link was lost
+        if MEANING[result.status] is Meaning.ERROR and not (own or e.ends_session(result)):
             return ["the transaction was not committed: the server answered with an error"]
     return []
