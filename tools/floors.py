@@ -20,7 +20,7 @@ PACKAGE = "psycopg3"
 
 # From the ground up. The front door, `__init__`, and what people plug in are on top.
 FLOORS: dict[str, int] = {
-    **dict.fromkeys(["_exceptions", "_sqlstates", "_oids", "_impl", "concurrency"], 0),
+    **dict.fromkeys(["_exceptions", "_sqlstates", "_oids", "_impl", "concurrency", "deadlines"], 0),
     **dict.fromkeys(["errors", "dbapi20"], 1),
     **dict.fromkeys(["pq", "waiting", "watching", "dialing"], 2),
     **dict.fromkeys(["abc", "places", "servicefile", "conninfo", "passfile", "capabilities"], 3),
