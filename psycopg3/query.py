@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from . import errors as e
 from .abc import Composable, PyFormat
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # of them must not hold memory that nobody expects (128 x 4 KiB at the most).
 _CACHED_LENGTH = 4096
 _CACHED_QUERIES = 128
-_MAX_PARAMS = 65535  # the protocol counts them in 16 bits
+_MAX_PARAMS = arguments.MOST_PARAMETERS
 
 _PLACEHOLDER = re.compile(
     r"""%(?:
@@ -37,55 +38,112 @@ _PLACEHOLDER = re.compile(
 _FORMATS = {"s": PyFormat.AUTO, "t": PyFormat.TEXT, "b": PyFormat.BINARY}
 
 
-class BoundQuery:
-    """A query ready to be sent: text, values, their types and formats."""
+class RequestKind(IntEnum):
+    """What the server is asked to do, and so which of libpq's functions sends it."""
 
-    __slots__ = ("formats", "query", "result_format", "types", "values")
+    SIMPLE = 0
+    """Run the statements of a text, by the simple protocol."""
+    PARAMS = 1
+    """Run one statement with its parameters."""
+    PREPARE = 2
+    """Prepare a statement under a name."""
+    PREPARED = 3
+    """Run a statement that was prepared."""
+    DESCRIBE = 4
+    """Describe a statement that was prepared."""
+    CLOSE = 5
+    """Forget a statement that was prepared."""
+
+
+# Read once a query, and a member of an Enum is slow to look up on 3.11.
+_SIMPLE, _PARAMS = RequestKind.SIMPLE, RequestKind.PARAMS
+
+
+class BoundQuery:
+    """A request ready to be sent. What libpq would refuse or cut short was refused when it was made."""
+
+    __slots__ = (
+        "formats",
+        "kind",
+        "lengths",
+        "name",
+        "query",
+        "result_format",
+        "types",
+        "values",
+    )
 
     def __init__(self, query: bytes, result_format: int = 0):
-        if b"\0" in query:
-            # libpq takes a C string: what follows would be dropped without a word
-            raise e.DataError(
-                f"the query has a NUL character at byte {query.index(0)}: PostgreSQL takes none;"
-                " remove it, or pass binary data as a parameter of type bytes"
-            )
+        self.kind: RequestKind = _PARAMS if result_format else _SIMPLE
+        """What is asked of the server."""
         self.query = query
         """SQL with $1, $2 ... in the connection's encoding."""
-        self.values: list[Buffer | None] | None = None
+        self.values: list[bytes | None] | None = None
         """One value a placeholder, None for NULL; None if the query was given no parameters."""
-        self.types: tuple[int, ...] = ()
+        self.types: Sequence[int] = ()
         """The oids of the values' types, 0 where the server is to find out."""
         self.formats: Sequence[int] = ()
         """The format of each value: 0 text, 1 binary."""
+        self.lengths: list[int] | None = None
+        """The length of each value if one is binary, else None: libpq finds the ends of texts."""
         self.result_format = result_format
         """The format asked for the results: 0 text, 1 binary."""
-
-    def check(self) -> None:
-        """Refuse what libpq would be spared: before a transaction is opened for it.
-
-        Raises:
-            DataError: too long, or a NUL in text.
-            TypeError: a dumper made something that is no bytes.
-        """
-        arguments.text(self.query, "query")
-        if self.values:
-            arguments.parameters(self.values, self.types, self.formats)
+        self.name = b""
+        """The name of the prepared statement, where the kind has one."""
 
     @property
-    def params(self) -> list[Buffer | None] | None:
+    def params(self) -> list[bytes | None] | None:
         """The values, under the name that logging tools look for."""
         return self.values
 
 
-class ParsedQuery(NamedTuple):
-    """What parsing finds in a query's text."""
+class KnownQuery:
+    """What is known about the text of a query.
 
-    text: str
+    Raises:
+        ProgrammingError: a malformed placeholder, or named and positional ones mixed.
+        DataError: a NUL character, or too long.
+    """
+
+    __slots__ = ("formats", "names", "sql", "text")
+
+    text: str | bytes
     """The query with $1, $2 ... in place of its placeholders."""
+    sql: bytes | None
+    """The same as it is sent; None if that depends on the connection's encoding."""
     formats: tuple[PyFormat, ...]
     """The format asked by each $n."""
     names: tuple[str, ...] | None
     """The name of each $n if the placeholders are named, else None."""
+
+    def __init__(self, query: str | bytes, has_placeholders: bool):
+        self.text, self.formats, self.names, self.sql = query, (), None, None
+        if has_placeholders:
+            # Latin 1 maps every byte to one character and back: the parser is written for str.
+            in_bytes = isinstance(query, bytes)
+            text = query.decode("latin-1") if isinstance(query, bytes) else query
+            text, self.formats, self.names = _parse(text)
+            self.text = text.encode("latin-1") if in_bytes else text
+        if isinstance(self.text, bytes):
+            self.sql = arguments.text(self.text, "query")
+        # Every encoding that a client of PostgreSQL may have writes ASCII as it is.
+        elif self.text.isascii():
+            self.sql = arguments.text(self.text.encode(), "query")
+
+
+# By the type, too: comparing "a" with b"a" is an error under `python -bb`.
+_kept_query = lru_cache(_CACHED_QUERIES, typed=True)(KnownQuery)
+
+
+def known_query(query: str | bytes, has_placeholders: bool) -> KnownQuery:
+    """What is known about a query's text; it is found out once, unless the text is long.
+
+    Raises:
+        ProgrammingError, DataError: as `KnownQuery`.
+    """
+    if len(query) <= _CACHED_LENGTH:
+        return _kept_query(query, has_placeholders)
+    return KnownQuery(query, has_placeholders)
 
 
 def bind(
@@ -104,20 +162,45 @@ def bind(
     """
     if not isinstance(query, (str, bytes)):
         query = _composed(query, transformer)
+    elif isinstance(query, str):
+        # Asked even if nothing has to be encoded: an error of the query is read by the encoding
+        # that it had when it was sent.
+        transformer.encoding  # noqa: B018
+    known = known_query(query, params is not None)
+    bound = BoundQuery(known.sql or _encoded(known.text, transformer), result_format)
     if params is None:
-        return BoundQuery(_encoded(query, transformer), result_format)
-    # Latin 1 maps every byte to one character and back: the parser is written once, for str.
-    if isinstance(query, bytes):
-        parsed = parse(query.decode("latin-1"))
-        bound = BoundQuery(parsed.text.encode("latin-1"), result_format)
-    else:
-        parsed = parse(query)
-        bound = BoundQuery(_encoded(parsed.text, transformer), result_format)
-    values = _in_order(parsed, params)
-    bound.values = transformer.dump_sequence(values, parsed.formats)
-    bound.types = transformer.types or ()
-    bound.formats = transformer.formats or ()
+        return bound
+    values = transformer.dump_sequence(_in_order(known, params), known.formats)
+    bound.values = values  # type: ignore[assignment]  # bytes, once they are checked
+    if values:
+        bound.kind = _PARAMS
+        bound.types = transformer.types or ()
+        bound.formats = transformer.formats or ()
+        _check_values(bound, values)
     return bound
+
+
+def command(query: bytes) -> BoundQuery:
+    """A command of the driver's own, which is known to be sound."""
+    return BoundQuery(query)
+
+
+def _check_values(bound: BoundQuery, values: list[Buffer | None]) -> None:
+    """Refuse what libpq can't send, make bytes of other buffers, count the lengths."""
+    formats = bound.formats
+    lengths = []
+    for value, format in zip(values, formats):  # noqa: B905  # as many, by `dump_sequence`
+        if value is None:
+            lengths.append(0)
+        elif type(value) is bytes and (format or b"\0" not in value):
+            lengths.append(len(value))
+        else:
+            break
+    else:
+        if sum(lengths) <= arguments.LONGEST:
+            bound.lengths = lengths if 1 in formats else None
+            return
+    bound.values, bound.lengths = arguments.parameters(values, bound.types, formats)
 
 
 def _composed(query: object, transformer: Transformer) -> bytes:
@@ -131,9 +214,9 @@ def _composed(query: object, transformer: Transformer) -> bytes:
 def _encoded(query: str | bytes, transformer: Transformer) -> bytes:
     if isinstance(query, bytes):
         return query
-    encoding = transformer.encoding
+    encoding = transformer.text_encoding
     try:
-        return query.encode("utf-8" if encoding == "ascii" else encoding)
+        return arguments.text(query.encode(encoding), "query")
     except UnicodeEncodeError as ex:
         raise e.DataError(
             f"the query can't be sent in the connection's encoding: {ex}; use characters that"
@@ -141,16 +224,8 @@ def _encoded(query: str | bytes, transformer: Transformer) -> bytes:
         ) from None
 
 
-def parse(query: str) -> ParsedQuery:
-    """Replace the placeholders of `query` by $1, $2 ...; a repeated name keeps its number.
-
-    Raises:
-        ProgrammingError: a malformed placeholder, or named and positional ones mixed.
-    """
-    return _parse_cached(query) if len(query) <= _CACHED_LENGTH else _parse(query)
-
-
-def _parse(query: str) -> ParsedQuery:
+def _parse(query: str) -> tuple[str, tuple[PyFormat, ...], tuple[str, ...] | None]:
+    """Replace the placeholders by $1, $2 ...; a repeated name keeps its number."""
     pieces: list[str] = []
     formats: list[PyFormat] = []
     numbers: dict[str, int] = {}
@@ -189,10 +264,7 @@ def _parse(query: str) -> ParsedQuery:
             f"the query has {len(formats)} placeholders: PostgreSQL takes {_MAX_PARAMS} at the"
             " most; pass the values as arrays, or in several statements"
         )
-    return ParsedQuery("".join(pieces), tuple(formats), tuple(numbers) or None)
-
-
-_parse_cached = lru_cache(_CACHED_QUERIES)(_parse)
+    return "".join(pieces), tuple(formats), tuple(numbers) or None
 
 
 def _format_of(match: re.Match[str], query: str) -> PyFormat:
@@ -211,15 +283,15 @@ def _format_of(match: re.Match[str], query: str) -> PyFormat:
     )
 
 
-def _in_order(parsed: ParsedQuery, params: Params) -> Sequence[object]:
+def _in_order(known: KnownQuery, params: Params) -> Sequence[object]:
     """Put the parameters in the order of $1, $2 ..."""
-    names = parsed.names
+    names = known.names
     if names is None:
         if not isinstance(params, (list, tuple)):
-            params = _as_sequence(params, parsed)
-        if len(params) != len(parsed.formats):
+            params = _as_sequence(params, known)
+        if len(params) != len(known.formats):
             raise e.ProgrammingError(
-                f"the query has {len(parsed.formats)} placeholders but {len(params)} parameters"
+                f"the query has {len(known.formats)} placeholders but {len(params)} parameters"
                 " were passed: pass one value for each"
             )
         return params
@@ -238,9 +310,9 @@ def _in_order(parsed: ParsedQuery, params: Params) -> Sequence[object]:
         ) from None
 
 
-def _as_sequence(params: object, parsed: ParsedQuery) -> Sequence[object]:
+def _as_sequence(params: object, known: KnownQuery) -> Sequence[object]:
     if isinstance(params, Mapping):
-        if not parsed.formats:
+        if not known.formats:
             return ()
         raise e.ProgrammingError(
             "the query has positional placeholders (%s) but the parameters are a mapping:"
