@@ -186,12 +186,12 @@ def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[int | None]:
             if status in _LAST:
                 return status
     except e.OperationalError:
-        if pgconn.status == ConnStatus.BAD and _collect_last_words(pgconn, results):
+        if pgconn.status == ConnStatus.BAD and read_last_errors(pgconn, results):
             return None
         raise
 
 
-def _collect_last_words(pgconn: PGconn, results: list[PGresult]) -> bool:
+def read_last_errors(pgconn: PGconn, results: list[PGresult]) -> bool:
     """Take the server's reason for a lost connection, if it came with the end; tell if there is one."""
     if _may_hold_errors(pgconn):
         while (result := pgconn.get_result()) is not None:

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from enum import IntEnum
 from math import ceil
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from . import errors
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Wait(IntEnum):
@@ -65,7 +67,7 @@ class Ready(IntEnum):
 
 # IntEnum, not IntFlag: `ready & Ready.R` is then int's own operator, 30 times cheaper.
 
-WaitGen: TypeAlias = Generator[tuple[int, Wait], int, T]
+WaitGen: TypeAlias = Generator[tuple[int, int], int, T]
 """A conversation that never blocks: yields ``(fd, Wait)``, is sent `Ready` bits, returns a T."""
 
 
@@ -83,6 +85,35 @@ class AsyncWaitFunc(Protocol):
     """`WaitFunc` for an asynchronous connection: returns an awaitable of the value."""
 
     def __call__(self, gen: WaitGen[T], interval: float | None = ..., /) -> Awaitable[T]: ...
+
+
+class Leaf(Protocol[T_co]):
+    """A generator that can also be advanced by plain calls, as compiled ones are."""
+
+    value: T_co
+    """What it returned, once it has ended."""
+
+    def advance(self, ready: int, /) -> tuple[int, int] | None:
+        """Go on with the `Ready` bits (0 at first); return what to wait for, None at the end."""
+        ...
+
+
+def advancing(gen: Any) -> Callable[[int | None], tuple[int, int]]:
+    """What drives a conversation that isn't one of Python's own generators.
+
+    A `Leaf` is advanced by its plain calls, and any other generator by `send()`.
+    """
+    advance = getattr(gen, "advance", None)
+    if advance is None:
+        return gen.send  # type: ignore[no-any-return]
+
+    def step(ready: int | None) -> tuple[int, int]:
+        asked: tuple[int, int] | None = advance(ready or 0)
+        if asked is None:
+            raise StopIteration(gen.value)
+        return asked
+
+    return step
 
 
 # ---- clocks ----
@@ -125,31 +156,52 @@ def wait_select(gen: WaitGen[T], interval: float | None = 0.1) -> T:
     """
     tick = min(_checked(interval) or SIGNAL_TICK, SIGNAL_TICK)
     # Looked up now, not at import: gevent and eventlet may put their own there later.
-    if (poll := getattr(select, "poll", None)) is None:
-        return _wait_without_poll(gen, tick)
-    poller: select.poll = poll()
-    milliseconds = tick * 1000
-    try:
-        asked = next(gen)
-        _register(poller, asked)
-        while True:
-            heard = poller.poll(milliseconds)
-            before = asked
-            asked = gen.send(_meaning(asked, heard[0][1]) if heard else Ready.NONE)
-            if asked != before:
-                poller.unregister(before[0])
-                _register(poller, asked)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
+    if hasattr(select, "poll"):
+        return Poller().wait(gen, tick)
+    return _wait_without_poll(gen, tick)
 
 
-def _register(poller: select.poll, asked: tuple[int, Wait]) -> None:
-    fd, want = _pair(asked)
-    poller.register(fd, _POLL_EVENTS[want])
+class Poller:
+    """What `wait_select` does, with a poll object that is kept from one wait to the next."""
+
+    __slots__ = ("_asked", "_poll")
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._asked: tuple[int, int] = (-1, 0)
+
+    def wait(self, gen: WaitGen[T], tick: float = SIGNAL_TICK) -> T:
+        """Run `gen` to its end and return its value.
+
+        Args:
+            gen: what to run, by plain calls if it has `advance()`.
+            tick: seconds of silence after which it is sent `Ready.NONE`.
+        """
+        poll, milliseconds = self._poll.poll, tick * 1000
+        step = gen.send if type(gen) is GeneratorType else advancing(gen)
+        ready: int | None = None
+        try:
+            while True:
+                asked = step(ready)
+                if asked != self._asked:
+                    self._listen_to(asked)
+                heard = poll(milliseconds)
+                ready = _meaning(asked, heard[0][1]) if heard else 0
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def _listen_to(self, asked: tuple[int, int]) -> None:
+        fd, want = _pair(asked)
+        before = self._asked[0]
+        self._asked = (-1, 0)  # an exception may strike before the next line
+        if before >= 0 and before != fd:
+            self._poll.unregister(before)
+        self._poll.register(fd, _POLL_EVENTS[want])
+        self._asked = asked
 
 
-def _meaning(asked: tuple[int, Wait], events: int) -> int:
+def _meaning(asked: tuple[int, int], events: int) -> int:
     """Translate what poll found."""
     if events & select.POLLNVAL:
         _not_open(asked[0])
@@ -217,7 +269,7 @@ async def wait_async(gen: WaitGen[T], interval: float | None = 0.1) -> T:
 
 
 async def listen_asyncio(
-    loop: AbstractEventLoop, asked: tuple[int, Wait], interval: float | None
+    loop: AbstractEventLoop, asked: tuple[int, int], interval: float | None
 ) -> int:
     """Wait once for what a generator asked, on an asyncio loop; return the `Ready` bits."""
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
@@ -236,7 +288,7 @@ async def listen_asyncio(
 
 
 def watch_asyncio(
-    loop: AbstractEventLoop, asked: tuple[int, Wait], wake: Callable[[int], None]
+    loop: AbstractEventLoop, asked: tuple[int, int], wake: Callable[[int], None]
 ) -> None:
     """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
     fd, want = asked
@@ -268,7 +320,7 @@ def _insistently(add: Callable[..., object], *args: object) -> None:
         add(*args)
 
 
-def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, Wait]) -> None:
+def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, int]) -> None:
     """End what `watch_asyncio` began: before the descriptor is closed, and its number used anew."""
     fd, want = asked
     # If the descriptor was closed, taking out one of two directions fails, and takes out both.
@@ -335,7 +387,7 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         return value
 
 
-async def listen_trio(asked: tuple[int, Wait], interval: float | None) -> int:
+async def listen_trio(asked: tuple[int, int], interval: float | None) -> int:
     """Wait once for what a generator asked, in a trio task; return the `Ready` bits."""
     from trio import ClosedResourceError, move_on_after
 
@@ -422,7 +474,7 @@ def _checked(interval: float | None) -> float | None:
     raise ValueError(f"interval is {interval}: expected seconds, more than 0, or None for no ticks")
 
 
-def _pair(asked: tuple[int, Wait]) -> tuple[int, Wait]:
+def _pair(asked: tuple[int, int]) -> tuple[int, int]:
     """Return what was yielded, if a waiter can wait for it."""
     try:
         fd, want = asked

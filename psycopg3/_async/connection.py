@@ -304,7 +304,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         try:
             await self._cancel_for_close(patience)
         finally:
-            self._close_now()
+            self._end()
         left = LINGER if timeout is None else max(0.0, begin + patience - monotonic())
         await ended(self, min(left, LINGER))
 
@@ -316,8 +316,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         if not self._closed:
             self._closed = True
-            self._shutdown()
-            self._close_now()
+            self._cut()
+            self._end()
 
     def terminate(self) -> None:
         """Do what `abort()` does: it is asyncpg's name for it."""

@@ -305,7 +305,7 @@ class Connection(Runner, Generic[Row]):
         try:
             self._cancel_for_close(patience)
         finally:
-            self._close_now()
+            self._end()
         left = LINGER if timeout is None else max(0.0, begin + patience - monotonic())
         ended(self, min(left, LINGER))
 
@@ -317,8 +317,8 @@ class Connection(Runner, Generic[Row]):
         """
         if not self._closed:
             self._closed = True
-            self._shutdown()
-            self._close_now()
+            self._cut()
+            self._end()
 
     def terminate(self) -> None:
         """Do what `abort()` does: it is asyncpg's name for it."""

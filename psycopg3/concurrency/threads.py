@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 if TYPE_CHECKING:
     from threading import RLock as _RLock
+
+    from ..deadlines import Deadline
 else:
     # The class is asked for, not named: where gevent has patched threading, it is another one.
     _RLock = type(threading.RLock())
@@ -80,10 +82,16 @@ def current() -> Library:
     return _library(kind)
 
 
-class _LockMethods:
-    """What a lock of ours has besides what the standard library's has."""
+class _FairLock:
+    """What a lock of ours has besides what the standard library's has: an order, and a deadline."""
 
     __slots__ = ()
+
+    _queue: deque[Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue = deque()
 
     def owned(self) -> bool:
         """Does the current thread hold it?"""
@@ -93,43 +101,82 @@ class _LockMethods:
         """Does any thread hold it?"""
         if self.owned():
             return True
-        if self.acquire(blocking=False):  # type: ignore[attr-defined]
+        if super().acquire(blocking=False):  # type: ignore[misc]
             self.release()  # type: ignore[attr-defined]
             return False
         return True
 
-    def within(self, seconds: float, expired: Callable[[], Exception]) -> Within:
-        """The lock as a context manager that raises what `expired` makes if its turn is too late."""
-        return Within(self, seconds, expired)
+    def acquire(self, deadline: Deadline | None = None) -> None:
+        """Take the lock, after those who asked before.
+
+        Raises:
+            Exception: what the deadline raises of who is too late.
+        """
+        try:
+            # Those who wait stand in a queue; only the first of them asks for the lock itself.
+            if self._queue or not super().acquire(blocking=False):  # type: ignore[misc]
+                self._wait_turn(deadline)
+        except BaseException:
+            # A signal's handler raised after the lock was taken.
+            if self.owned():
+                self.release()  # type: ignore[attr-defined]
+            raise
+
+    def _wait_turn(self, deadline: Deadline | None) -> None:
+        queue, turn = self._queue, threading.Lock()
+        turn.acquire()
+        try:
+            queue.append(turn)
+            while queue[0] is not turn:
+                turn.acquire(timeout=_seconds_left(deadline))
+            while not super().acquire(timeout=_seconds_left(deadline)):  # type: ignore[misc]
+                pass
+        finally:
+            with suppress(ValueError):
+                queue.remove(turn)
+            with suppress(IndexError, RuntimeError):  # there is none, or it has been told
+                queue[0].release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def within(self, deadline: Deadline) -> Within:
+        """The lock as a context manager that raises what `deadline` does if its turn is too late."""
+        return Within(self, deadline)
 
 
-class Lock(_LockMethods, _RLock):  # type: ignore[misc]  # final for type checkers only
-    """A lock that knows which thread holds it. Ask `owned()` before you acquire it.
+_LONG = 3600.0
 
-    A signal's handler may raise between any two lines of Python. Here none are run on the way in
-    or out: methods of Python around a plain lock would now and then leave it locked for ever.
+
+def _seconds_left(deadline: Deadline | None) -> float:
+    """How long to wait at most; raises if the time is over."""
+    if deadline is None:
+        return _LONG
+    deadline.check()
+    return min(deadline.left, _LONG)
+
+
+class Lock(_FairLock, _RLock):  # type: ignore[misc]  # final for type checkers only
+    """A fair lock that knows which thread holds it. Ask `owned()` before you acquire it.
+
+    A signal's handler may raise between any two lines of Python. None are run on the way out of a
+    `with` block, whose end is the standard lock's own: one of ours would now and then leave the lock
+    taken for ever.
     """
 
-    __slots__ = ()
+    __slots__ = ("_queue",)
 
 
 class Within:
     """A lock that is waited for only so long."""
 
-    __slots__ = ("_expired", "_lock", "_seconds")
+    __slots__ = ("_deadline", "_lock")
 
-    def __init__(self, lock: Any, seconds: float, expired: Callable[[], Exception]) -> None:
-        self._lock, self._seconds, self._expired = lock, seconds, expired
+    def __init__(self, lock: Any, deadline: Deadline) -> None:
+        self._lock, self._deadline = lock, deadline
 
     def __enter__(self) -> None:
-        try:
-            if not self._lock.acquire(timeout=min(self._seconds, threading.TIMEOUT_MAX)):
-                raise self._expired()
-        except BaseException:
-            # A signal's handler raised after the lock was taken.
-            if self._lock.owned():
-                self._lock.release()
-            raise
+        self._lock.acquire(self._deadline)
 
     # Looked up on the way in: the way out is then the lock's own, with no line of Python on it.
     @property
@@ -145,10 +192,6 @@ def shield(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
 def assign(setter: Callable[[T], object], value: T) -> None:
     """Set a property by its setter method. A task must await the method instead."""
     setter(value)
-
-
-def _nowhere() -> None:
-    """Threads have no event loop: their connections are at home everywhere."""
 
 
 def _never_deserted(_place: object) -> bool:
@@ -208,10 +251,9 @@ def patience() -> float:
 @cache
 def _library(rlock: Any) -> Library:
     """The record for threads whose locks that know their owner are of this class."""
-    lock = (
-        Lock if issubclass(Lock, rlock) else type("Lock", (_LockMethods, rlock), {"__slots__": ()})
-    )
-    return Library("threads", lock, shield, _nowhere, _never_deserted, _never_elsewhere)
+    lock = Lock if issubclass(Lock, rlock) else type("Lock", (_FairLock, rlock), {})
+    # `bool` is called once an operation: it gives the same answer everywhere, and is no Python code.
+    return Library("threads", lock, shield, bool, _never_deserted, _never_elsewhere)
 
 
 class Errand(Generic[T]):

@@ -1,4 +1,4 @@
-"""What an interruption does to a session: the server's work is stopped, and the fate of a COMMIT told.
+"""What an interruption does to a session: the server's work is stopped, and a COMMIT's outcome told.
 
 An interruption is whatever ends a wait from outside: a cancelled task, Ctrl-C, an exception of a
 signal handler, a deadline. The command under way is cancelled at the server and what it still
@@ -9,7 +9,6 @@ as a reset(): half of it would be of no use.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,8 @@ from ..generators import until_gen
 from ..pq import TransactionStatus
 from ..waiting import WaitGen
 from .cancelling import CancelRequest
-from .endings import Ending, ending_of
-from .states import MEANING, Meaning
+from .endings import Ending, ending_of, may_commit
+from .states import Meaning, meaning_of
 
 if TYPE_CHECKING:
     from ..dialing.records import Dial, Link
@@ -38,15 +37,12 @@ class _Overdue(Exception):
     """A step of a recovery has had its time."""
 
 
-def ending(session: Session, pending: Pending) -> Ending:
-    """What a command brings to an end; looked at once."""
-    if pending.ending is None:
-        backslashes, encoding = False, "utf-8"
-        with suppress(e.OperationalError):  # libpq has forgotten them with the connection
-            conforming = session.pgconn.parameter_status(b"standard_conforming_strings")
-            backslashes, encoding = conforming == b"off", session._error_encoding
-        pending.ending = ending_of(pending.query, backslashes=backslashes, encoding=encoding)
-    return pending.ending
+def _ending(pending: Pending) -> Ending:
+    return pending.ending or ending_of(pending.query)
+
+
+def _may_end(pending: Pending) -> bool:
+    return _ending(pending) >= Ending.UNDONE or may_commit(pending.query)
 
 
 def needs_cancel(ex: BaseException) -> bool:
@@ -74,7 +70,7 @@ class Recovery:
         self._request: CancelRequest | None = None
         exchange = session._exchange
         last = exchange.last
-        if last is not None and last in exchange.owed and ending(session, last):
+        if last is not None and last in exchange.owed and _ending(last):
             self._cancel = False
 
     def advance_gen(self, answer: Link | Exception | None = None) -> WaitGen[Dial | None]:
@@ -114,28 +110,23 @@ class Recovery:
             self._patience *= 2
 
 
-def fate(session: Session, ex: BaseException, before: Pending | None) -> e.Error | None:
+def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
     """Tell what became of a transaction whose end was interrupted, or the link lost.
 
     If it is known, `ex` gets a note that says so.
-
-    Args:
-        before: the last command of the operation before: what this one has sent came after it.
 
     Returns:
         The error to raise instead of `ex`, if it isn't known.
     """
     pending = session._exchange.last
-    if pending is None or pending is before or not (session.closed or needs_cancel(ex)):
+    if pending is None or not (session.closed or needs_cancel(ex)):
         return None
-    ended = ending(session, pending)
-    if ended < Ending.UNDONE:
+    told = _told(session, pending)
+    if told:
+        if needs_cancel(ex):
+            ex.add_note(told)
         return None
-    told = _told(pending)
-    if needs_cancel(ex):
-        for note in told:
-            ex.add_note(note)
-    if not session.closed or told or ended is not Ending.COMMITTED:
+    if not session.closed or _ending(pending) is Ending.UNDONE or not _may_end(pending):
         return None
     return e.TransactionOutcomeUnknown(
         "the connection was lost before the server answered the end of the transaction: it may have"
@@ -143,15 +134,20 @@ def fate(session: Session, ex: BaseException, before: Pending | None) -> e.Error
     ).explained_by(ex)
 
 
-def _told(pending: Pending) -> list[str]:
+def _told(session: Session, pending: Pending) -> str | None:
     """What the server's answers tell of the transaction."""
+    in_transaction = session.pgconn.transaction_status in (
+        TransactionStatus.INTRANS,
+        TransactionStatus.INERROR,
+    )
     for result in reversed(pending.results):
         tag = result.command_status
         if tag in _COMMITTED:
-            return ["the transaction was committed all the same: its end had been sent"]
-        if tag in _UNDONE:
-            return ["the transaction was rolled back"]
+            return "the transaction was committed all the same: its end had been sent"
+        if tag in _UNDONE:  # to a savepoint as well
+            return None if in_transaction else "the transaction was rolled back"
         own = result.error_field(e.SQLSTATE_FIELD) is None  # libpq's, that the link was lost
-        if MEANING[result.status] is Meaning.ERROR and not (own or e.ends_session(result)):
-            return ["the transaction was not committed: the server answered with an error"]
-    return []
+        failed = meaning_of(result.status) is Meaning.ERROR
+        if failed and not (own or e.ends_session(result)) and _may_end(pending):
+            return "the transaction was not committed: the server answered with an error"
+    return None
