@@ -445,6 +445,43 @@ class PGconn(Protocol):
         """Send a prepared statement's parameters."""
         ...
 
+    def send_query_unchecked(self, query: bytes) -> None:
+        """Send a query that has been checked."""
+        ...
+
+    def send_query_params_unchecked(
+        self,
+        query: bytes,
+        values: Sequence[bytes | None],
+        types: Sequence[int] | None,
+        lengths: Sequence[int] | None,
+        formats: Sequence[int] | None,
+        result_format: int,
+    ) -> None:
+        """Send a query with parameters that have been checked."""
+        ...
+
+    def send_prepare_unchecked(
+        self, name: bytes, query: bytes, types: Sequence[int] | None
+    ) -> None:
+        """Send a statement to prepare that has been checked."""
+        ...
+
+    def send_query_prepared_unchecked(
+        self,
+        name: bytes,
+        values: Sequence[bytes | None],
+        lengths: Sequence[int] | None,
+        formats: Sequence[int] | None,
+        result_format: int,
+    ) -> None:
+        """Send a prepared statement's parameters that have been checked."""
+        ...
+
+    def advance(self, results: list[PGresult], ready: int) -> int:
+        """Send, read, and append the results that are complete; what to wait for next."""
+        ...
+
     def send_describe_prepared(self, name: Buffer) -> None:
         """Ask for a prepared statement's description."""
         ...
@@ -626,6 +663,24 @@ class Memory(Protocol):
         """The result as a pointer that frees it with its last reference, by C alone."""
         ...
 
+    def found(self) -> Pointer:
+        """A place for the results of one connection, from `advance` finding them to delivery."""
+        ...
+
+    def advance(
+        self,
+        conn: Pointer,
+        ready: int,
+        found: Pointer,
+        results: list[Any],
+        make: Callable[[Pointer], Any],
+    ) -> int:
+        """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did.
+
+        The results that `make` makes of pointers are appended to `results`; when this raises too.
+        """
+        ...
+
     def value(self, result: Pointer, row: int, column: int) -> bytes | None:
         """A copy of one value of a result, None for SQL's NULL."""
         ...
@@ -648,6 +703,31 @@ class Memory(Protocol):
 
         They keep the values alive. Without lengths all values are text.
         """
+        ...
+
+    def send_query_params(
+        self,
+        conn: Pointer,
+        query: bytes,
+        values: Sequence[bytes | None],
+        types: Sequence[int] | None,
+        lengths: Sequence[int] | None,
+        formats: Sequence[int] | None,
+        result_format: int,
+    ) -> int:
+        """PQsendQueryParams: 0 when it failed. Without lengths all values are text."""
+        ...
+
+    def send_query_prepared(
+        self,
+        conn: Pointer,
+        name: bytes,
+        values: Sequence[bytes | None],
+        lengths: Sequence[int] | None,
+        formats: Sequence[int] | None,
+        result_format: int,
+    ) -> int:
+        """PQsendQueryPrepared: 0 when it failed. Without lengths all values are text."""
         ...
 
     def take(self, pointer: Pointer) -> bytes:

@@ -70,7 +70,134 @@ static int library_find(void *library, const char *name)
     return 0;
 }
 
+/* --- conversations ---------------------------------------------------------------------------- */
+
+/* Results that Python has not taken yet, and what is known of the step that found them. */
+typedef struct { int count, taken, left, reads; PGresult *results[16]; } FOUND;
+
+/* Parameters whose addresses are kept on the stack. */
+#define FEW 64
+
+enum { READABLE = 1, FULL = 4, COUNT = 8, FLUSH_FAILED = -1, READ_FAILED = -2 };
+
+static int step(PGconn *conn, int ready, FOUND *found)
+{
+    int read = ready & READABLE || (ready == 0 && libpq.PQsslInUse(conn));
+    if (ready != FULL) {
+        found->left = libpq.PQflush(conn);
+        if (found->left < 0)
+            return FLUSH_FAILED;
+        found->reads = 0;
+    }
+    for (;;) {
+        PGresult *result;
+        if (read) {
+            if (!libpq.PQconsumeInput(conn))
+                return READ_FAILED;
+            found->reads++;
+            read = 0;
+        }
+        if (libpq.PQisBusy(conn)) {
+            /* A rest of the record may be left in OpenSSL: `receive` in generators.py. */
+            read = found->reads == 1 && libpq.PQsslInUse(conn);
+            if (read)
+                continue;
+            return found->left ? 3 : 1;
+        }
+        if (found->count == sizeof found->results / sizeof *found->results)
+            return FULL;
+        result = libpq.PQgetResult(conn);
+        if (!result)
+            return 0;
+        found->results[found->count++] = result;
+        switch (libpq.PQresultStatus(result)) {
+        case 3: case 4: case 8: case 10: /* COPY_OUT, COPY_IN, COPY_BOTH, PIPELINE_SYNC */
+            return 0;
+        }
+    }
+}
+
+/* The next result, which is no longer ours to clear; NULL after the last. */
+static PGresult *found_take(FOUND *found)
+{
+    if (found->taken < found->count)
+        return found->results[found->taken++];
+    found->taken = found->count = 0;
+    return NULL;
+}
+
+/* Clear what nobody took. */
+static void found_clear(FOUND *found)
+{
+    PGresult *result;
+    while ((result = found_take(found)))
+        libpq.PQclear(result);
+}
+
+/* What memory.advance() says, and in bits above the number of results found; FULL when there is no room
+ * for more: call again with it. */
+static int conn_advance(PGconn *conn, int ready, FOUND *found)
+{
+    int outcome;
+    /* Python has taken all, unless it was interrupted twice: what was meant for another list. */
+    found_clear(found);
+    WAITING(outcome = step(conn, ready, found));
+    return outcome < 0 ? outcome : outcome | found->count * COUNT;
+}
+
+/* Where each value is in `data`, where a zero byte follows each; `lengths` has -1 for SQL's NULL, and is
+ * NULL where all are text. */
+static const char **pointers(const char **few, int n, const char *data, const int *lengths)
+{
+    const char **values = few;
+    int i;
+    if (n > FEW && !(values = malloc(n * sizeof *values)))
+        return NULL;
+    for (i = 0; i < n; i++) {
+        int length = lengths ? lengths[i] : (int)strlen(data);
+        values[i] = length < 0 ? NULL : data;
+        data += length < 0 ? 1 : length + 1;
+    }
+    return values;
+}
+
+static int send_params(PGconn *conn, const char *query, int n, const Oid *types, const char *data,
+    const int *lengths, const int *formats, int result_format)
+{
+    const char *few[FEW], **values = pointers(few, n, data, lengths);
+    int sent = 0;
+    if (values)
+        WAITING(sent = libpq.PQsendQueryParams(
+            conn, query, n, types, values, lengths, formats, result_format));
+    if (values != few)
+        free(values);
+    return sent;
+}
+
+static int send_prepared(PGconn *conn, const char *name, int n, const char *data, const int *lengths,
+    const int *formats, int result_format)
+{
+    const char *few[FEW], **values = pointers(few, n, data, lengths);
+    int sent = 0;
+    if (values)
+        WAITING(sent = libpq.PQsendQueryPrepared(
+            conn, name, n, values, lengths, formats, result_format));
+    if (values != few)
+        free(values);
+    return sent;
+}
+
 /* --- values ----------------------------------------------------------------------------------- */
+
+/* PQclear, during which others run only if there is much to free: to let them costs more than to free
+ * a few rows. */
+static void result_clear(PGresult *res)
+{
+    if (libpq.PQresultMemorySize(res) < 1 << 20)
+        libpq.PQclear(res);
+    else
+        WAITING(libpq.PQclear(res));
+}
 
 /* The length of a value; -1 for SQL's NULL, and for a value that isn't there. */
 static int value_length(const PGresult *res, int row, int column)

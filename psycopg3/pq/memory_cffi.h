@@ -10,7 +10,18 @@ const char *library_error(void);
 int library_find(void *library, const char *name);
 void text_free(const char *text);
 
+/* Conversations */
+typedef struct { int count, taken, left, reads; PGresult *results[16]; } FOUND;
+int conn_advance(PGconn *conn, int ready, FOUND *found);
+PGresult *found_take(FOUND *found);
+void found_clear(FOUND *found);
+int send_params(PGconn *conn, const char *query, int n, const Oid *types, const char *data,
+    const int *lengths, const int *formats, int result_format);
+int send_prepared(PGconn *conn, const char *name, int n, const char *data, const int *lengths,
+    const int *formats, int result_format);
+
 /* Values */
+void result_clear(PGresult *res);
 int value_length(const PGresult *res, int row, int column);
 size_t column_size(const PGresult *res, int column, int row0, int row1);
 int column_texts(const PGresult *res, int column, int row0, int row1, char *to);

@@ -23,6 +23,9 @@ NULL: Pointer = ffi.NULL
 _value_address: Callable[[Pointer, int, int], Pointer] = lib._function("PQgetvalue", 14)
 _value_length = extension.value_length
 
+_advance, _take_found = extension.conn_advance, extension.found_take
+_send_params, _send_prepared = extension.send_params, extension.send_prepared
+
 _from_buffer, _gc, _new = ffi.from_buffer, ffi.gc, ffi.new
 _string, _unpack = ffi.string, ffi.unpack
 _new_unset = ffi.new_allocator(should_clear_after_alloc=False)
@@ -30,6 +33,18 @@ _new_unset = ffi.new_allocator(should_clear_after_alloc=False)
 # CPython frees a result when its last reference goes. PyPy waits until there is much to collect, so
 # it has to know how much a result holds.
 _counts_references = sys.implementation.name == "cpython"
+_clear = extension.result_clear if _counts_references else lib.PQclear
+
+# In what conn_advance() returns.
+_FULL, _ONE_FOUND = 4, 8
+
+# To copy parameters side by side, for C to find them again, is cheaper than an array of pointers
+# made by cffi, as long as there is little to copy.
+_LITTLE = 1 << 16
+
+# Arrays by what is in them.
+_oids: dict[tuple[int, ...], Pointer] = {}
+_MOST_OIDS = 1000
 
 
 def address(pointer: Pointer) -> int | None:
@@ -40,8 +55,37 @@ def address(pointer: Pointer) -> int | None:
 def owned(result: Pointer) -> Pointer:
     """The result as a pointer that frees it with its last reference, by C alone."""
     if _counts_references:
-        return _gc(result, lib.PQclear)
-    return _gc(result, lib.PQclear, lib.PQresultMemorySize(result))
+        return _gc(result, _clear)
+    return _gc(result, _clear, lib.PQresultMemorySize(result))
+
+
+def found() -> Pointer:
+    """A place for the results of one connection, from `advance` finding them to their delivery."""
+    return _gc(_new("FOUND *"), extension.found_clear)
+
+
+def advance(
+    conn: Pointer, ready: int, found: Pointer, results: list[Any], make: Callable[[Pointer], Any]
+) -> int:
+    """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did."""
+    while True:
+        try:
+            outcome: int = _advance(conn, ready, found)
+        except BaseException:  # a signal's handler raised it, when all was done
+            while result := _take_found(found):
+                results.append(make(owned(result)))
+            raise
+        if outcome < _ONE_FOUND:
+            # Or it failed, and what was found before is there still.
+            while outcome < 0 and (result := _take_found(found)):
+                results.append(make(owned(result)))
+            return outcome
+        for _ in range(outcome // _ONE_FOUND):
+            results.append(make(owned(_take_found(found))))
+        outcome %= _ONE_FOUND
+        if outcome != _FULL:
+            return outcome
+        ready = _FULL
 
 
 def value(result: Pointer, row: int, column: int) -> bytes | None:
@@ -82,8 +126,17 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
 
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
-    # cffi makes an array of a list for the time of the call.
-    return list(types) if types else NULL
+    if not types:
+        return NULL
+    if type(types) is not tuple:
+        # cffi makes an array of a list for the time of the call.
+        return list(types)
+    array = _oids.get(types)
+    if array is None:
+        array = _new("Oid[]", types)
+        if len(_oids) < _MOST_OIDS and len(types) <= 64:
+            _oids[types] = array
+    return array
 
 
 def parameters(
@@ -96,6 +149,62 @@ def parameters(
     if lengths is None or formats is None:
         return (pointers, NULL, NULL)
     return (pointers, lengths, list(formats))
+
+
+def send_query_params(
+    conn: Pointer,
+    query: bytes,
+    values: Sequence[bytes | None],
+    types: Sequence[int] | None,
+    lengths: Sequence[int] | None,
+    formats: Sequence[int] | None,
+    result_format: int,
+) -> int:
+    """PQsendQueryParams: 0 when it failed."""
+    count = len(values)
+    data, lengths, formats = _packed(values, lengths, formats)
+    if data is None:
+        given = parameters(values, lengths, formats)
+        return lib.PQsendQueryParams(conn, query, count, oids(types), *given, result_format)
+    sent: int = _send_params(conn, query, count, oids(types), data, lengths, formats, result_format)
+    return sent
+
+
+def send_query_prepared(
+    conn: Pointer,
+    name: bytes,
+    values: Sequence[bytes | None],
+    lengths: Sequence[int] | None,
+    formats: Sequence[int] | None,
+    result_format: int,
+) -> int:
+    """PQsendQueryPrepared: 0 when it failed."""
+    count = len(values)
+    data, lengths, formats = _packed(values, lengths, formats)
+    if data is None:
+        given = parameters(values, lengths, formats)
+        return lib.PQsendQueryPrepared(conn, name, count, *given, result_format)
+    sent: int = _send_prepared(conn, name, count, data, lengths, formats, result_format)
+    return sent
+
+
+def _packed(
+    values: Sequence[bytes | None], lengths: Sequence[int] | None, formats: Sequence[int] | None
+) -> tuple[Any, Any, Any]:
+    """The values with a zero byte after each, their lengths, and formats, for C; NULL for none.
+
+    The lengths may be missing for text. There are no values if they are much to copy.
+    """
+    if lengths is None:
+        formats = NULL
+    if None in values:
+        lengths = [-1 if value is None else len(value) for value in values]
+    elif len(values) == 1:
+        return values[0], NULL if lengths is None else lengths, formats
+    given = [value or b"" for value in values]
+    if sum(map(len, given)) > _LITTLE:
+        return None, lengths, formats
+    return b"\0".join(given), NULL if lengths is None else lengths, formats
 
 
 def take(pointer: Pointer) -> bytes:

@@ -29,7 +29,14 @@ _bytes = [c_char * length for length in range(65)]
 # Array types by length. ctypes' own cache costs four times as much.
 _pointers: dict[int, Any] = {}
 _ints: dict[int, Any] = {}
-_oids: dict[int, Any] = {}
+_oid_types: dict[int, Any] = {}
+
+# Arrays by what is in them.
+_oids: dict[tuple[int, ...], Pointer] = {}
+_MOST_OIDS = 1000
+
+# COPY_OUT, COPY_IN, COPY_BOTH, PIPELINE_SYNC: after these nothing follows now.
+_LAST = frozenset({3, 4, 8, 10})
 
 
 def _array(types: dict[int, Any], item: Any, values: Sequence[Any]) -> Any:
@@ -68,6 +75,39 @@ def owned(result: Pointer) -> Pointer:
     """The result as a pointer that frees it with its last reference, by C alone."""
     result.__class__ = _OwnedPointer
     return result
+
+
+def found() -> Pointer:
+    """A place for the results of one connection, from `advance` finding them to their delivery."""
+    return NULL
+
+
+def advance(
+    conn: Pointer, ready: int, found: Pointer, results: list[Any], make: Callable[[Pointer], Any]
+) -> int:
+    """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did."""
+    left = lib.PQflush(conn)
+    if left < 0:
+        return -1
+    reads = 0
+    if ready & 1 or (ready == 0 and lib.PQsslInUse(conn)):
+        reads = 1
+        if not lib.PQconsumeInput(conn):
+            return -2
+    while True:
+        while lib.PQisBusy(conn):
+            # A rest of the record may be left in OpenSSL: `receive` in generators.py.
+            if reads != 1 or not lib.PQsslInUse(conn):
+                return 3 if left else 1
+            reads = 2
+            if not lib.PQconsumeInput(conn):
+                return -2
+        result = lib.PQgetResult(conn)
+        if not result:
+            return 0
+        results.append(make(owned(result)))
+        if lib.PQresultStatus(result) in _LAST:
+            return 0
 
 
 def value(result: Pointer, row: int, column: int) -> bytes | None:
@@ -111,7 +151,16 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
 
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
-    return _array(_oids, c_uint, types) if types else None
+    if not types:
+        return NULL
+    if type(types) is not tuple:
+        return _array(_oid_types, c_uint, types)
+    array = _oids.get(types)
+    if array is None:
+        array = _array(_oid_types, c_uint, types)
+        if len(_oids) < _MOST_OIDS and len(types) <= 64:
+            _oids[types] = array
+    return array
 
 
 def parameters(
@@ -127,6 +176,33 @@ def parameters(
         _array(_ints, c_int, lengths),
         _array(_ints, c_int, formats),
     )
+
+
+def send_query_params(
+    conn: Pointer,
+    query: bytes,
+    values: Sequence[bytes | None],
+    types: Sequence[int] | None,
+    lengths: Sequence[int] | None,
+    formats: Sequence[int] | None,
+    result_format: int,
+) -> int:
+    """PQsendQueryParams: 0 when it failed."""
+    given = parameters(values, lengths, formats)
+    return lib.PQsendQueryParams(conn, query, len(values), oids(types), *given, result_format)
+
+
+def send_query_prepared(
+    conn: Pointer,
+    name: bytes,
+    values: Sequence[bytes | None],
+    lengths: Sequence[int] | None,
+    formats: Sequence[int] | None,
+    result_format: int,
+) -> int:
+    """PQsendQueryPrepared: 0 when it failed."""
+    given = parameters(values, lengths, formats)
+    return lib.PQsendQueryPrepared(conn, name, len(values), *given, result_format)
 
 
 def take(pointer: Pointer) -> bytes:

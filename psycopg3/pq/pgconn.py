@@ -30,6 +30,9 @@ from .messages import redact, severity_stripped
 from .pgresult import PGresult
 from .records import ConninfoOption, PGnotify
 
+_advance = memory.advance
+_send_params, _send_prepared = memory.send_query_params, memory.send_query_prepared
+
 _CONN_STATUSES = Members(ConnStatus)
 _POLLING_STATUSES = Members(PollingStatus)
 _TRANSACTION_STATUSES = Members(TransactionStatus)
@@ -66,6 +69,7 @@ class PGconn(Handle):
         self.notice_handler = None
         self.notify_handler = None
         self._stream: Pointer = memory.NULL
+        self._found: Pointer = memory.found()
         # libpq gets a number, never a reference: a connection that is gone is just not found.
         key = next(_keys)
         _receivers[key] = self
@@ -340,7 +344,7 @@ class PGconn(Handle):
 
     def send_query(self, command: Buffer) -> None:
         """Send a query, or several separated by semicolons."""
-        self._send("sending the query", lib.PQsendQuery, arguments.text(command, "query"))
+        self.send_query_unchecked(arguments.text(command, "query"))
 
     def send_query_params(
         self,
@@ -359,8 +363,9 @@ class PGconn(Handle):
             result_format: the Format of all columns.
         """
         query = arguments.text(command, "query")
-        given = _query_arguments(param_values, param_types, param_formats, result_format)
-        self._send("sending the query", lib.PQsendQueryParams, query, *given)
+        values, lengths = arguments.parameters(param_values or (), param_types, param_formats)
+        form = index(result_format)
+        self.send_query_params_unchecked(query, values, param_types, lengths, param_formats, form)
 
     def send_prepare(
         self, name: Buffer, command: Buffer, param_types: Sequence[int] | None = None
@@ -371,8 +376,9 @@ class PGconn(Handle):
             name: the statement's; empty for the unnamed one.
             param_types: the oids of the first parameters; 0, or none, leaves it to the server.
         """
-        given = _prepare_arguments(name, command, param_types)
-        self._send("sending the statement", lib.PQsendPrepare, *given)
+        statement, query = arguments.text(name, "statement name"), arguments.text(command, "query")
+        arguments.counted(param_types)
+        self.send_prepare_unchecked(statement, query, param_types)
 
     def send_query_prepared(
         self,
@@ -383,8 +389,56 @@ class PGconn(Handle):
     ) -> None:
         """Send a prepared statement's name and parameters, to run it."""
         statement = arguments.text(name, "statement name")
-        given = _prepared_arguments(param_values, param_formats, result_format)
-        self._send("sending the statement", lib.PQsendQueryPrepared, statement, *given)
+        values, lengths = arguments.parameters(param_values or (), None, param_formats)
+        form = index(result_format)
+        self.send_query_prepared_unchecked(statement, values, lengths, param_formats, form)
+
+    # The same for requests whose parts have been checked, as in `arguments`, by whoever made them
+
+    def send_query_unchecked(self, query: bytes) -> None:
+        """Send a query that has been checked: no NUL, no longer than PostgreSQL takes."""
+        if not self._call(lib.PQsendQuery, query):
+            raise self._failed("sending the query failed")
+
+    def send_query_params_unchecked(
+        self,
+        query: bytes,
+        values: Sequence[bytes | None],
+        types: Sequence[int] | None,
+        lengths: Sequence[int] | None,
+        formats: Sequence[int] | None,
+        result_format: int,
+    ) -> None:
+        """Send a query with parameters that have been checked.
+
+        Args:
+            types: as many oids as there are values, in a tuple best; empty or None leaves all to
+                the server.
+            lengths: of each value, whatever for None; None when all values are text.
+            formats: of each value; not looked at when `lengths` is None.
+        """
+        if not self._call(_send_params, query, values, types, lengths, formats, result_format):
+            raise self._failed("sending the query failed")
+
+    def send_prepare_unchecked(
+        self, name: bytes, query: bytes, types: Sequence[int] | None
+    ) -> None:
+        """Send a statement to prepare that has been checked."""
+        count = len(types) if types else 0
+        if not self._call(lib.PQsendPrepare, name, query, count, memory.oids(types)):
+            raise self._failed("sending the statement failed")
+
+    def send_query_prepared_unchecked(
+        self,
+        name: bytes,
+        values: Sequence[bytes | None],
+        lengths: Sequence[int] | None,
+        formats: Sequence[int] | None,
+        result_format: int,
+    ) -> None:
+        """Send a prepared statement's name and parameters that have been checked."""
+        if not self._call(_send_prepared, name, values, lengths, formats, result_format):
+            raise self._failed("sending the statement failed")
 
     def send_describe_prepared(self, name: Buffer) -> None:
         """Send the question for a prepared statement's parameters and columns."""
@@ -406,10 +460,35 @@ class PGconn(Handle):
         portal = arguments.text(name, "portal name")
         self._send("closing the portal", lib.PQsendClosePortal, portal)
 
+    def advance(self, results: list[PGresult], ready: int) -> int:
+        """Take a conversation's next step: send, read, append the complete results to `results`.
+
+        Never waits on a non-blocking connection. The server's errors are results.
+
+        Args:
+            results: the command's. What has arrived is there even if this raises.
+            ready: the `Ready` bits that the descriptor was waited for with: 1 readable, 2 writable;
+                0 if an interval passed in silence, in which TLS may hold back what it has read.
+                Pass 2 at first, when nothing has been waited for yet.
+
+        Returns:
+            The `Wait` bits of what to wait for next: 1 to read, 3 to read and write. 0 when the
+            command is answered: libpq gave NULL, or a result after which it has none of this
+            command for now (PIPELINE_SYNC, COPY_IN, COPY_OUT, COPY_BOTH). In a pipeline there may
+            be something left to send then.
+
+        Raises:
+            OperationalError: the link is lost.
+        """
+        wanted: int = self._call(_advance, ready, self._found, results, PGresult)
+        if wanted < 0:
+            raise self._failed("flushing failed" if wanted == -1 else "consuming input failed")
+        return wanted
+
     def get_result(self) -> PGresult | None:
         """The next result, None after a command's last. Waits unless `is_busy` said 0."""
         pointer = self._call(lib.PQgetResult)
-        return PGresult(pointer) if pointer else None
+        return PGresult(memory.owned(pointer)) if pointer else None
 
     def consume_input(self) -> None:
         """Read what the server has sent, without waiting for it."""
@@ -460,7 +539,7 @@ class PGconn(Handle):
         pointer = lib.PQmakeEmptyPGresult(self._ptr, exec_status)
         if not pointer:
             raise MemoryError("libpq couldn't allocate a result")
-        return PGresult(pointer)
+        return PGresult(memory.owned(pointer))
 
     # Pipeline mode
 
@@ -545,7 +624,7 @@ class PGconn(Handle):
         handler = self.notice_handler
         if handler is None:
             return
-        result = PGresult(pointer, owned=False)
+        result = PGresult(pointer)
         try:
             handler(result)
         except Exception:
@@ -625,7 +704,7 @@ class PGconn(Handle):
         pointer = self._call(function, *given)
         if not pointer:
             raise self._failed(f"{doing} failed")
-        return PGresult(pointer)
+        return PGresult(memory.owned(pointer))
 
     def _failed(self, what: str) -> OperationalError:
         return OperationalError(f"{what}: {self.get_error_message()}", pgconn=self)
