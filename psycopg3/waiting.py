@@ -31,6 +31,8 @@ from . import errors
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
+    from .concurrency.calls import Call
+
 __all__ = [
     "Wait",
     "Ready",
@@ -41,6 +43,7 @@ __all__ = [
     "wait_async",
     "wait_trio",
     "STOCK",
+    "call_gen",
 ]
 
 T = TypeVar("T")
@@ -83,6 +86,14 @@ class AsyncWaitFunc(Protocol):
     """`WaitFunc` for an asynchronous connection: returns an awaitable of the value."""
 
     def __call__(self, gen: WaitGen[T], interval: float | None = ..., /) -> Awaitable[T]: ...
+
+
+def call_gen(call: Call[T]) -> WaitGen[T]:
+    """Wait for a call that is made elsewhere, and return its value; who leaves before, leaves it."""
+    with call:
+        while not call.done():
+            yield call.fileno(), Wait.R
+        return call.result()
 
 
 # ---- clocks ----
