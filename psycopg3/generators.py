@@ -7,19 +7,18 @@ an interval passed in silence, which is when the clocks of `connect_gen` are loo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from . import errors as e
 from . import scram
-from .concurrency.threads import Chore, Errand, native
+from .concurrency.calls import CpuCall, native
 from .conninfo import SCRAM_MAX_ITERATIONS
+from .deadlines import Deadline
 from .pq import ConnStatus, ExecStatus, PGconn, PipelineStatus, PollingStatus
 from .pq.failed import FailedPGconn
 from .pq.misc import redact
-from .waiting import Ready, Wait, WaitGen
+from .waiting import Ready, Wait, WaitGen, call_gen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +77,7 @@ def connect_gen(
             " time; check host and port, or raise connect_timeout"
         )
 
-    return (yield from until_gen(gen, monotonic() + timeout, too_late))
+    return (yield from until_gen(gen, Deadline.after(timeout, too_late)))
 
 
 def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
@@ -113,11 +112,11 @@ def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatu
         return pgconn.connect_poll()
     if step is scram.Step.ASIDE:
         # If the caller leaves, libpq's connection closes when the call returns: see `pq.handle`.
-        polled: PollingStatus = yield from errand_gen(native(pgconn.connect_poll), Chore)
+        polled: PollingStatus = yield from call_gen(CpuCall(native(pgconn.connect_poll)))
         return polled
     if step is scram.Step.PAUSE:
         # The descriptor stays readable: waiting for it would be no waiting.
-        yield from errand_gen(partial(sleep, _PAUSE), Chore)
+        yield from call_gen(CpuCall(sleep, _PAUSE))
     return PollingStatus.READING
 
 
@@ -316,22 +315,8 @@ def cancel_gen(cancel_conn: PGcancelConn, *, timeout: float = 0) -> WaitGen[None
                 )
 
 
-def errand_gen(func: Callable[[], T], kind: type[Errand[T]] = Errand) -> WaitGen[T]:
-    """Run a call that blocks inside C in a thread of its own, and wait for its end.
-
-    The caller may leave at any time: the thread owns what it works on and ends by itself.
-
-    Args:
-        kind: `Chore` for a call that only computes.
-    """
-    with kind(func) as errand:
-        while not errand.done():
-            yield errand.fileno(), Wait.R
-        return errand.result()
-
-
-def until_gen(gen: WaitGen[T], deadline: float, expired: Callable[[], Exception]) -> WaitGen[T]:
-    """Pass `gen` through until `deadline` (of `time.monotonic`), then raise what `expired` makes.
+def until_gen(gen: WaitGen[T], deadline: Deadline) -> WaitGen[T]:
+    """Pass `gen` through until the deadline, then raise its error.
 
     The clock is looked at whenever the generator is resumed; the waiter must give ticks. However
     it ends, `gen` is closed: what it held open would else live as long as the exception.
@@ -340,8 +325,7 @@ def until_gen(gen: WaitGen[T], deadline: float, expired: Callable[[], Exception]
         want = next(gen)
         while True:
             ready = yield want
-            if monotonic() >= deadline:
-                raise expired()
+            deadline.check()
             want = gen.send(ready)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]

@@ -32,6 +32,8 @@ from . import errors
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
+    from .concurrency.calls import Call
+
 __all__ = [
     "Wait",
     "Ready",
@@ -42,6 +44,7 @@ __all__ = [
     "wait_async",
     "wait_trio",
     "STOCK",
+    "call_gen",
 ]
 
 T = TypeVar("T")
@@ -114,6 +117,14 @@ def advancing(gen: Any) -> Callable[[int | None], tuple[int, int]]:
         return asked
 
     return step
+
+
+def call_gen(call: Call[T]) -> WaitGen[T]:
+    """Wait for a call that is made elsewhere, and return its value; who leaves before, leaves it."""
+    with call:
+        while not call.done():
+            yield call.fileno(), Wait.R
+        return call.result()
 
 
 # ---- clocks ----

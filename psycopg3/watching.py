@@ -127,7 +127,9 @@ class ThreadWatcher(Watcher):
             if not hasattr(select, "poll"):
                 return wait_select(gen, interval)
             self._poller = Poller()
-        return self._poller.wait(gen, SIGNAL_TICK if interval is None else min(interval, SIGNAL_TICK))
+        return self._poller.wait(
+            gen, SIGNAL_TICK if interval is None else min(interval, SIGNAL_TICK)
+        )
 
 
 class AsyncioWatcher(Watcher):

@@ -23,9 +23,9 @@ import trio
 
 import psycopg3
 from psycopg3 import errors
-from psycopg3.concurrency.threads import Errand
+from psycopg3.concurrency.calls import BlockingCall
 from psycopg3.dialing.adoption import shared_reservation
-from psycopg3.session import cancelling
+from psycopg3.session import cancelling, routes
 from psycopg3.waiting import wait_select
 from tests.connectors import Opens, tasks, threads, upgrading
 
@@ -65,8 +65,8 @@ class TestThreads:
 
     def test_those_that_hang_keep_nobody_waiting(self, cluster, opens, monkeypatch):
         """Neither who looks up a name, nor an old libpq's request to cancel."""
-        monkeypatch.setattr(Errand, "LIMIT", 2)
-        monkeypatch.setattr(cancelling, "version", lambda: 160000)
+        monkeypatch.setattr(BlockingCall, "LIMIT", 2)
+        monkeypatch.setattr(routes, "version", lambda: 160000)
         for _ in range(4):
             with pytest.raises(errors.ConnectionTimeout):
                 psycopg3.connect(**PARAMS, timeout=0.05, connector_factory=threads.hanging(1.5))
@@ -74,7 +74,7 @@ class TestThreads:
         with psycopg3.connect(
             **PARAMS | {"host": "localhost"}, port=cluster.port, timeout=1
         ) as conn:
-            lookups = [Errand(time.sleep, 1.5) for _ in range(3)]
+            lookups = [BlockingCall(time.sleep, 1.5) for _ in range(3)]
             with pytest.raises(errors.QueryTimeout):
                 conn.execute("select pg_sleep(20)", timeout=0.2)
             assert conn.execute("select 1").fetchone() == (1,)
@@ -139,13 +139,15 @@ class TestThreads:
                     assert sock.recv(1) == b""
 
             monkeypatch.setattr(cancelling, "native", lambda call: ask)
-            assert wait_select(cancelling._captured_gen(conn.pgconn, conn._route)) == packet
+            assert (
+                wait_select(cancelling.captured_gen(conn.pgconn, conn._route.reservation)) == packet
+            )
 
     def test_libpq_asks_elsewhere(self, opens, monkeypatch):
         with psycopg3.connect(**PARAMS, connector_factory=threads.connector(opens)) as conn:
             monkeypatch.setattr(cancelling, "native", lambda call: int)
             with pytest.raises(psycopg3.OperationalError, match="elsewhere"):
-                wait_select(cancelling._captured_gen(conn.pgconn, conn._route))
+                wait_select(cancelling.captured_gen(conn.pgconn, conn._route.reservation))
 
     def test_cancel_from_a_signal_s_handler(self, opens):
         with psycopg3.connect(**PARAMS, connector_factory=threads.connector(opens)) as conn:

@@ -5,28 +5,27 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import errors as e
 from ..concurrency import threads
-from ..deadlines import Deadline
+from ..deadlines import PATIENCE, Deadline, check_seconds
+from ..dialing.threads import at_once
 from ..generators import until_gen
 from ..session import forks
-from ..session.cancelling import CancelRequest, blocking_cancel_gen
-from ..session.recovery import Recovery, needs_cancel, transaction_outcome
+from ..session.cancelling import blocking_cancel_gen
+from ..session.recovery import needs_cancel, recovery_gen, transaction_outcome
 from ..session.session import Session
 from ..session.states import Operation
 from ..session.transaction import OutOfOrderTransactionNesting, Rollback
 from ..waiting import STOCK, TICK, tick_within, wait_select
 from ..watching import watcher
-from .dial import Limit, advance, cancel_at_once
+from .dial import drive
 from .turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ..dialing.records import Dialer
     from ..pq import PGconn
     from ..waiting import WaitFunc, WaitGen
 
@@ -76,7 +75,7 @@ class Runner(Session):
 
     @cancel_timeout.setter
     def cancel_timeout(self, value: float) -> None:
-        check_timeouts(None, value)
+        check_seconds(value, PATIENCE, "cancel_timeout")
         self._cancel_timeout = value
 
     def _run(self, gen: WaitGen[T], timeout: float | Deadline | None = None) -> T:
@@ -159,7 +158,8 @@ class Runner(Session):
             timeout = self.command_timeout
         if timeout is None or timeout == NO_TIMEOUT:
             return None
-        return Deadline(deadline_after(timeout), partial(_expired, timeout))
+        check_seconds(timeout)
+        return Deadline.after(timeout, partial(_expired, timeout))
 
     def _check_place(self) -> None:
         """Refuse an operation from where the connection can't be used; move to another event loop."""
@@ -257,7 +257,7 @@ class Runner(Session):
                 " connection in each loop"
             )
         self._watcher.close()
-        if self._route is not None and self._route.relay and self._route.relay.deserted():
+        if self._route.relay and self._route.relay.deserted():
             self._give_up()
             raise e.OperationalError(
                 "the connection was relayed by the event loop that it was made in, which has ended:"
@@ -283,9 +283,10 @@ class Runner(Session):
         if not seconds:
             self._give_up()
             return
-        limit = Limit(monotonic() + seconds, partial(_restless, seconds))
+        deadline = Deadline.after(seconds, partial(_restless, seconds))
+        gen = partial(recovery_gen, self, seconds, cancel=cancel)
         try:
-            advance(Recovery(self, seconds, cancel=cancel), self._watcher.wait, self._dialer, limit)
+            drive(gen, self._route.dialer, self._watcher.wait, deadline)
         except BaseException as ex:
             self._log(
                 "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
@@ -305,7 +306,7 @@ class Runner(Session):
                 return self._run(gen)
             seconds = self.cancel_timeout or TICK
             # The first to lose patience: after it, there is no second budget for a recovery.
-            gen = until_gen(gen, monotonic() + seconds, partial(_restless, seconds))
+            gen = until_gen(gen, Deadline.after(seconds, partial(_restless, seconds)))
             undone: T = self._library.shield(self._run, gen, seconds + TICK)
             return undone
         except OutOfOrderTransactionNesting:
@@ -333,10 +334,11 @@ class Runner(Session):
             self._request_cancel(timeout)
 
     def _request_cancel(self, timeout: float) -> None:
-        limit = Limit(deadline_after(timeout), _not_cancelled)
+        check_seconds(timeout)
+        deadline = Deadline.after(timeout, _not_cancelled)
+        gen = partial(self._route.cancel_request_gen, self.pgconn, deadline)
         # Not by the watcher: it is waiting for the operation that is to be cancelled.
-        wait = self._own_wait or STOCK[self._library.name]
-        advance(CancelRequest(self, limit.deadline), wait, self._dialer, limit)
+        drive(gen, self._route.dialer, self._own_wait or STOCK[self._library.name], deadline)
 
     def cancel(self) -> None:
         """Ask the server to cancel the command under way; call it from any thread or task.
@@ -356,16 +358,11 @@ class Runner(Session):
         if self.closed:
             return
         seconds = threads.patience()
-        if self._route is not None:
-            cancel_at_once(partial(self.cancel_safe, timeout=seconds))
-            return
-        gen = blocking_cancel_gen(self.pgconn)
-        deadline = monotonic() + seconds
-        wait_select(until_gen(gen, deadline, partial(_still_going, seconds)), tick_within(seconds))
-
-    @property
-    def _dialer(self) -> Dialer | None:
-        return None if self._route is None else self._route.dialer
+        if self._route.dialer is not None:
+            at_once(partial(self.cancel_safe, timeout=seconds))
+        else:
+            deadline = Deadline.after(seconds, partial(_still_going, seconds))
+            wait_select(until_gen(blocking_cancel_gen(self.pgconn), deadline), tick_within(seconds))
 
     def _cancel_for_close(self, seconds: float) -> None:
         """Stop the server's work for somebody else's operation before its link is cut."""
@@ -400,8 +397,7 @@ class Runner(Session):
         """Stop listening and free libpq's connection, in this order."""
         self._watcher.close()
         self.pgconn.finish()
-        if self._route is not None:
-            self._route.close()
+        self._route.close()
         self._tell_closed()
         self._notices.wake()
 
@@ -441,61 +437,6 @@ def running_library() -> threads.Library:
         return threads.current()
     except RuntimeError as ex:
         raise e.InterfaceError(str(ex)) from None
-
-
-def deadline_after(timeout: float) -> float:
-    """The time of `time.monotonic` at which a timeout ends.
-
-    Raises:
-        ProgrammingError: it isn't a positive number of seconds.
-    """
-    with suppress(TypeError, OverflowError):
-        if timeout > 0:  # a NaN is not
-            return monotonic() + timeout
-    raise e.ProgrammingError(
-        f"got the timeout {timeout!r}: expected a positive number of seconds, or None for none"
-    )
-
-
-def check_timeouts(command_timeout: float | None, cancel_timeout: float) -> None:
-    """Refuse those that a connection can't have.
-
-    Raises:
-        ProgrammingError: a `command_timeout` that isn't positive; a `cancel_timeout` that is
-            negative, or without end.
-    """
-    if command_timeout is not None:
-        deadline_after(command_timeout)
-    checked_patience(cancel_timeout, "cancel_timeout")
-
-
-def checked_patience(seconds: float, name: str = "timeout") -> float:
-    """Refuse a time for coming to rest that is no number, or negative, or without end.
-
-    Raises:
-        ProgrammingError: it is.
-    """
-    with suppress(TypeError, OverflowError):
-        if 0 <= seconds + 0.0 < NO_TIMEOUT:
-            return seconds
-    raise e.ProgrammingError(
-        f"got the {name} {seconds!r}: expected a number of seconds, or 0 to close"
-        " the connection at once"
-    )
-
-
-def check_seconds(timeout: float | None) -> None:
-    """Refuse a timeout that is no number; one that is negative is over.
-
-    Raises:
-        ProgrammingError: it is none.
-    """
-    with suppress(TypeError, OverflowError):
-        if timeout is None or timeout + 0.0 == timeout:  # a NaN is not
-            return
-    raise e.ProgrammingError(
-        f"got the timeout {timeout!r}: expected a number of seconds, or None for none"
-    )
 
 
 def _expired(timeout: float) -> e.QueryTimeout:

@@ -84,7 +84,7 @@ class Turn:
     def run(self, gen: WaitGen[T]) -> T:
         """Run a generator of the session's and return its value."""
         if self._deadline is not None:
-            gen = until_gen(gen, self._deadline.at, self._deadline.expired)
+            gen = until_gen(gen, self._deadline)
         try:
             return self._wait(gen)
         except e.OperationalError as ex:

@@ -1,9 +1,7 @@
-"""Locks, shields and blocking calls for the synchronous world; `tasks` has the same names."""
+"""Locks and shields for the synchronous world; `tasks` has the same names."""
 
 from __future__ import annotations
 
-import atexit
-import os
 import sys
 import threading
 from collections import deque
@@ -12,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 __all__ = [
     "Library",
@@ -23,10 +21,6 @@ __all__ = [
     "patience",
     "settled",
     "shield",
-    "Errand",
-    "Chore",
-    "Solo",
-    "native",
 ]
 
 P = ParamSpec("P")
@@ -254,216 +248,3 @@ def _library(rlock: Any) -> Library:
     lock = Lock if issubclass(Lock, rlock) else type("Lock", (_FairLock, rlock), {})
     # `bool` is called once an operation: it gives the same answer everywhere, and is no Python code.
     return Library("threads", lock, shield, bool, _never_deserted, _never_elsewhere)
-
-
-class Errand(Generic[T]):
-    """A call that blocks, sent out in a daemon thread, and a descriptor to wait for its end.
-
-    Any waiter can wait for it, and whoever waits can leave before it's done::
-
-        with Errand(socket.getaddrinfo, host, port) as errand:
-            while not errand.done():
-                yield errand.fileno(), Wait.R
-            return errand.result()
-
-    The thread and its caller own an end each of a pair of sockets, so that neither can close what
-    the other still uses. The thread holds what it works on for as long as it runs; it is freed by
-    the last of the two. Executors won't do: at the end of the program they wait without limit.
-
-    Args:
-        func: what to call; it starts at once, or, when `LIMIT` others are running, in its turn.
-        args: its arguments.
-    """
-
-    LIMIT: ClassVar[float] = 32
-    """So many of a kind run at once: of calls that hang, left by their callers, no more pile up."""
-
-    EXIT_GRACE: ClassVar[float] = 2.0
-    """Seconds that the end of the program waits for the calls of a kind that are running."""
-
-    _crew: ClassVar[_Crew]
-
-    def __init__(self, func: Callable[..., T], *args: Any) -> None:
-        from socket import socketpair
-
-        self._call: tuple[Callable[..., T], tuple[Any, ...]] | None = (func, args)
-        self._value: T
-        self._error: BaseException | None = None
-        self._done = False
-        self._ear, self._bell = socketpair()
-        try:
-            self._crew.take(self)
-        except BaseException:
-            self._ear.close()
-            self._bell.close()
-            raise
-
-    def fileno(self) -> int:
-        """The descriptor that becomes readable when the call is done; -1 after `leave`."""
-        return self._ear.fileno()
-
-    def done(self) -> bool:
-        """Has the call come to its end?"""
-        return self._done
-
-    def result(self) -> T:
-        """The value of the call, or the exception that it raised.
-
-        Raises:
-            RuntimeError: the call is still running.
-        """
-        if not self._done:
-            raise RuntimeError("the call is still running: wait until its descriptor is readable")
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-    def leave(self) -> None:
-        """Wait no longer. A call that is running goes on to its end, one that is queued is dropped.
-
-        May be called twice, and when the call is done.
-        """
-        self._ear.close()
-        if self._crew.dismiss(self):
-            self._bell.close()
-            self._call = None
-
-    def __enter__(self) -> Errand[T]:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.leave()
-
-    def run(self) -> None:
-        """Make the call, keep what comes of it, and ring. Raises nothing."""
-        assert self._call is not None
-        func, args = self._call
-        try:
-            self._value = func(*args)
-        except BaseException as ex:
-            self._error = ex
-        self._call = None
-        self._done = True
-        # A byte, as the end of file would not come while a forked child holds the socket too.
-        with suppress(OSError):
-            self._bell.send(b"!")
-        self._bell.close()
-
-
-class Chore(Errand[T]):
-    """An errand that only computes, and so will end: it needn't queue behind calls that hang."""
-
-    EXIT_GRACE = 30.0  # half a second's work, on a machine that may have other work
-
-
-class Solo(Errand[T]):
-    """An errand that queues behind nobody and keeps nobody waiting, however many others hang.
-
-    For what must begin at once, such as a request to cancel; and for code of the user's, of which
-    any amount may hang without an end.
-    """
-
-    LIMIT = inf
-
-
-def native(func: Callable[[], T]) -> Callable[[], T]:
-    """`func`, which blocks inside C, as a call that blocks nobody but its caller.
-
-    Where gevent has made threads greenlets, all of them would stand still. There the call goes to a
-    native thread, one of its own: gevent's pool has few, and looks up names by them.
-    """
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
-        return func
-    from importlib import import_module
-
-    def attempt() -> tuple[T, None] | tuple[None, BaseException]:
-        try:
-            return func(), None
-        except BaseException as ex:
-            return None, ex  # gevent would print it besides
-
-    def call() -> T:
-        pool = import_module("gevent.threadpool").ThreadPool(1)
-        try:
-            value, error = pool.apply(attempt)
-        finally:
-            pool.maxsize = 0  # the thread ends after the call, also if nobody waits any longer
-        if error is not None:
-            raise error
-        return cast(T, value)
-
-    return call
-
-
-class _Crew:
-    """The threads that are out on errands, and the errands that wait for one of them."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Start afresh, as in a forked child, where no other thread has survived."""
-        # A signal's handler may send an errand out too, and come while its thread holds the lock.
-        self._lock = threading.RLock()
-        self._threads: set[threading.Thread] = set()
-        self._queue: deque[Errand[Any]] = deque()
-
-    def take(self, errand: Errand[Any]) -> None:
-        """Run it in a thread of its own, or queue it."""
-        thread = threading.Thread(
-            target=self._work, args=(errand,), name="psycopg3-errand", daemon=True
-        )
-        # A signal's handler may raise anywhere here, and a thread that never started can't be joined.
-        try:
-            with self._lock:
-                if len(self._threads) >= errand.LIMIT:
-                    self._queue.append(errand)
-                    return
-                self._threads.add(thread)
-            thread.start()
-        except BaseException:
-            with self._lock:
-                self._threads.discard(thread)
-            raise
-
-    def dismiss(self, errand: Errand[Any]) -> bool:
-        """Take it out of the queue; False if it isn't there."""
-        with self._lock, suppress(ValueError):
-            self._queue.remove(errand)
-            return True
-        return False
-
-    def _work(self, errand: Errand[Any] | None) -> None:
-        while errand is not None:
-            errand.run()
-            with self._lock:
-                errand = self._queue.popleft() if self._queue else None
-                if errand is None:
-                    self._threads.discard(threading.current_thread())
-
-    def join(self, deadline: float) -> None:
-        """Wait for those who are out, until `deadline` (of `time.monotonic`)."""
-        with self._lock:
-            self._queue.clear()
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(max(0.0, deadline - monotonic()))
-
-
-def _join() -> None:
-    """Wait for all who are out, for a bounded time.
-
-    OpenSSL cleans up when the process exits; a thread that is inside it then crashes: it did in 13
-    of 15 trials.
-    """
-    for kind in _KINDS:
-        kind._crew.join(monotonic() + kind.EXIT_GRACE)
-
-
-_KINDS: tuple[type[Errand[Any]], ...] = (Chore, Solo, Errand)
-for _kind in _KINDS:
-    _kind._crew = _Crew()
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_kind._crew.reset)
-atexit.register(_join)

@@ -12,16 +12,21 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .. import errors as e
+from ..pq import ConnStatus, PGconn, PollingStatus
+from ..waiting import Wait, WaitGen
 
 if TYPE_CHECKING:
+    from ..pq import PGcancelConn
     from .records import Link
 
 Identity = tuple[int, int]
+
+_WANTS = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 
 _LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
@@ -109,6 +114,35 @@ def adopt(fd: int, link: Link) -> Identity:
     os.dup2(link.socket.fileno(), fd, inheritable=False)
     link.socket.close()
     return identity(fd)
+
+
+def negotiate_gen(
+    conn: PGconn | PGcancelConn,
+    poll_gen: Callable[[], WaitGen[PollingStatus]],
+    link_gen: Callable[[], WaitGen[Link]],
+) -> WaitGen[PollingStatus]:
+    """Have libpq get to its server over links that are made for it; returns OK, or FAILED.
+
+    Args:
+        conn: what was started: a PGconn, or a PGcancelConn.
+        poll_gen: takes its next step.
+        link_gen: makes a link, whenever libpq has opened a socket: for each of its tries.
+    """
+    # The manual's section 34.1: until the first poll, act as if it had said WRITING.
+    status = PollingStatus.FAILED if conn.status == ConnStatus.BAD else PollingStatus.WRITING
+    adopted: Identity | None = None
+    while status in _WANTS:
+        if adopted is None:
+            adopted = adopt(conn.socket, (yield from link_gen()))
+        while not (yield conn.socket, _WANTS[status]):
+            pass
+        status = yield from poll_gen()
+        # After a poll, STARTED always means a new one; a system may give sockets no identity.
+        if status in _WANTS and (
+            conn.status == ConnStatus.STARTED or identity(conn.socket) != adopted
+        ):
+            adopted = None
+    return status
 
 
 def apply_tcp_options(tcp: object, options: Mapping[str, str | None]) -> None:

@@ -12,13 +12,12 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 from ..concurrency.tasks import Library
 from . import streams
 from .offers import ScramFilter
-from .records import LINGER, Dial, Dialer, Link, discard
+from .records import LINGER, Dialer, Link, Target, discard
 from .sockets import check_socket, filter_for, peer_address, refuse, refuse_plain
 
 _STOCK = {
@@ -31,10 +30,10 @@ _EXPECTED = (
 )
 
 
-async def dial(
-    connector: Callable[..., Any], wish: Dial, dialer: Dialer, library: Library
-) -> Link | Exception:
-    """Have the connector make a link; see `tasks.dial`."""
+async def link_by(
+    connector: Callable[..., Any], target: Target, dialer: Dialer, library: Library
+) -> Link:
+    """Have the connector make a link, by the contract of `loop.create_connection`."""
     loop = asyncio.get_running_loop()
     made: list[Far] = []
 
@@ -42,27 +41,21 @@ async def dial(
         made.append(Far(loop))
         return made[-1]
 
-    link: Link | None = None
-    limit = asyncio.timeout(max(0.0, wish.deadline - monotonic()))
     try:
-        async with limit:
-            answer = connector(proto_factory, wish.host, wish.port, loop=loop, ssl=dialer.ssl)
-            returned = await streams.awaitable(answer)
-            link = await _link_of(returned, made, dialer, wish, library)
-        return link
-    except OSError as ex:
-        return wish.overdue() if limit.expired() else ex
-    finally:
-        if link is None:
-            for protocol in made:
-                protocol.abort()
+        answer = connector(proto_factory, target.host, target.port, loop=loop, ssl=dialer.ssl)
+        returned = await streams.awaitable(answer)
+        return await _link_of(returned, made, dialer, target, library)
+    except BaseException:
+        for protocol in made:
+            protocol.abort()
+        raise
 
 
 async def _link_of(
-    returned: Any, made: list[Far], dialer: Dialer, wish: Dial, library: Library
+    returned: Any, made: list[Far], dialer: Dialer, target: Target, library: Library
 ) -> Link:
     if not isinstance(returned, tuple):
-        return await streams.link_of(returned, dialer, wish, library, _EXPECTED)
+        return await streams.link_of(returned, dialer, target, library, _EXPECTED)
     if len(returned) != 2 or not hasattr(returned[0], "write"):
         refuse(returned, _EXPECTED)
     transport, protocol = returned
@@ -85,7 +78,7 @@ async def _link_of(
     near, ours = socket.socketpair()
     try:
         ours.setblocking(False)
-        protocol.filter = filter_for(wish, encrypted)
+        protocol.filter = filter_for(target, encrypted)
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: Near(protocol, ours), sock=ours)
     except BaseException:

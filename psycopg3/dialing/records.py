@@ -1,4 +1,4 @@
-"""What passes between a connection that needs a link and those who make one: Dialer, Dial, Link."""
+"""What passes between a connection that needs a link and those who make one: Dialer, Target, Link."""
 
 from __future__ import annotations
 
@@ -6,39 +6,32 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from .. import errors as e
-from ..concurrency.threads import Solo
+from ..concurrency.calls import Call, ImmediateCall
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from ..deadlines import Deadline
 
 LINGER = 1.0
 """Seconds that the last bytes of a connection that was closed may take through a relay."""
 
 
-class Dial(NamedTuple):
-    """A wish for a link: what a connector is asked for."""
+class Target(NamedTuple):
+    """What a link is to lead to: what a connector is called with, and until when."""
 
     host: str
     """A name, an address, or the directory of a Unix socket: as it was given to `connect()`."""
     port: int
-    purpose: Literal["connect", "cancel"]
-    """`connect`, or `cancel` for a request to cancel."""
-    deadline: float
-    """When, by `time.monotonic()`, the link must be there."""
+    deadline: Deadline
+    """When the link must be there."""
     name: str = ""
     """The server's name, by which TLS is to verify it."""
     in_clear: bool = False
     """Whether libpq will surely do no encryption over it, and so needs not to hear of any."""
-
-    def overdue(self) -> e.ConnectionTimeout:
-        """The error for a connector that took too long."""
-        return e.ConnectionTimeout(
-            f"the connector gave no link to {self.host!r}, port {self.port}, in time: check what it"
-            " connects to, or raise connect_timeout"
-        )
 
 
 class Relay(Protocol):
@@ -81,8 +74,14 @@ class Link:
         self.relay = relay
 
     def close(self) -> None:
-        """Close it, unless libpq has taken it over; a relay ends when its socket is closed."""
+        """End it, relay and all; a socket that libpq has taken over stays open to libpq."""
         self.socket.close()
+        if self.relay is not None:
+            self.relay.abort()
+
+
+Dial: TypeAlias = Callable[[Target], Call[Link]]
+"""Has a connector begin to make a link: see `tasks.dialling`."""
 
 
 class Dialer:
@@ -132,7 +131,7 @@ class Dialer:
                 " there; listen on 127.0.0.1 in your program, relay, and connect there"
             )
 
-    def take(self, dial: Dial) -> Any:
+    def take(self, target: Target) -> Any:
         """The one link, the first time.
 
         Raises:
@@ -141,7 +140,7 @@ class Dialer:
         sock, self._sock = self._sock, None
         if sock is None:
             raise e.OperationalError(
-                f"a second link to {dial.host!r}, port {dial.port}, is needed, and sock= is for one"
+                f"a second link to {target.host!r}, port {target.port}, is needed, and sock= is for one"
                 " only: give connector_factory; or one host, and a sslmode that the server accepts"
             )
         return sock
@@ -190,7 +189,7 @@ def discard(link: Any) -> None:
     """
     if hasattr(link, "sendall") and type(link) is not socket.socket:
         with suppress(RuntimeError, OSError):  # there is no thread to be had, or no descriptor
-            Solo(close, link).leave()
+            ImmediateCall(close, link).leave()
             return
     close(link)
 

@@ -12,7 +12,7 @@ from .. import errors as e
 from ..concurrency.tasks import Library, current
 from ..waiting import Wait, listen_asyncio, listen_trio
 from .offers import ScramFilter
-from .records import LINGER, Dial, Dialer, Link, discard
+from .records import LINGER, Dialer, Link, Target, discard
 from .sockets import filter_for, has, peer_address, refuse, refuse_plain
 from .sockets import link_of as socket_link_of
 
@@ -45,7 +45,7 @@ async def awaitable(answer: Any) -> Any:
 
 
 async def link_of(
-    made: Any, dialer: Dialer, wish: Dial, library: Library, expected: str = EXPECTED
+    made: Any, dialer: Dialer, target: Target, library: Library, expected: str = EXPECTED
 ) -> Link:
     """The link that a stream makes, or what makes one in any world.
 
@@ -54,7 +54,7 @@ async def link_of(
         OSError: its connection failed.
     """
     wants_tls = dialer.ssl is not None
-    link = socket_link_of(made, dialer, wish)
+    link = socket_link_of(made, dialer, target)
     if link is not None:
         return link
     trio_stream, anyio_stream = has(made, TRIO), has(made, ANYIO)
@@ -66,13 +66,13 @@ async def link_of(
         await _close_now(made)
         refuse_plain("stream")
     if trio_stream and kind in _PLAIN:
-        return _stolen(made, dialer, wish)
+        return _stolen(made, dialer, target)
     if library.name == "trio" and hasattr(made, "do_handshake"):
         await _shake_hands(made)
     encrypted = wants_tls or _is_tls(made)
     near, ours = socket.socketpair()
     ours.setblocking(False)
-    relay = StreamRelay(ours, made, filter_for(wish, encrypted), library)
+    relay = StreamRelay(ours, made, filter_for(target, encrypted), library)
     sock = _socket_below(made)
     return Link(near, hostaddr=peer_address(sock), tcp=sock, encrypted=encrypted, relay=relay)
 
@@ -110,11 +110,11 @@ def _socket_below(stream: Any) -> Any:
     return None
 
 
-def _stolen(stream: Any, dialer: Dialer, wish: Dial) -> Link:
+def _stolen(stream: Any, dialer: Dialer, target: Target) -> Link:
     """The socket of a trio.SocketStream, which is closed afterwards: the duplicate lives on."""
     sock = socket.socket(fileno=os.dup(stream.socket.fileno()))
     stream.socket.close()
-    link = socket_link_of(sock, dialer, wish)
+    link = socket_link_of(sock, dialer, target)
     assert link is not None
     return link
 

@@ -198,9 +198,7 @@ class BaseCursor(Generic[Row]):
 
     # -- commands --------------------------------------------------------------------------
 
-    def _bind_next(
-        self, query: Query, params: Params | None, binary: bool | None
-    ) -> BoundQuery:
+    def _bind_next(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
         """Forget what was asked before, and bind the next query."""
         self._check_open()
         self._reset()

@@ -73,7 +73,16 @@ class Pending:
 class Exchange:
     """The conversation over one libpq connection."""
 
-    __slots__ = ("fatal_result", "has_begun", "is_inside", "is_used", "last", "owed", "pgconn", "pipelined")
+    __slots__ = (
+        "fatal_result",
+        "has_begun",
+        "is_inside",
+        "is_used",
+        "last",
+        "owed",
+        "pgconn",
+        "pipelined",
+    )
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
@@ -96,9 +105,7 @@ class Exchange:
         """Whether an interruption left something that `drain_gen` must bring to an end."""
         if self.pgconn.status == ConnStatus.BAD:
             return False
-        return (
-            self.pipelined or bool(self.owed) or self.pgconn.transaction_status == _ACTIVE
-        )
+        return self.pipelined or bool(self.owed) or self.pgconn.transaction_status == _ACTIVE
 
     def send(self, request: BoundQuery, ending: Ending = Ending.NOTHING) -> Pending:
         """Send one request. If this raises a driver's error, nothing was sent.

@@ -9,19 +9,19 @@ as a reset(): half of it would be of no use.
 
 from __future__ import annotations
 
-from time import monotonic
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .. import errors as e
+from ..deadlines import Deadline
 from ..generators import until_gen
 from ..pq import TransactionStatus
 from ..waiting import WaitGen
-from .cancelling import CancelRequest
 from .endings import Ending, ending_of, may_commit
 from .states import Meaning, meaning_of
 
 if TYPE_CHECKING:
-    from ..dialing.records import Dial, Link
+    from ..dialing.records import Dial
     from .exchange import Pending
     from .session import Session
 
@@ -50,8 +50,8 @@ def needs_cancel(ex: BaseException) -> bool:
     return not isinstance(ex, e.Error) or ex.sqlstate is None or isinstance(ex, e.QueryTimeout)
 
 
-class Recovery:
-    """Brings an interrupted session back to rest.
+def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) -> WaitGen[None]:
+    """Bring an interrupted session back to rest.
 
     A cancel request that was sent is waited for, to the end of all time there is: one whose end
     isn't heard of may strike any query to come, so that there must be none.
@@ -60,54 +60,35 @@ class Recovery:
         session: what was interrupted.
         seconds: what the whole may take: half of it at most goes into links for cancel requests,
             for a query may end by itself where no second one is to be had.
+        dial: has the connector make a link for a cancel request.
         cancel: whether to stop the server's work first.
+
+    Raises:
+        NotSupportedError: the server's work can't be cancelled.
+        OperationalError: the connection was lost.
     """
-
-    def __init__(self, session: Session, seconds: float, *, cancel: bool):
-        self._session, self._cancel = session, cancel
-        self._enough = monotonic() + seconds / 2
-        self._patience = _FIRST_PATIENCE
-        self._request: CancelRequest | None = None
-        exchange = session._exchange
-        last = exchange.last
-        if last is not None and last in exchange.owed and _ending(last):
-            self._cancel = False
-
-    def advance_gen(self, answer: Link | Exception | None = None) -> WaitGen[Dial | None]:
-        """Go on, with what came of the Dial that it returned before.
-
-        Returns:
-            A Dial if a cancel request needs a link; None when the session is at rest.
-
-        Raises:
-            NotSupportedError: the server's work can't be cancelled.
-            OperationalError: the connection was lost.
-        """
-        session = self._session
-        while self._cancel and session.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            request = self._request or CancelRequest(session, self._enough)
-            self._request = None
-            try:
-                dial = yield from request.advance_gen(answer)
-            except e.NotSupportedError:
-                raise
-            except Exception as ex:  # a connector may raise anything
-                session._log("the cancel request for %r failed: %s", session, str(ex) or repr(ex))
-                break
-            answer = None
-            if dial is not None:
-                self._request = request
-                return dial
-            yield from self._drain_patiently_gen()
-        yield from session._exchange.drain_gen()
-        return None
-
-    def _drain_patiently_gen(self) -> WaitGen[None]:
-        until = monotonic() + self._patience
+    pgconn, exchange = session.pgconn, session._exchange
+    enough = Deadline.after(seconds / 2, _no_link)
+    patience = _FIRST_PATIENCE
+    last = exchange.last
+    if last is not None and last in exchange.owed and _ending(last):
+        cancel = False
+    while cancel and pgconn.transaction_status == TransactionStatus.ACTIVE:
         try:
-            yield from until_gen(self._session._exchange.drain_gen(), until, _Overdue)
-        except _Overdue:
-            self._patience *= 2
+            yield from session._route.cancel_request_gen(pgconn, enough, dial)
+        except e.NotSupportedError:
+            raise
+        except Exception as ex:  # a connector may raise anything
+            session._log("the cancel request for %r failed: %s", session, str(ex) or repr(ex))
+            break
+        with suppress(_Overdue):
+            yield from until_gen(exchange.drain_gen(), Deadline.after(patience, _Overdue))
+        patience *= 2
+    yield from exchange.drain_gen()
+
+
+def _no_link() -> Exception:
+    return e.CancellationTimeout("the connector gave no link for the cancel request in time")
 
 
 def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:

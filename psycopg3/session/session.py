@@ -25,10 +25,11 @@ from . import states
 from .characteristics import Characteristics
 from .endings import Ending
 from .exchange import Exchange, Pending
-from .info import ConnectionInfo, summary
+from .info import ConnectionInfo
 from .loss import Loss
 from .notices import Notices, check_channel, decoded, remove_handler
 from .results import check_results
+from .routes import Route
 from .states import Operation, Phase
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from ..abc import AdaptContext, AdaptersMapLike
     from ..pq import PGresult
     from ..rows import RowFactory
-    from .dialled import Route
     from .notices import NoticeHandler, NotifyHandler
 
 
@@ -62,8 +62,8 @@ class Session:
 
     row_factory: RowFactory[Any]
     """What makes the rows of cursors that aren't told otherwise."""
-    _route: Route | None = None
-    """How the connection goes, if a connector made its link."""
+    _route: Route = Route()
+    """How the connection's links go: libpq's own, or a connector's."""
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
@@ -101,7 +101,7 @@ class Session:
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return f"<{name} {summary(self.pgconn, self._route)} at 0x{id(self):x}>"
+        return f"<{name} {self._route.summary(self.pgconn)} at 0x{id(self):x}>"
 
     # -- what it is ------------------------------------------------------------------------
 
@@ -383,7 +383,9 @@ class Session:
             return not self._exchange.has_begun
         return (status or self.pgconn.transaction_status) == TransactionStatus.IDLE
 
-    def _command_gen(self, *commands: bytes, ending: Ending = Ending.NOTHING) -> WaitGen[list[PGresult]]:
+    def _command_gen(
+        self, *commands: bytes, ending: Ending = Ending.NOTHING
+    ) -> WaitGen[list[PGresult]]:
         """Run commands of the driver's own, in one round trip.
 
         Args:

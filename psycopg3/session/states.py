@@ -113,7 +113,6 @@ MEANING: dict[int, Meaning] = {
 }
 
 
-
 def meaning_of(status: int) -> Meaning:
     """What a result's status tells; one that a newer libpq brings counts as an error."""
     return MEANING.get(status, Meaning.ERROR)

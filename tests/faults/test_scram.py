@@ -16,7 +16,7 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
-from psycopg3.concurrency import threads
+from psycopg3.concurrency import calls as blocking
 from psycopg3.dialing.adoption import shared_reservation
 from psycopg3.pq import views
 from psycopg3.testing import Cluster
@@ -131,13 +131,13 @@ class TestRealServer:
 def aside(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the calls that are made aside from now on."""
     calls: list[str] = []
-    original = threads.Errand.__init__
+    original = blocking.BlockingCall.__init__
 
-    def begin(self: Any, func: Any, *args: Any) -> None:
+    def begin(self: Any, func: Any, *args: Any, **kwargs: Any) -> None:
         calls.append(getattr(func, "__name__", ""))
-        original(self, func, *args)
+        original(self, func, *args, **kwargs)
 
-    monkeypatch.setattr(threads.Errand, "__init__", begin)
+    monkeypatch.setattr(blocking.BlockingCall, "__init__", begin)
     return calls
 
 

@@ -48,7 +48,7 @@ def environment(monkeypatch):
 def open_place(**params):
     """Go through the attempts, and return the (host, hostaddr, port) of the one that succeeded."""
     params = {"sslmode": "disable", "gssencmode": "disable", **params}
-    pgconn = wait_select(Attempts(conninfo_to_dict("", **params)).advance_gen())
+    pgconn = wait_select(Attempts(conninfo_to_dict("", **params)).connect_gen())
     try:
         assert pgconn.nonblocking
         return pgconn.host.decode(), pgconn.hostaddr.decode(), int(pgconn.port)
@@ -305,7 +305,7 @@ class TestNames:
         open_place(host=LOCAL, port=port)
         open_place(hostaddr=LOCAL, port=port)
         assert open_place(host="db.example", hostaddr=LOCAL, port=port)[0] == "db.example"
-        wait_select(Attempts(conninfo_to_dict(dsn)).advance_gen()).finish()
+        wait_select(Attempts(conninfo_to_dict(dsn)).connect_gen()).finish()
         assert names.asked == {}
 
     def test_unknown(self, names):
@@ -489,7 +489,7 @@ class TestFailure:
             gc.enable()
 
     def test_it_ends(self, refused):
-        gen = Attempts({"host": f"{LOCAL},{LOCAL}", "port": refused}).advance_gen()
+        gen = Attempts({"host": f"{LOCAL},{LOCAL}", "port": refused}).connect_gen()
         with pytest.raises(OperationalError):
             wait_select(gen)
         with pytest.raises(StopIteration):
@@ -866,7 +866,7 @@ class TestInterruption:
 
     def test_look_up_in_a_thread_that_ends_with_the_program(self, names):
         names.addresses["slow.example"] = "hangs"
-        gen = Attempts({"host": "slow.example"}).advance_gen()
+        gen = Attempts({"host": "slow.example"}).connect_gen()
         next(gen)
         assert settles(lambda: names.asked["slow.example"], 1)
         gen.close()
