@@ -48,7 +48,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
 class Wait(IntEnum):
@@ -90,10 +89,10 @@ class AsyncWaitFunc(Protocol):
     def __call__(self, gen: WaitGen[T], interval: float | None = ..., /) -> Awaitable[T]: ...
 
 
-class Leaf(Protocol[T_co]):
+class Leaf(Protocol[T]):
     """A generator that can also be advanced by plain calls, as compiled ones are."""
 
-    value: T_co
+    value: T
     """What it returned, once it has ended."""
 
     def advance(self, ready: int, /) -> tuple[int, int] | None:
@@ -165,29 +164,27 @@ def wait_select(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         InterfaceError: `gen` yielded something other than ``(fd, Wait)``.
         ValueError: `interval` isn't positive.
     """
-    tick = min(_checked(interval) or SIGNAL_TICK, SIGNAL_TICK)
     # Looked up now, not at import: gevent and eventlet may put their own there later.
     if hasattr(select, "poll"):
-        return Poller().wait(gen, tick)
-    return _wait_without_poll(gen, tick)
+        return Poller().wait(gen, _checked(interval))
+    return _wait_without_poll(gen, min(_checked(interval) or SIGNAL_TICK, SIGNAL_TICK))
 
 
 class Poller:
     """What `wait_select` does, with a poll object that is kept from one wait to the next."""
 
-    __slots__ = ("_asked", "_poll")
-
     def __init__(self) -> None:
         self._poll = select.poll()
         self._asked: tuple[int, int] = (-1, 0)
 
-    def wait(self, gen: WaitGen[T], tick: float = SIGNAL_TICK) -> T:
+    def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
         """Run `gen` to its end and return its value.
 
         Args:
             gen: what to run, by plain calls if it has `advance()`.
-            tick: seconds of silence after which it is sent `Ready.NONE`.
+            interval: as that of `wait_select`.
         """
+        tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
         poll, milliseconds = self._poll.poll, tick * 1000
         step = gen.send if type(gen) is GeneratorType else advancing(gen)
         ready: int | None = None
@@ -196,8 +193,10 @@ class Poller:
                 asked = step(ready)
                 if asked != self._asked:
                     self._listen_to(asked)
-                heard = poll(milliseconds)
-                ready = _meaning(asked, heard[0][1]) if heard else 0
+                found = poll(milliseconds)
+                ready = (
+                    (_POLL_READY.get(found[0][1]) or _meaning(asked, found[0][1])) if found else 0
+                )
         except StopIteration as stop:
             value: T = stop.value
             return value
@@ -213,11 +212,11 @@ class Poller:
 
 
 def _meaning(asked: tuple[int, int], events: int) -> int:
-    """Translate what poll found."""
+    """Translate what poll found besides the ordinary."""
     if events & select.POLLNVAL:
         _not_open(asked[0])
     # An error or a hang-up is for libpq to find, in whatever direction it asked for.
-    return _POLL_READY.get(events) or asked[1]
+    return asked[1]
 
 
 if hasattr(select, "poll"):
@@ -236,7 +235,7 @@ def _wait_without_poll(gen: WaitGen[T], tick: float) -> T:
         return value
 
 
-def _select(fd: int, want: Wait, tick: float) -> int:
+def _select(fd: int, want: int, tick: float) -> int:
     reading, writing = [fd] if want & 1 else [], [fd] if want & 2 else []
     try:
         # On Windows a connection that failed is neither readable nor writable but "exceptional".

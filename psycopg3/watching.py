@@ -113,23 +113,12 @@ class Watcher:
                 os.close(fd)
 
 
-class ThreadWatcher(Watcher):
-    """Listens while something waits, by a poll object of its own."""
+class ThreadWatcher(Poller, Watcher):
+    """Listens while something waits, by a poll object that it keeps."""
 
-    def __init__(self, tls: bool = False):
-        super().__init__(wait_select, tls)
-        self._poller: Poller | None = None
-
-    def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
-        """Drive a generator to its end."""
-        # Made at the first wait, and not by `wait_select`, where gevent or eventlet has patched select.
-        if self._poller is None:
-            if not hasattr(select, "poll"):
-                return wait_select(gen, interval)
-            self._poller = Poller()
-        return self._poller.wait(
-            gen, SIGNAL_TICK if interval is None else min(interval, SIGNAL_TICK)
-        )
+    def __init__(self) -> None:
+        Poller.__init__(self)
+        Watcher.__init__(self)
 
 
 class AsyncioWatcher(Watcher):
@@ -421,7 +410,7 @@ def watcher(
     if wait is not None:
         return Watcher(wait, tls)
     if library == "threads":
-        return ThreadWatcher()
+        return ThreadWatcher() if hasattr(select, "poll") else Watcher()
     if os.name == "nt":  # sockets are no file descriptors there: they can't be duplicated so
         return Watcher(wait_async if library == "asyncio" else wait_trio, tls)
     return AsyncioWatcher(fd, owner, tls) if library == "asyncio" else TrioWatcher(fd, tls)

@@ -23,7 +23,7 @@ from .dial import drive
 from .turn import AsyncTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from ..pq import PGconn
     from ..waiting import AsyncWaitFunc, WaitGen
@@ -86,8 +86,8 @@ class AsyncRunner(Session):
             gen.close()  # or it would warn if its turn didn't come
 
     async def _in_turn(
-        self, operation: Callable[..., Awaitable[T]], timeout: float | Deadline | None, *args: Any
-    ) -> T:
+        self, operation: Callable[..., Any], timeout: float | Deadline | None, *args: Any
+    ) -> Any:
         """Run an operation of this connection, when its turn has come.
 
         Whatever exception ends it, the connection is afterwards at rest or closed: the server's
@@ -103,13 +103,18 @@ class AsyncRunner(Session):
             ProgrammingError: the connection is used from inside one of its own operations.
             InterfaceError: it is used from an event loop that isn't its own.
         """
-        deadline = self._deadline(timeout)
-        await self._check_place()
+        deadline = None
+        if timeout is not None or self.command_timeout is not None:
+            deadline = self._deadline(timeout)
+        if self._is_elsewhere() or self.lock.owned():
+            await self._check_place()
         lock: Any = self.lock if deadline is None else self.lock.within(deadline)
         try:
             async with lock:
                 try:
-                    await self._begin_operation()
+                    if self._underway:
+                        await self._bring_to_rest()
+                    self._underway = True
                     value = await operation(AsyncTurn(self, deadline), *args)
                     self._underway = False
                     return value
@@ -120,7 +125,8 @@ class AsyncRunner(Session):
                     self._end_operation()
         finally:
             # After the lock is free: a thread that closes meanwhile sees it free, or is seen here.
-            self._leave()
+            if self._closed or self.lock.owned():
+                self._leave()
 
     def _turn(self, timeout: float | None = None) -> AsyncTurn:
         """The exclusive use of the connection for a block of several operations: `async with`.
@@ -134,7 +140,9 @@ class AsyncRunner(Session):
         await self._check_place()
         try:
             await self.lock.acquire(deadline)
-            await self._begin_operation()
+            if self._underway:
+                await self._bring_to_rest()
+            self._underway = True
         except BaseException:
             self._leave()
             raise
@@ -160,6 +168,13 @@ class AsyncRunner(Session):
         check_seconds(timeout)
         return Deadline.after(timeout, partial(_expired, timeout))
 
+    def _is_elsewhere(self) -> bool:
+        """Whether another event loop runs here than the connection lives in, or none."""
+        try:
+            return self._library.place() is not self._place
+        except RuntimeError:
+            return True
+
     async def _check_place(self) -> None:
         """Refuse an operation from where the connection can't be used; move to another event loop."""
         try:
@@ -177,15 +192,14 @@ class AsyncRunner(Session):
                 " signal handler or an iterator of it): use another connection here"
             )
 
-    async def _begin_operation(self) -> None:
-        if self._underway and self._exchange.unsettled:
-            # An exception struck where another one was being handled, in between two lines.
+    async def _bring_to_rest(self) -> None:
+        """Recover what an exception left that struck where another one was being handled."""
+        if self._exchange.unsettled:
             await self._library.shield(self._recover, True)
-        self._exchange.forget()
-        self._underway = True
 
     def _end_operation(self) -> None:
-        self._exchange.forget()
+        # Whoever holds a Pending is the one owner of its results.
+        self._exchange.last, self._exchange.is_used = None, False
         if self._watcher.is_paused:
             self._watcher.resume()
         if self._notices.wants_notifies and not self._closed:
@@ -228,7 +242,7 @@ class AsyncRunner(Session):
             return False
         # A pipeline that the user has entered goes on after errors; what interrupts it ends it.
         own = isinstance(ex, e.Error) and not isinstance(ex, e.QueryTimeout)
-        return not (exchange.is_inside and own)
+        return not (exchange.pipelined and not exchange.is_own and own)
 
     async def _rest_after(self, ex: BaseException) -> BaseException:
         """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""

@@ -29,12 +29,11 @@ class Turn:
     directly: there is no other between them.
     """
 
-    __slots__ = ("_deadline", "_interval", "_session")
+    __slots__ = ("_deadline", "_session")
 
     def __init__(self, session: Runner, deadline: Deadline | None = None):
         self._session = session
         self._deadline = deadline
-        self._interval: float | None = None
 
     def __enter__(self) -> Self:
         self._session._take_turn(self._deadline)
@@ -53,28 +52,29 @@ class Turn:
 
         In a pipeline they are owed.
         """
-        session = self._session
-        begin = session._begin_request()
+        begin = self._session._begin_request()
         if begin is None:
             return self.ask(bound)
-        if session._exchange.pipelined:
-            before = session._send_begin(begin)
+        if self._session._exchange.pipelined:
+            before = self._session._send_begin(begin)
             pending = self.ask(bound)
             pending.begin = before
             return pending
-        self.run(session._command_gen(begin.query))
+        self.run(self._session._command_gen(begin.query))
         return self.ask(bound)
 
     def ask(self, request: BoundQuery) -> Pending:
         """Send a request and receive its results; in a pipeline they are owed."""
-        exchange = self._session._exchange
+        session, deadline = self._session, self._deadline
+        exchange = session._exchange
         try:
             pending = exchange.send(request)
             if not exchange.pipelined:
-                self._wait(exchange.receive_gen(pending, self._deadline))
+                interval = None if deadline is None else tick_within(deadline.left)
+                session._watcher.wait(exchange.receive_gen(pending, deadline), interval)
             return pending
         except e.OperationalError as ex:
-            raise self._session._explain(ex) from ex.__cause__
+            raise session._explain(ex) from ex.__cause__
 
     def receive(self, pending: Pending) -> None:
         """Receive, in the order asked, until a request has its results."""
@@ -83,14 +83,11 @@ class Turn:
 
     def run(self, gen: WaitGen[T]) -> T:
         """Run a generator of the session's and return its value."""
+        interval = None
         if self._deadline is not None:
-            gen = until_gen(gen, self._deadline)
+            gen, interval = until_gen(gen, self._deadline), tick_within(self._deadline.left)
         try:
-            return self._wait(gen)
+            value: T = self._session._watcher.wait(gen, interval)
+            return value
         except e.OperationalError as ex:
             raise self._session._explain(ex) from ex.__cause__
-
-    def _wait(self, gen: WaitGen[T]) -> T:
-        interval = self._deadline and tick_within(self._deadline.left)
-        value: T = self._session._watcher.wait(gen, interval)
-        return value

@@ -79,17 +79,12 @@ def current() -> Library:
 class _FairLock:
     """What a lock of ours has besides what the standard library's has: an order, and a deadline."""
 
-    __slots__ = ()
-
-    _queue: deque[Any]
+    owned: Callable[[], bool]
+    """Does the current thread hold it? It is the standard lock's own method."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._queue = deque()
-
-    def owned(self) -> bool:
-        """Does the current thread hold it?"""
-        return cast(bool, self._is_owned())  # type: ignore[attr-defined]
+        self._queue: deque[Any] = deque()
 
     def locked(self) -> bool:
         """Does any thread hold it?"""
@@ -116,6 +111,8 @@ class _FairLock:
                 self.release()  # type: ignore[attr-defined]
             raise
 
+    __enter__ = acquire
+
     def _wait_turn(self, deadline: Deadline | None) -> None:
         queue, turn = self._queue, threading.Lock()
         turn.acquire()
@@ -130,9 +127,6 @@ class _FairLock:
                 queue.remove(turn)
             with suppress(IndexError, RuntimeError):  # there is none, or it has been told
                 queue[0].release()
-
-    def __enter__(self) -> None:
-        self.acquire()
 
     def within(self, deadline: Deadline) -> Within:
         """The lock as a context manager that raises what `deadline` does if its turn is too late."""
@@ -158,7 +152,7 @@ class Lock(_FairLock, _RLock):  # type: ignore[misc]  # final for type checkers 
     taken for ever.
     """
 
-    __slots__ = ("_queue",)
+    owned = _RLock._is_owned  # type: ignore[attr-defined]
 
 
 class Within:
@@ -245,6 +239,10 @@ def patience() -> float:
 @cache
 def _library(rlock: Any) -> Library:
     """The record for threads whose locks that know their owner are of this class."""
-    lock = Lock if issubclass(Lock, rlock) else type("Lock", (_FairLock, rlock), {})
+    lock = (
+        Lock
+        if issubclass(Lock, rlock)
+        else type("Lock", (_FairLock, rlock), {"owned": rlock._is_owned})
+    )
     # `bool` is called once an operation: it gives the same answer everywhere, and is no Python code.
     return Library("threads", lock, shield, bool, _never_deserted, _never_elsewhere)

@@ -200,9 +200,11 @@ class BaseCursor(Generic[Row]):
 
     def _bind_next(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
         """Forget what was asked before, and bind the next query."""
-        self._check_open()
+        if self._closed or self._session._closed:
+            self._check_open()
         self._reset()
-        self._query = bound = self._bind(query, params, binary)
+        format = self.format if binary is None else int(bool(binary))
+        self._query = bound = bind(query, params, self._transformer, result_format=format)
         return bound
 
     def _take(self, pending: Pending) -> None:
@@ -238,10 +240,6 @@ class BaseCursor(Generic[Row]):
         except e.NotSupportedError:
             return "utf-8"
 
-    def _bind(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
-        wanted = self.format if binary is None else int(bool(binary))
-        return bind(query, params, self._transformer, result_format=wanted)
-
     def _executemany_gen(
         self, query: Query, params_seq: Iterable[Params], returning: bool
     ) -> WaitGen[None]:
@@ -255,7 +253,8 @@ class BaseCursor(Generic[Row]):
             try:
                 if (params := next(left, _END)) is _END:
                     break
-                bound = self._query = self._bind(query, params, None)
+                bound = bind(query, params, self._transformer, result_format=self.format)
+                self._query = bound
                 if not many.count and is_copy(bound.query):
                     raise _copy_refused("executemany()")
             except Exception:

@@ -76,7 +76,7 @@ class Exchange:
     __slots__ = (
         "fatal_result",
         "has_begun",
-        "is_inside",
+        "is_own",
         "is_used",
         "last",
         "owed",
@@ -93,8 +93,8 @@ class Exchange:
         """The request that the operation under way sent last, None between operations."""
         self.is_used = False
         """Whether the operation under way has spoken with the server, or tried to."""
-        self.is_inside = False
-        """Whether the operation under way began in a pipeline, which then isn't its own to end."""
+        self.is_own = False
+        """Whether the pipeline is one that an operation opened for itself."""
         self.has_begun = False
         """In a pipeline: whether what is sent next is inside a transaction; libpq tells only later."""
         self.fatal_result: PGresult | None = None
@@ -165,7 +165,10 @@ class Exchange:
             except e.OperationalError:
                 if not self._ended_with_reason(results):
                     raise
-            self._note_status(head)
+            if results:
+                head.status = status = results[-1].status
+                if status == _FATAL_ERROR:
+                    self._note_fatal(results[-1])
             head.done = True
             owed.popleft()
 
@@ -174,23 +177,19 @@ class Exchange:
         lost = self.pgconn.status == ConnStatus.BAD
         return lost and read_last_errors(self.pgconn, results)
 
-    def _note_status(self, pending: Pending) -> None:
-        if pending.results:
-            pending.status = status = pending.results[-1].status
-            if status == _FATAL_ERROR and e.ends_session(pending.results[-1]):
-                self.fatal_result = pending.results[-1]
+    def _note_fatal(self, result: PGresult) -> None:
+        if e.ends_session(result):
+            self.fatal_result = result
 
-    def forget(self) -> None:
-        """Between two operations: whoever holds a Pending is the one owner of its results."""
-        self.last = None
-        self.is_used = False
-        self.is_inside = self.pipelined
+    def enter(self, *, own: bool = False) -> None:
+        """Open a pipeline: from here on results are owed.
 
-    def enter(self) -> None:
-        """Open a pipeline: from here on results are owed."""
-        # In this order: interrupted in between, it is known that there is something to leave.
+        Args:
+            own: whether the operation under way opens it for itself, and leaves it before it ends.
+        """
         self.has_begun = self.pgconn.transaction_status != TransactionStatus.IDLE
-        self.pipelined = True
+        # In this order: interrupted in between, it is known that there is something to leave.
+        self.pipelined, self.is_own = True, own
         self.pgconn.enter_pipeline_mode()
 
     def sync(self) -> Pending:
@@ -258,8 +257,9 @@ class Exchange:
         except e.OperationalError:
             if not self._ended_with_reason(results):
                 raise
-        self._note_status(pending)
-        last = pending.status
+        last = results[-1].status if results else None
+        if last == _FATAL_ERROR:
+            self._note_fatal(results[-1])
         if last in (ExecStatus.COPY_IN, ExecStatus.COPY_BOTH):
             pgconn.put_copy_end(b"the client gave up this COPY")
         if last in (ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH):

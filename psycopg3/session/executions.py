@@ -31,7 +31,7 @@ class Executions:
     def __init__(self, session: Session, encoding: str, *, keep: bool):
         self._session, self._encoding, self._keep = session, encoding, keep
         self._exchange = session._exchange
-        self._is_inside = self._exchange.is_inside
+        self._is_inside = self._exchange.pipelined
         self._sent: list[Pending] = []
         self._bytes = 0
         self.count = 0
@@ -51,7 +51,7 @@ class Executions:
         elif begin is not None:
             yield from self._session._command_gen(begin.query)
         if not self._is_inside:
-            self._exchange.enter()
+            self._exchange.enter(own=True)
 
     def send(self, bound: BoundQuery) -> None:
         """Send one."""

@@ -402,7 +402,7 @@ class Session:
         exchange = self._exchange
         opened = len(commands) > 1 and not exchange.pipelined
         if opened:
-            exchange.enter()
+            exchange.enter(own=True)
         sent = [exchange.send(command(sql), ending) for sql in commands]
         if opened:
             yield from exchange.leave_gen()
