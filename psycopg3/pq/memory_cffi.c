@@ -75,9 +75,6 @@ static int library_find(void *library, const char *name)
 /* Results that Python has not taken yet, and what is known of the step that found them. */
 typedef struct { int count, taken, left, reads; PGresult *results[16]; } FOUND;
 
-/* Parameters whose addresses are kept on the stack. */
-#define FEW 64
-
 enum { READABLE = 1, FULL = 4, COUNT = 8, FLUSH_FAILED = -1, READ_FAILED = -2 };
 
 static int step(PGconn *conn, int ready, FOUND *found)
@@ -145,46 +142,45 @@ static int conn_advance(PGconn *conn, int ready, FOUND *found)
     return outcome < 0 ? outcome : outcome | found->count * COUNT;
 }
 
-/* Where each value is in `data`, where a zero byte follows each; `lengths` has -1 for SQL's NULL, and is
- * NULL where all are text. */
-static const char **pointers(const char **few, int n, const char *data, const int *lengths)
+/* What memory.send_query() says of what libpq has been given to send. */
+static int sent(PGconn *conn, int success)
 {
-    const char **values = few;
-    int i;
-    if (n > FEW && !(values = malloc(n * sizeof *values)))
-        return NULL;
-    for (i = 0; i < n; i++) {
-        int length = lengths ? lengths[i] : (int)strlen(data);
-        values[i] = length < 0 ? NULL : data;
-        data += length < 0 ? 1 : length + 1;
+    if (!success)
+        return 0;
+    /* In a pipeline libpq collects what is to be sent. */
+    return libpq.PQpipelineStatus(conn) || libpq.PQflush(conn) ? 3 : 1;
+}
+
+static int send_query(PGconn *conn, const char *query)
+{
+    int outcome;
+    WAITING(outcome = sent(conn, libpq.PQsendQuery(conn, query)));
+    return outcome;
+}
+
+/* Send `values`, or those in `data`, where a zero byte follows each. Their lengths are -1 for SQL's NULL, and
+ * may be missing where all are text. `prepared`: whether `query` is the name of a statement. */
+static int send_parameters(PGconn *conn, const char *query, int prepared, int n, const Oid *types,
+    const char *data, const char **values, const int *lengths, const int *formats, int result_format)
+{
+    const char *few[64], **found = NULL;
+    int i, outcome;
+    if (!values) {
+        values = few;
+        if (n > 64 && !(values = found = malloc((size_t)n * sizeof *values)))
+            return 0;
+        for (i = 0; i < n; i++) {
+            int null = lengths && lengths[i] < 0;
+            values[i] = null ? NULL : data;
+            if (i + 1 < n)
+                data += (null ? 0 : lengths ? (size_t)lengths[i] : strlen(data)) + 1;
+        }
     }
-    return values;
-}
-
-static int send_params(PGconn *conn, const char *query, int n, const Oid *types, const char *data,
-    const int *lengths, const int *formats, int result_format)
-{
-    const char *few[FEW], **values = pointers(few, n, data, lengths);
-    int sent = 0;
-    if (values)
-        WAITING(sent = libpq.PQsendQueryParams(
-            conn, query, n, types, values, lengths, formats, result_format));
-    if (values != few)
-        free(values);
-    return sent;
-}
-
-static int send_prepared(PGconn *conn, const char *name, int n, const char *data, const int *lengths,
-    const int *formats, int result_format)
-{
-    const char *few[FEW], **values = pointers(few, n, data, lengths);
-    int sent = 0;
-    if (values)
-        WAITING(sent = libpq.PQsendQueryPrepared(
-            conn, name, n, values, lengths, formats, result_format));
-    if (values != few)
-        free(values);
-    return sent;
+    WAITING(outcome = sent(conn, prepared
+        ? libpq.PQsendQueryPrepared(conn, query, n, values, lengths, formats, result_format)
+        : libpq.PQsendQueryParams(conn, query, n, types, values, lengths, formats, result_format)));
+    free(found);
+    return outcome;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */

@@ -15,10 +15,9 @@ typedef struct { int count, taken, left, reads; PGresult *results[16]; } FOUND;
 int conn_advance(PGconn *conn, int ready, FOUND *found);
 PGresult *found_take(FOUND *found);
 void found_clear(FOUND *found);
-int send_params(PGconn *conn, const char *query, int n, const Oid *types, const char *data,
-    const int *lengths, const int *formats, int result_format);
-int send_prepared(PGconn *conn, const char *name, int n, const char *data, const int *lengths,
-    const int *formats, int result_format);
+int send_query(PGconn *conn, const char *query);
+int send_parameters(PGconn *conn, const char *query, int prepared, int n, const Oid *types,
+    const char *data, const char **values, const int *lengths, const int *formats, int result_format);
 
 /* Values */
 void result_clear(PGresult *res);

@@ -24,7 +24,7 @@ _value_address: Callable[[Pointer, int, int], Pointer] = lib._function("PQgetval
 _value_length = extension.value_length
 
 _advance, _take_found = extension.conn_advance, extension.found_take
-_send_params, _send_prepared = extension.send_params, extension.send_prepared
+_send_query, _send_parameters = extension.send_query, extension.send_parameters
 
 _from_buffer, _gc, _new = ffi.from_buffer, ffi.gc, ffi.new
 _string, _unpack = ffi.string, ffi.unpack
@@ -43,7 +43,7 @@ _FULL, _ONE_FOUND = 4, 8
 _LITTLE = 1 << 16
 
 # Arrays by what is in them.
-_oids: dict[tuple[int, ...], Pointer] = {}
+_oids: dict[tuple[int, ...] | None, Pointer] = {None: NULL, (): NULL}
 _MOST_OIDS = 1000
 
 
@@ -126,16 +126,12 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
 
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
-    if not types:
-        return NULL
-    if type(types) is not tuple:
-        # cffi makes an array of a list for the time of the call.
-        return list(types)
-    array = _oids.get(types)
-    if array is None:
+    try:
+        return _oids[types]  # type: ignore[index]
+    except (KeyError, TypeError):
         array = _new("Oid[]", types)
-        if len(_oids) < _MOST_OIDS and len(types) <= 64:
-            _oids[types] = array
+    if type(types) is tuple and len(_oids) < _MOST_OIDS and len(types) <= 64:
+        _oids[types] = array
     return array
 
 
@@ -151,60 +147,42 @@ def parameters(
     return (pointers, lengths, list(formats))
 
 
-def send_query_params(
+def send_query(conn: Pointer, query: bytes) -> int:
+    """PQsendQuery: 0 when it failed, else the `Wait` bits to wait for."""
+    sent: int = _send_query(conn, query)
+    return sent
+
+
+def send_parameters(
     conn: Pointer,
     query: bytes,
+    prepared: bool,
     values: Sequence[bytes | None],
     types: Sequence[int] | None,
     lengths: Sequence[int] | None,
     formats: Sequence[int] | None,
     result_format: int,
 ) -> int:
-    """PQsendQueryParams: 0 when it failed."""
-    count = len(values)
-    data, lengths, formats = _packed(values, lengths, formats)
-    if data is None:
-        given = parameters(values, lengths, formats)
-        return lib.PQsendQueryParams(conn, query, count, oids(types), *given, result_format)
-    sent: int = _send_params(conn, query, count, oids(types), data, lengths, formats, result_format)
-    return sent
-
-
-def send_query_prepared(
-    conn: Pointer,
-    name: bytes,
-    values: Sequence[bytes | None],
-    lengths: Sequence[int] | None,
-    formats: Sequence[int] | None,
-    result_format: int,
-) -> int:
-    """PQsendQueryPrepared: 0 when it failed."""
-    count = len(values)
-    data, lengths, formats = _packed(values, lengths, formats)
-    if data is None:
-        given = parameters(values, lengths, formats)
-        return lib.PQsendQueryPrepared(conn, name, count, *given, result_format)
-    sent: int = _send_prepared(conn, name, count, data, lengths, formats, result_format)
-    return sent
-
-
-def _packed(
-    values: Sequence[bytes | None], lengths: Sequence[int] | None, formats: Sequence[int] | None
-) -> tuple[Any, Any, Any]:
-    """The values with a zero byte after each, their lengths, and formats, for C; NULL for none.
-
-    The lengths may be missing for text. There are no values if they are much to copy.
-    """
+    """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s."""
+    count, data, pointers = len(values), NULL, NULL
     if lengths is None:
         formats = NULL
     if None in values:
         lengths = [-1 if value is None else len(value) for value in values]
-    elif len(values) == 1:
-        return values[0], NULL if lengths is None else lengths, formats
-    given = [value or b"" for value in values]
-    if sum(map(len, given)) > _LITTLE:
-        return None, lengths, formats
-    return b"\0".join(given), NULL if lengths is None else lengths, formats
+        values = [value or b"" for value in values]
+    if count == 1:
+        data = values[0]
+    elif sum(map(len, values)) < _LITTLE:  # type: ignore[arg-type]
+        data = b"\0".join(values)  # type: ignore[arg-type]
+    else:
+        pointers = parameters(values, None, None)[0]
+    if lengths is None:
+        lengths = NULL
+    array = oids(types)
+    sent: int = _send_parameters(
+        conn, query, prepared, count, array, data, pointers, lengths, formats, result_format
+    )
+    return sent
 
 
 def take(pointer: Pointer) -> bytes:

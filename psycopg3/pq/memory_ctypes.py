@@ -32,7 +32,7 @@ _ints: dict[int, Any] = {}
 _oid_types: dict[int, Any] = {}
 
 # Arrays by what is in them.
-_oids: dict[tuple[int, ...], Pointer] = {}
+_oids: dict[tuple[int, ...] | None, Pointer] = {None: NULL, (): NULL}
 _MOST_OIDS = 1000
 
 # COPY_OUT, COPY_IN, COPY_BOTH, PIPELINE_SYNC: after these nothing follows now.
@@ -78,7 +78,7 @@ def owned(result: Pointer) -> Pointer:
 
 
 def found() -> Pointer:
-    """A place for the results of one connection, from `advance` finding them to their delivery."""
+    """What `advance` keeps of a connection: nothing here."""
     return NULL
 
 
@@ -86,10 +86,9 @@ def advance(
     conn: Pointer, ready: int, found: Pointer, results: list[Any], make: Callable[[Pointer], Any]
 ) -> int:
     """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did."""
-    left = lib.PQflush(conn)
+    left, reads = lib.PQflush(conn), 0
     if left < 0:
         return -1
-    reads = 0
     if ready & 1 or (ready == 0 and lib.PQsslInUse(conn)):
         reads = 1
         if not lib.PQconsumeInput(conn):
@@ -151,15 +150,12 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
 
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
-    if not types:
-        return NULL
-    if type(types) is not tuple:
-        return _array(_oid_types, c_uint, types)
-    array = _oids.get(types)
-    if array is None:
-        array = _array(_oid_types, c_uint, types)
-        if len(_oids) < _MOST_OIDS and len(types) <= 64:
-            _oids[types] = array
+    try:
+        return _oids[types]  # type: ignore[index]
+    except (KeyError, TypeError):
+        array = _array(_oid_types, c_uint, types or ())
+    if type(types) is tuple and len(_oids) < _MOST_OIDS and len(types) <= 64:
+        _oids[types] = array
     return array
 
 
@@ -178,31 +174,37 @@ def parameters(
     )
 
 
-def send_query_params(
+def send_query(conn: Pointer, query: bytes) -> int:
+    """PQsendQuery: 0 when it failed, else the `Wait` bits to wait for."""
+    return _sent(conn, lib.PQsendQuery(conn, query))
+
+
+def send_parameters(
     conn: Pointer,
     query: bytes,
+    prepared: bool,
     values: Sequence[bytes | None],
     types: Sequence[int] | None,
     lengths: Sequence[int] | None,
     formats: Sequence[int] | None,
     result_format: int,
 ) -> int:
-    """PQsendQueryParams: 0 when it failed."""
+    """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s."""
     given = parameters(values, lengths, formats)
-    return lib.PQsendQueryParams(conn, query, len(values), oids(types), *given, result_format)
+    if prepared:
+        sent = lib.PQsendQueryPrepared(conn, query, len(values), *given, result_format)
+    else:
+        sent = lib.PQsendQueryParams(
+            conn, query, len(values), oids(types), *given, result_format
+        )
+    return _sent(conn, sent)
 
 
-def send_query_prepared(
-    conn: Pointer,
-    name: bytes,
-    values: Sequence[bytes | None],
-    lengths: Sequence[int] | None,
-    formats: Sequence[int] | None,
-    result_format: int,
-) -> int:
-    """PQsendQueryPrepared: 0 when it failed."""
-    given = parameters(values, lengths, formats)
-    return lib.PQsendQueryPrepared(conn, name, len(values), *given, result_format)
+def _sent(conn: Pointer, success: int) -> int:
+    if not success:
+        return 0
+    # In a pipeline libpq collects what is to be sent.
+    return 3 if lib.PQpipelineStatus(conn) or lib.PQflush(conn) else 1
 
 
 def take(pointer: Pointer) -> bytes:

@@ -31,7 +31,6 @@ from .pgresult import PGresult
 from .records import ConninfoOption, PGnotify
 
 _advance = memory.advance
-_send_params, _send_prepared = memory.send_query_params, memory.send_query_prepared
 
 _CONN_STATUSES = Members(ConnStatus)
 _POLLING_STATUSES = Members(PollingStatus)
@@ -393,12 +392,13 @@ class PGconn(Handle):
         form = index(result_format)
         self.send_query_prepared_unchecked(statement, values, lengths, param_formats, form)
 
-    # The same for requests whose parts have been checked, as in `arguments`, by whoever made them
+    # The same for requests whose parts have been checked, as in `arguments`, by whoever made them.
+    # They return the `Wait` bits of what to wait for: 1 for the answer, 3 if there is something left
+    # to send too, as there may be in a pipeline, where nothing is flushed.
 
-    def send_query_unchecked(self, query: bytes) -> None:
-        """Send a query that has been checked: no NUL, no longer than PostgreSQL takes."""
-        if not self._call(lib.PQsendQuery, query):
-            raise self._failed("sending the query failed")
+    def send_query_unchecked(self, query: bytes) -> int:
+        """Send a query that has been checked; returns what to wait for before `advance`."""
+        return self._sent("query", self._call(memory.send_query, query))
 
     def send_query_params_unchecked(
         self,
@@ -408,8 +408,8 @@ class PGconn(Handle):
         lengths: Sequence[int] | None,
         formats: Sequence[int] | None,
         result_format: int,
-    ) -> None:
-        """Send a query with parameters that have been checked.
+    ) -> int:
+        """Send a query with parameters that have been checked; returns what to wait for.
 
         Args:
             types: as many oids as there are values, in a tuple best; empty or None leaves all to
@@ -417,16 +417,16 @@ class PGconn(Handle):
             lengths: of each value, whatever for None; None when all values are text.
             formats: of each value; not looked at when `lengths` is None.
         """
-        if not self._call(_send_params, query, values, types, lengths, formats, result_format):
-            raise self._failed("sending the query failed")
+        given = query, False, values, types, lengths, formats, result_format
+        return self._sent("query", self._call(memory.send_parameters, *given))
 
     def send_prepare_unchecked(
         self, name: bytes, query: bytes, types: Sequence[int] | None
-    ) -> None:
-        """Send a statement to prepare that has been checked."""
+    ) -> int:
+        """Send a statement to prepare that has been checked; returns what to wait for: 3."""
         count = len(types) if types else 0
-        if not self._call(lib.PQsendPrepare, name, query, count, memory.oids(types)):
-            raise self._failed("sending the statement failed")
+        self._send("sending the statement", lib.PQsendPrepare, name, query, count, memory.oids(types))
+        return 3
 
     def send_query_prepared_unchecked(
         self,
@@ -435,10 +435,15 @@ class PGconn(Handle):
         lengths: Sequence[int] | None,
         formats: Sequence[int] | None,
         result_format: int,
-    ) -> None:
-        """Send a prepared statement's name and parameters that have been checked."""
-        if not self._call(_send_prepared, name, values, lengths, formats, result_format):
-            raise self._failed("sending the statement failed")
+    ) -> int:
+        """Send a prepared statement's name and parameters that have been checked, as above."""
+        given = name, True, values, None, lengths, formats, result_format
+        return self._sent("statement", self._call(memory.send_parameters, *given))
+
+    def _sent(self, what: str, wait: int) -> int:
+        if not wait:
+            raise self._failed(f"sending the {what} failed")
+        return wait
 
     def send_describe_prepared(self, name: Buffer) -> None:
         """Send the question for a prepared statement's parameters and columns."""
