@@ -141,6 +141,12 @@ class AdaptersMapLike(Protocol):
     """Registers the adapters for arrays of a type."""
     generation: int
     """Counts registrations."""
+    made: dict[str, Any]
+    """What `Transformer` made of the adapters."""
+
+    def snapshot(self) -> AdaptersMapLike:
+        """A copy that nobody registers in."""
+        ...
 
     @property
     def types(self) -> TypesLike:

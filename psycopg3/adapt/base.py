@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_WRITING = {"dump", "get_key", "upgrade"}
+_PACKAGE = __name__.partition(".")[0]
+
 
 class _Adapter(ABC):
     format: Format = Format.TEXT
@@ -24,17 +27,29 @@ class _Adapter(ABC):
     """Whether an instance depends on the connection it was made for: its encoding, its time zone.
 
     A `Transformer` makes a contextual adapter anew for each query, since settings change. An
-    adapter that asks nothing of its context says False, and is made once.
+    adapter that asks nothing of its context says False, and is made once for all of them.
     """
+
+    by_encoding: ClassVar[bool] = False
+    """Of a contextual adapter: whether it depends on the encoding alone."""
+
+    is_common: ClassVar[bool] = False
+    """Whether one instance, which has no connection, serves all contexts of the same encoding."""
 
     connection: ConnectionLike | None
     """The connection the adapter works for, if any."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # A constructor of one's own may look at the context, whatever the base class did.
-        if "__init__" in cls.__dict__ and "contextual" not in cls.__dict__:
+        # Methods of one's own may look at the connection, whatever the base class did: only what
+        # a class says itself counts. Ours are known.
+        stated = "contextual" in cls.__dict__
+        if "__init__" in cls.__dict__ and not stated:
             cls.contextual = True
+        is_ours = cls.__module__.partition(".")[0] == _PACKAGE
+        if not is_ours or "__init__" in cls.__dict__:
+            cls.by_encoding = cls.__dict__.get("by_encoding", False)
+        cls.is_common = (stated or is_ours) and (not cls.contextual or cls.by_encoding)
 
 
 class Dumper(_Adapter):
@@ -52,6 +67,19 @@ class Dumper(_Adapter):
 
     oid: int = 0
     """The type to tell the server; 0 lets it choose."""
+
+    write: ClassVar[Any] = None
+    """A method ``write(obj)`` that does what `get_key()`, `upgrade()` and `dump()` do together.
+
+    It returns what was written, its oid and its format. It is for types where to choose the dumper
+    takes as long as to dump: a list is then looked through once. None: there is no such method, as
+    in subclasses that have one of the three of their own.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "write" not in cls.__dict__ and not _WRITING.isdisjoint(cls.__dict__):
+            cls.write = None
 
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
         self.cls = cls

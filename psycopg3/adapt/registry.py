@@ -33,8 +33,10 @@ class AdaptersMap:
         "_dumpers_by_oid",
         "_loaders",
         "_shared",
+        "_snapshot",
         "array_hook",
         "generation",
+        "made",
         "types",
     )
 
@@ -53,14 +55,19 @@ class AdaptersMap:
     generation: int
     """Counts registrations: whoever remembers adapters sees that they may not be the last ones."""
 
+    made: dict[str, Any]
+    """What `Transformer` made of the map's adapters, by encoding; of no use to others."""
+
     def __init__(
         self, template: AdaptersMap | None = None, types: TypesRegistry | None = None
     ) -> None:
         self.generation = 0
+        self._snapshot: AdaptersMap | None = None
         if template is None:
             self._dumpers = {format: {} for format in PyFormat}
             self._dumpers_by_oid = ({}, {})
             self._loaders = ({}, {})
+            self.made = {}
             self._shared = False
             self.array_hook = None
             self.types = TypesRegistry(types)
@@ -68,6 +75,7 @@ class AdaptersMap:
             self._dumpers = template._dumpers
             self._dumpers_by_oid = template._dumpers_by_oid
             self._loaders = template._loaders
+            self.made = template.made
             self._shared = template._shared = True
             self.array_hook = template.array_hook
             self.types = TypesRegistry(template.types if types is None else types)
@@ -81,6 +89,20 @@ class AdaptersMap:
     def connection(self) -> ConnectionLike | None:
         """None: a map works for no connection in particular."""
         return None
+
+    def snapshot(self) -> AdaptersMap:
+        """A copy that nobody may register in: the same one as long as nothing changes here.
+
+        It is for the many who want the map as it is, and seldom have anything to add: cursors.
+        """
+        found = self._snapshot
+        if (
+            found is None
+            or not found.types.is_copy_of(self.types)
+            or found.array_hook is not self.array_hook
+        ):
+            found = self._snapshot = AdaptersMap(self)
+        return found
 
     def register_dumper(self, cls: type | str | None, dumper: type[Dumper]) -> None:
         """Let `dumper` write the objects of a class, and of its subclasses.
@@ -163,6 +185,7 @@ class AdaptersMap:
 
     def _write(self) -> None:
         self.generation += 1
+        self.made, self._snapshot = {}, None
         if self._shared:
             self._shared = False  # first, so that a copy made meanwhile by another thread counts
             self._dumpers = {format: table.copy() for format, table in self._dumpers.items()}

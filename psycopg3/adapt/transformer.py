@@ -15,6 +15,7 @@ from .registry import adapters as global_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from ..abc import (
         AdaptContext,
@@ -28,12 +29,20 @@ if TYPE_CHECKING:
     )
     from ..pq import PGresult
 
+    # What a dumper wrote, the oid, the format.
+    Written: TypeAlias = tuple[Buffer | None, int, Format]
+    # What writes, the oid, the format, and the dumper or the choice of it. Where the oid is None
+    # what writes returns a `Written`, since the type depends on the value.
+    _Entry: TypeAlias = tuple[Callable[[Any], Any], int | None, Format, Dumper | _Choice]
+
 T = TypeVar("T")
 
 # Members of an Enum cost a look-up in Python code on 3.11; these are read once a parameter.
 _AUTO, _TEXT, _BINARY = PyFormat.AUTO, PyFormat.TEXT, PyFormat.BINARY
 _PQ_TEXT = Format.TEXT
 _FORMATS = (Format.TEXT, Format.BINARY)
+
+_MOST_KEPT = 1000
 
 _ANY_TYPE = 0  # types without a loader of their own have the one of "no type"
 
@@ -52,31 +61,78 @@ _SHOWN = 100  # characters or bytes of a value in an error's message
 _PACKAGE = __name__.partition(".")[0]
 
 
+class _Choice:
+    """A dumper whose choice depends on the value, and those that it was upgraded to."""
+
+    __slots__ = ("_dumper", "_format", "_upgraded")
+
+    def __init__(self, dumper: Dumper, format: PyFormat):
+        self._dumper, self._format = dumper, format
+        self._upgraded: dict[DumperKey, Dumper] = {}
+
+    def choose(self, obj: Any) -> Dumper:
+        """The dumper for `obj`."""
+        key = self._dumper.get_key(obj, self._format)
+        if key is type(obj):
+            return self._dumper
+        found = self._upgraded.get(key)
+        if found is None:
+            found = self._upgraded[key] = self._dumper.upgrade(obj, self._format)
+        return found
+
+    def write(self, obj: Any) -> Written:
+        """Dump `obj`."""
+        dumper = self.choose(obj)
+        return dumper.dump(obj), dumper.oid, dumper.format
+
+
+class _Table:
+    """Adapters that were made and are kept: dumpers by format and class, loaders by format and oid."""
+
+    __slots__ = ("dumpers", "loaders", "maker", "rows")
+
+    def __init__(self, maker: Transformer | None = None):
+        self.maker = maker
+        """What makes those that all transformers of a map and an encoding have in common."""
+        self.dumpers: dict[PyFormat, dict[type, _Entry]] = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
+        self.loaders: tuple[dict[int, Loader], dict[int, Loader]] = ({}, {})
+        self.rows: dict[tuple[int, tuple[int, ...]], list[Callable[[Any], Any]]] = {}
+        """What loads the rows of a format and these types."""
+
+
+def _kept(table: dict[Any, Any], key: Any, entry: T) -> T:
+    # Classes made for the moment, or types, must not gather for ever.
+    if len(table) >= _MOST_KEPT:
+        table.clear()
+    table[key] = entry
+    return entry
+
+
 class Transformer:
     """Writes parameters and reads rows for one context: a connection, a cursor, or none.
 
-    Adapters are made once and kept. Those that depend on the connection's settings are forgotten
-    by `reset()`, which is called before each query.
+    Adapters are made once and kept. Those that depend on the encoding alone are the same for all
+    transformers of a map and an encoding, as are those that depend on nothing; the others are
+    forgotten by `reset()`, which is called before each query.
 
     Args:
         context: where the adapters come from; None: the global map, and no connection.
+        adapters: the map, where it isn't the context's.
     """
 
     __module__ = "psycopg3.adapt"
 
     __slots__ = (
         "_adapters",
+        "_common",
         "_connection",
-        "_contextual",
-        "_dumpers",
         "_encoding",
         "_generation",
-        "_loaders",
+        "_own",
         "_pgresult",
         "_record_dumpers",
         "_row_loaders",
         "_row_types",
-        "_varying",
         "formats",
         "types",
     )
@@ -86,24 +142,21 @@ class Transformer:
     formats: list[Format] | None
     """The formats of the parameters dumped last."""
 
-    def __init__(self, context: AdaptContext | None = None) -> None:
+    def __init__(
+        self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
+    ) -> None:
         self._adapters: AdaptersMapLike
         self._connection: ConnectionLike | None
         if context is None:
-            self._adapters, self._connection = global_adapters, None
+            self._adapters, self._connection = adapters or global_adapters, None
         else:
-            self._adapters, self._connection = context.adapters, context.connection
+            self._adapters, self._connection = adapters or context.adapters, context.connection
         self._generation = self._adapters.generation
         self._encoding: str | None = None
-        self._contextual: list[tuple[dict[Any, Any], Any]] = []
+        self._common: _Table | None = None
+        self._own: _Table | None = None
         self.types = self.formats = None
-        # A dumper that serves all objects of its class is found by the class. Where the value
-        # has a say, too, there is a dumper to ask for the key, and those it was upgraded to.
-        self._dumpers: dict[PyFormat, dict[type, Dumper]] = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
-        self._varying: dict[PyFormat, dict[type, tuple[Dumper, dict[DumperKey, Dumper]]]]
-        self._varying = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
         self._record_dumpers: list[Dumper] | None = None
-        self._loaders: tuple[dict[int, Loader], dict[int, Loader]] = ({}, {})
         self._pgresult: PGresult | None = None
         self._row_loaders: list[Callable[[Any], Any]] = []
         self._row_types: Sequence[int] | None = None
@@ -132,9 +185,25 @@ class Transformer:
         return self._encoding
 
     @property
+    def text_encoding(self) -> str:
+        """The encoding to write text in: `encoding`, or UTF-8 where that is SQL_ASCII's "ascii"."""
+        return "utf-8" if self.encoding == "ascii" else self.encoding
+
+    @property
     def pgresult(self) -> PGresult | None:
         """The result that rows are read from."""
         return self._pgresult
+
+    def use(self, adapters: AdaptersMapLike) -> None:
+        """Take adapters from another map from now on."""
+        self._adapters = adapters
+        self._generation = adapters.generation
+        self._common = self._own = None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether adapters were registered that `reset()` would find."""
+        return self._generation != self._adapters.generation
 
     def reset(self) -> None:
         """Get ready for another query: forget the encoding, and adapters that depend on the like.
@@ -142,18 +211,21 @@ class Transformer:
         Those registered since are found, and parameters are no record any more. The current result
         and the loaders of its rows stay.
         """
-        self._encoding = None
-        self._record_dumpers = None
-        if self._generation != self._adapters.generation:
-            self._generation = self._adapters.generation
-            self._dumpers = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
-            self._varying = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
-            self._loaders = ({}, {})
-            self._contextual.clear()
-        elif self._contextual:
-            for table, key in self._contextual:
-                table.pop(key, None)
-            self._contextual.clear()
+        self._encoding = self._common = self._own = self._record_dumpers = None
+        self._generation = self._adapters.generation
+
+    def _find_common(self) -> _Table:
+        """The adapters that all transformers of this map and this encoding have in common."""
+        encoding = self.encoding
+        made = self._adapters.made
+        found: _Table | None = made.get(encoding)
+        if found is None:
+            # Without a connection, and by a map that stays as it is.
+            maker = Transformer(adapters=self._adapters.snapshot())
+            maker._encoding = encoding
+            found = made[encoding] = _Table(maker)
+        self._common = found
+        return found
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -175,21 +247,24 @@ class Transformer:
         dumped: list[Buffer | None] = []
         types: list[int] = []
         pq_formats: list[Format] = []
-        dumpers = self._dumpers
+        dumpers = (self._common or self._find_common()).dumpers
         try:
             # zip's strict= costs more than the check above.
-            for param, format in zip(params, formats):  # noqa: B905
+            for param, asked in zip(params, formats):  # noqa: B905
                 if param is None:
                     dumped.append(None)
                     types.append(0)
                     pq_formats.append(_PQ_TEXT)
                     continue
-                dumper = dumpers[format].get(type(param))
-                if dumper is None:
-                    dumper = self.get_dumper(param, format)
-                dumped.append(dumper.dump(param))
-                types.append(dumper.oid)
-                pq_formats.append(dumper.format)
+                cls = type(param)
+                write, oid, format, _ = dumpers[asked].get(cls) or self._entry(cls, asked)
+                if oid is None:
+                    data, oid, format = write(param)
+                else:
+                    data = write(param)
+                dumped.append(data)
+                types.append(oid)
+                pq_formats.append(format)
         except struct.error as ex:
             number, param = len(dumped) + 1, params[len(dumped)]
             raise DataError(
@@ -199,6 +274,22 @@ class Transformer:
         self.types = tuple(types)
         self.formats = pq_formats
         return dumped
+
+    def _entry(self, cls: type, format: PyFormat) -> _Entry:
+        """How objects of a class are written."""
+        common = self._common or self._find_common()
+        found = common.dumpers[format].get(cls)
+        if found is not None:
+            return found
+        own = self._own
+        if own is not None and cls in own.dumpers[format]:
+            return own.dumpers[format][cls]
+        dumper_cls = self._adapters.get_dumper(cls, format)
+        if getattr(dumper_cls, "is_common", False):
+            return _kept(common.dumpers[format], cls, _entry_of(dumper_cls(cls, common.maker), format))
+        if own is None:
+            own = self._own = _Table()
+        return _kept(own.dumpers[format], cls, _entry_of(dumper_cls(cls, self), format))
 
     def _dump_record(self, params: Sequence[Any], dumpers: Sequence[Dumper]) -> list[Buffer | None]:
         if len(params) != len(dumpers):
@@ -230,6 +321,8 @@ class Transformer:
         if obj is None:
             return b"NULL"
         dumper = self.get_dumper(obj, _TEXT)
+        if self._connection is not None and dumper.connection is None:
+            dumper = type(dumper)(type(obj), self)  # quoting depends on the connection
         literal = bytes(dumper.quote(obj))
         oid = dumper.oid
         # The last byte tells: the first one may be the E of E'...'.
@@ -240,37 +333,14 @@ class Transformer:
                 return b"%b::%b%b" % (literal, info.regtype.encode(self.text_encoding), array)
         return literal
 
-    @property
-    def text_encoding(self) -> str:
-        """The encoding to write text in: `encoding`, or UTF-8 where that is SQL_ASCII's "ascii"."""
-        return "utf-8" if self.encoding == "ascii" else self.encoding
-
     def get_dumper(self, obj: Any, format: PyFormat) -> Dumper:
         """The dumper for `obj`: of its class, or of its value if the class isn't all.
 
         Raises:
             ProgrammingError: no dumper is registered for the class.
         """
-        cls = type(obj)
-        dumper = self._dumpers[format].get(cls)
-        if dumper is not None:
-            return dumper
-        varying = self._varying[format].get(cls)
-        if varying is None:
-            dumper = self._adapters.get_dumper(cls, format)(cls, self)
-            if type(dumper).get_key is BaseDumper.get_key:
-                self._keep(self._dumpers[format], cls, dumper, dumper)
-                return dumper
-            varying = (dumper, {})
-            self._keep(self._varying[format], cls, varying, dumper)
-        dumper, upgraded = varying
-        key = dumper.get_key(obj, format)
-        if key is cls:
-            return dumper
-        found = upgraded.get(key)
-        if found is None:
-            found = upgraded[key] = dumper.upgrade(obj, format)
-        return found
+        found = self._entry(type(obj), format)[3]
+        return found.choose(obj) if isinstance(found, _Choice) else found
 
     def set_dumper_types(self, types: Sequence[int], format: Format) -> None:
         """Let `dump_sequence()` write records of these types.
@@ -298,17 +368,16 @@ class Transformer:
             format: the format of the columns; None: as the result says.
         """
         self._pgresult = result
-        if result is None:
+        if result is not None and not set_loaders:
+            return
+        columns = result.nfields if result is not None else 0
+        if result is None or not columns:
             self._row_loaders, self._row_types = [], None
-        elif set_loaders:
-            columns = range(result.nfields)
-            self._row_types = [result.ftype(col) for col in columns]
-            self._row_loaders = [
-                self.get_loader(
-                    oid, _FORMATS[result.fformat(col)] if format is None else format
-                ).load
-                for col, oid in enumerate(self._row_types)
-            ]
+            return
+        if format is None:
+            # One for all columns: libpq asks for it by one number.
+            format = _FORMATS[result.fformat(0)]
+        self.set_loader_types(tuple(map(result.ftype, range(columns))), format)
 
     def set_loader_types(self, types: Sequence[int], format: Format) -> None:
         """Let `load_sequence()` read records of these types.
@@ -317,23 +386,36 @@ class Transformer:
             types: an oid a column.
             format: the format of all columns.
         """
-        self._row_types = types
-        self._row_loaders = [self.get_loader(oid, format).load for oid in types]
+        self._row_types = types = tuple(types)
+        common = self._common or self._find_common()
+        loaders = common.rows.get((format, types))
+        if loaders is None:
+            loaders = [self.get_loader(oid, format).load for oid in types]
+            if all(oid in common.loaders[format] for oid in types):
+                _kept(common.rows, (format, types), loaders)
+        self._row_loaders = loaders
 
     def get_loader(self, oid: int, format: Format) -> Loader:
         """The loader for a type; the one for any type if it has none of its own."""
-        loader = self._loaders[format].get(oid)
-        if loader is None:
-            get_loader = self._adapters.get_loader
-            loader_cls = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
-            if loader_cls is None:
-                raise InterfaceError(
-                    f"no loader reads type {self._type_name(oid)}, and none is registered for"
-                    " any type (oid 0): make the map of adapters from psycopg3.adapters"
-                )
-            loader = loader_cls(oid, self)
-            self._keep(self._loaders[format], oid, loader, loader)
-        return loader
+        common = self._common or self._find_common()
+        loader = common.loaders[format].get(oid)
+        if loader is not None:
+            return loader
+        own = self._own
+        if own is not None and oid in own.loaders[format]:
+            return own.loaders[format][oid]
+        get_loader = self._adapters.get_loader
+        loader_cls = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
+        if loader_cls is None:
+            raise InterfaceError(
+                f"no loader reads type {self._type_name(oid)}, and none is registered for"
+                " any type (oid 0): make the map of adapters from psycopg3.adapters"
+            )
+        if getattr(loader_cls, "is_common", False):
+            return _kept(common.loaders[format], oid, loader_cls(oid, common.maker))
+        if own is None:
+            own = self._own = _Table()
+        return _kept(own.loaders[format], oid, loader_cls(oid, self))
 
     def load_rows(self, row0: int, row1: int, make_row: RowMaker[T]) -> list[T]:
         """Read the rows from `row0` to before `row1`.
@@ -350,19 +432,40 @@ class Transformer:
             raise InterfaceError(
                 f"got the rows {row0} to {row1} to load: the result has {count}, counted from 0"
             )
+        records, _ = self.load_records(row0, row1)
+        if make_row is tuple:
+            return records  # type: ignore[return-value]
+        return [make_row(record) for record in records]
+
+    def load_records(
+        self, row0: int, row1: int, *, measure: bool = False
+    ) -> tuple[list[tuple[Any, ...]], int]:
+        """Read the values of rows that are known to be there.
+
+        Returns:
+            A tuple a row; and if `measure`, how many bytes they have in the result.
+
+        Raises:
+            DataError: a value is none of its column's type.
+        """
+        get_column = self._pgresult.get_column  # type: ignore[union-attr]
         columns: list[list[Any]] = []
         column: list[bytes | None] = []
+        size = 0
         try:
             # By columns: what a column needs is looked up once, not once a value.
             for col, load in enumerate(self._row_loaders):
-                column = result.get_column(col, row0, row1)
-                columns.append([load(data) if data is not None else None for data in column])
+                column = get_column(col, row0, row1)
+                if measure:
+                    size += sum(map(len, filter(None, column)))
+                if all(column):  # as most: nothing that is NULL, or empty
+                    columns.append(list(map(load, column)))
+                else:
+                    columns.append([load(data) if data is not None else None for data in column])
         except _BROKEN as ex:
             self._explain(ex, len(columns), list(enumerate(column, row0)))
-        records = zip(*columns, strict=True) if columns else [()] * (row1 - row0)
-        if make_row is tuple:
-            return list(records)  # type: ignore[arg-type]
-        return [make_row(record) for record in records]
+        rows = list(zip(*columns, strict=True)) if columns else [()] * (row1 - row0)
+        return rows, size
 
     def load_row(self, row: int, make_row: RowMaker[T]) -> T | None:
         """Read one row; None if there is no such row, or no result.
@@ -373,7 +476,15 @@ class Transformer:
         result = self._pgresult
         if result is None or not 0 <= row < result.ntuples:
             return None
-        get_value = result.get_value
+        return make_row(self.load_record(row))
+
+    def load_record(self, row: int) -> tuple[Any, ...]:
+        """Read the values of a row that is known to be there.
+
+        Raises:
+            DataError: a value is none of its column's type.
+        """
+        get_value = self._pgresult.get_value  # type: ignore[union-attr]
         values: list[Any] = []
         data: Buffer | None = None
         try:
@@ -382,7 +493,7 @@ class Transformer:
                 values.append(load(data) if data is not None else None)
         except _BROKEN as ex:
             self._explain(ex, len(values), [(row, data)])
-        return make_row(tuple(values))
+        return tuple(values)
 
     def load_sequence(self, record: Sequence[Buffer | None]) -> tuple[Any, ...]:
         """Read the values of one record, by the loaders of the result or of `set_loader_types()`.
@@ -403,11 +514,6 @@ class Transformer:
         return tuple(values)
 
     # -- the rare --------------------------------------------------------------------------------
-
-    def _keep(self, table: dict[Any, Any], key: Any, entry: Any, adapter: Any) -> None:
-        table[key] = entry
-        if getattr(adapter, "contextual", True):
-            self._contextual.append((table, key))
 
     def _explain(
         self, ex: Exception, col: int, cells: Sequence[tuple[int | None, Buffer | None]]
@@ -445,6 +551,17 @@ class Transformer:
         if info is None:
             return f"with oid {oid}"
         return f"{info.name}{'[]' if oid == info.array_oid else ''} (oid {oid})"
+
+
+def _entry_of(dumper: Dumper, format: PyFormat) -> _Entry:
+    own = getattr(dumper, "write", None)
+    if own is not None or type(dumper).get_key is not BaseDumper.get_key:
+        choice = _Choice(dumper, format)
+        return own or choice.write, None, _PQ_TEXT, choice
+    if getattr(dumper, "is_common", False):
+        return dumper.dump, dumper.oid, dumper.format, dumper
+    # What is known of a dumper of others may change while it dumps.
+    return _Choice(dumper, format).write, None, _PQ_TEXT, dumper
 
 
 def _is_ours(function: Callable[..., Any]) -> bool:

@@ -41,7 +41,9 @@ class BaseCursor(Generic[Row]):
         """How many rows `fetchmany()` returns if it isn't told."""
         self.format = Format.TEXT
         """The format asked for results if `execute()` isn't told."""
-        self._transformer = Transformer(self)
+        # The connection's, until somebody asks for a map of the cursor's own.
+        self._template = connection.adapters.snapshot()
+        self._transformer = Transformer(connection, self._template)
         self._reset()
 
     def _reset(self) -> None:
@@ -72,7 +74,8 @@ class BaseCursor(Generic[Row]):
     def adapters(self) -> AdaptersMap:
         """How this cursor turns Python values into PostgreSQL's and back."""
         if self._adapters is None:
-            self._adapters = AdaptersMap(self._session.adapters)
+            self._adapters = AdaptersMap(self._template)
+            self._transformer.use(self._adapters)
         return self._adapters
 
     @property

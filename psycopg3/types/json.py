@@ -66,6 +66,7 @@ class Jsonb(_JsonWrapper):
 
 
 class _JsonDumper(Dumper):
+    by_encoding = True
     _dumps: ClassVar[Any] = None  # a function of `set_json_dumps()` for one context
 
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
@@ -144,6 +145,7 @@ class JsonbBinaryDumper(_JsonDumper):
 class JsonLoader(Loader):
     """json, jsonb in text."""
 
+    by_encoding = True
     _loads: ClassVar[Any] = None  # a function of `set_json_loads()` for one context
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class StrDumper(Dumper):
     """str as text."""
 
-    contextual = True  # the encoding may change
+    by_encoding = True
     oid = TEXT_OID
 
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
@@ -153,7 +153,7 @@ class BinaryBinaryDumper(BytesBinaryDumper):
 class TextLoader(Loader):
     """text and all that is read like it, as str; as bytes where the encoding is SQL_ASCII."""
 
-    contextual = True  # the encoding may change
+    by_encoding = True
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)

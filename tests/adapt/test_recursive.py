@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 from psycopg3.adapt import (
@@ -62,7 +63,7 @@ def test_types_of_the_parts_stay_inside() -> None:
 @counts_references
 def test_a_context_dropped_is_freed_at_once() -> None:
     context = Context()
-    context.pgconn = object()
+    context.pgconn = SimpleNamespace(parameter_status=lambda name: None)
     transformer = Transformer(context)
     transformer.get_dumper(Pair((1, 2)), PyFormat.AUTO)
     transformer.get_loader(90_000, Format.TEXT)

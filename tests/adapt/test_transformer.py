@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -412,25 +414,112 @@ def test_encoding_is_that_of_the_connection(dsn: str) -> None:
         context.pgconn.finish()
 
 
+class Seen(Loader):
+    """A loader that looks at its connection, as it may unless it says otherwise."""
+
+    def load(self, data: Any) -> Any:
+        return self.connection
+
+
 def test_reset_forgets_contextual_adapters_only() -> None:
-    transformer = Transformer()
-    kept = [
-        transformer.get_dumper(1.5, AUTO),
-        transformer.get_dumper(1, AUTO),
-        transformer.get_loader(_oids.INT4_OID, Format.TEXT),
-    ]
-    forgotten = [
-        transformer.get_dumper("x", AUTO),
-        transformer.get_loader(_oids.TEXT_OID, Format.TEXT),
-    ]
+    own = AdaptersMap(adapters)
+    own.register_loader(90_000, Seen)
+    transformer = Transformer(own)
+
+    def made() -> list[Any]:
+        return [
+            transformer.get_dumper(1.5, AUTO),
+            transformer.get_dumper(1, AUTO),
+            transformer.get_dumper("x", AUTO),
+            transformer.get_loader(_oids.INT4_OID, Format.TEXT),
+            transformer.get_loader(_oids.TEXT_OID, Format.TEXT),
+        ]
+
+    kept, forgotten = made(), transformer.get_loader(90_000, Format.TEXT)
+    assert transformer.get_loader(90_000, Format.TEXT) is forgotten
     transformer.reset()
-    assert [
-        transformer.get_dumper(1.5, AUTO),
-        transformer.get_dumper(1, AUTO),
-        transformer.get_loader(_oids.INT4_OID, Format.TEXT),
-    ] == kept
-    assert transformer.get_dumper("x", AUTO) is not forgotten[0]
-    assert transformer.get_loader(_oids.TEXT_OID, Format.TEXT) is not forgotten[1]
+    assert made() == kept
+    assert transformer.get_loader(90_000, Format.TEXT) is not forgotten
+
+
+def test_what_depends_on_no_context_is_made_once_a_map() -> None:
+    made: list[type] = []
+
+    class Counted(Loader):
+        contextual = False
+
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            made.append(type(self))
+
+        def load(self, data: Any) -> bytes:
+            return bytes(data)
+
+    own = AdaptersMap(adapters)
+    own.register_loader("int4", Counted)
+    for _ in range(3):
+        for context in (own, AdaptersMap(own)):
+            transformer = Transformer(context)
+            transformer.set_loader_types([_oids.INT4_OID], Format.TEXT)
+            assert transformer.load_sequence([b"1"]) == (b"1",)
+    assert made == [Counted]
+    copy = AdaptersMap(own)
+    copy.register_loader("int4", Seen)
+    transformer = Transformer(copy)
+    assert isinstance(transformer.get_loader(_oids.INT4_OID, Format.TEXT), Seen)
+    assert isinstance(Transformer(own).get_loader(_oids.INT4_OID, Format.TEXT), Counted)
+
+
+def test_adapters_by_encoding_follow_it(dsn: str) -> None:
+    context: Any = Context(dsn)
+    try:
+        transformer = Transformer(context)
+        for encoding, data in ((b"latin1", b"\xe9"), (b"utf8", b"\xc3\xa9"), (b"latin1", b"\xe9")):
+            context.pgconn.exec_(b"set client_encoding to " + encoding)
+            transformer.reset()
+            assert transformer.dump_sequence(["\xe9"], [AUTO]) == [data]
+            transformer.set_loader_types([_oids.TEXT_OID], Format.TEXT)
+            assert transformer.load_sequence([data]) == ("\xe9",)
+    finally:
+        context.pgconn.finish()
+
+
+@pytest.mark.parametrize("base", [Loader, *(adapters.get_loader(oid, Format.TEXT) for oid in (25, 23))])
+def test_a_users_subclass_has_its_connection(dsn: str, base: Any) -> None:
+    class Looking(base):
+        def load(self, data: Any) -> Any:
+            return self.connection
+
+    context: Any = Context(dsn)
+    try:
+        context.adapters.register_loader("text", Looking)
+        transformer = Transformer(context)
+        transformer.set_loader_types([_oids.TEXT_OID], Format.TEXT)
+        assert transformer.load_sequence([b"x"]) == (context,)
+    finally:
+        context.pgconn.finish()
+
+
+def test_literals_are_quoted_as_the_connection_wants_them(dsn: str) -> None:
+    context: Any = Context(dsn)
+    try:
+        for setting, literal in ((b"on", b"'\\x78'::bytea"), (b"off", b" E'\\\\x78'::bytea")):
+            context.pgconn.exec_(b"set standard_conforming_strings to " + setting)
+            assert Transformer(context).as_literal(b"x") == literal
+    finally:
+        context.pgconn.finish()
+
+
+def test_classes_of_the_moment_do_not_gather() -> None:
+    transformer = Transformer(AdaptersMap(adapters))
+    gone = []
+    for _ in range(2100):
+        cls = type("Momentary", (float,), {})
+        transformer.dump_sequence([cls(1.5)], [AUTO])
+        gone.append(weakref.ref(cls))
+    del cls
+    gc.collect()
+    assert sum(ref() is not None for ref in gone) <= 1000
 
 
 def test_reset_sees_what_was_registered() -> None:
