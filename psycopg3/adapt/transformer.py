@@ -286,7 +286,9 @@ class Transformer:
             return own.dumpers[format][cls]
         dumper_cls = self._adapters.get_dumper(cls, format)
         if getattr(dumper_cls, "is_common", False):
-            return _kept(common.dumpers[format], cls, _entry_of(dumper_cls(cls, common.maker), format))
+            return _kept(
+                common.dumpers[format], cls, _entry_of(dumper_cls(cls, common.maker), format)
+            )
         if own is None:
             own = self._own = _Table()
         return _kept(own.dumpers[format], cls, _entry_of(dumper_cls(cls, self), format))

@@ -376,9 +376,7 @@ class PGconn(Protocol):
     ) -> int:
         """Send a query with parameters that have been checked."""
 
-    def send_prepare_unchecked(
-        self, name: bytes, query: bytes, types: Sequence[int] | None
-    ) -> int:
+    def send_prepare_unchecked(self, name: bytes, query: bytes, types: Sequence[int] | None) -> int:
         """Send a statement to prepare that has been checked."""
 
     def send_query_prepared_unchecked(

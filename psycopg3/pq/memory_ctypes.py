@@ -194,9 +194,7 @@ def send_parameters(
     if prepared:
         sent = lib.PQsendQueryPrepared(conn, query, len(values), *given, result_format)
     else:
-        sent = lib.PQsendQueryParams(
-            conn, query, len(values), oids(types), *given, result_format
-        )
+        sent = lib.PQsendQueryParams(conn, query, len(values), oids(types), *given, result_format)
     return _sent(conn, sent)
 
 

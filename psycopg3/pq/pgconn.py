@@ -420,12 +420,12 @@ class PGconn(Handle):
         given = query, False, values, types, lengths, formats, result_format
         return self._sent("query", self._call(memory.send_parameters, *given))
 
-    def send_prepare_unchecked(
-        self, name: bytes, query: bytes, types: Sequence[int] | None
-    ) -> int:
+    def send_prepare_unchecked(self, name: bytes, query: bytes, types: Sequence[int] | None) -> int:
         """Send a statement to prepare that has been checked; returns what to wait for: 3."""
         count = len(types) if types else 0
-        self._send("sending the statement", lib.PQsendPrepare, name, query, count, memory.oids(types))
+        self._send(
+            "sending the statement", lib.PQsendPrepare, name, query, count, memory.oids(types)
+        )
         return 3
 
     def send_query_prepared_unchecked(

@@ -28,12 +28,12 @@ _FATAL_ERROR = ExecStatus.FATAL_ERROR
 _POISON = command(b"the client gave up this pipeline")
 
 
-def _send_simple(pgconn: PGconn, request: BoundQuery) -> None:
-    pgconn.send_query_unchecked(request.query)
+def _send_simple(pgconn: PGconn, request: BoundQuery) -> int:
+    return pgconn.send_query_unchecked(request.query)
 
 
-def _send_params(pgconn: PGconn, request: BoundQuery) -> None:
-    pgconn.send_query_params_unchecked(
+def _send_params(pgconn: PGconn, request: BoundQuery) -> int:
+    return pgconn.send_query_params_unchecked(
         request.query,
         request.values or (),
         request.types,
@@ -43,23 +43,25 @@ def _send_params(pgconn: PGconn, request: BoundQuery) -> None:
     )
 
 
-SEND: dict[int, Callable[[PGconn, BoundQuery], None]] = {
+SEND: dict[int, Callable[[PGconn, BoundQuery], int]] = {
     RequestKind.SIMPLE: _send_simple,
     RequestKind.PARAMS: _send_params,
 }
-"""How each kind of request is sent. The simple protocol takes several statements at once."""
+"""How each kind of request is sent; it returns what to wait for, out of a pipeline. The simple protocol takes several statements at once."""
 
 
 class Pending:
     """What the server owes for one request; whoever asked holds it and finds the results in it."""
 
-    __slots__ = ("begin", "done", "ending", "query", "results", "status")
+    __slots__ = ("begin", "done", "ending", "query", "results", "status", "want")
 
     def __init__(self, query: bytes = b"", ending: Ending = Ending.NOTHING) -> None:
         self.query = query
         """The SQL that was sent, for those who must know what was interrupted; empty for a sync."""
         self.ending = ending
         """What a command of the driver's own ends."""
+        self.want = 0
+        """What to wait for first, if sending it has told."""
         self.begin: Pending | None = None
         """In a pipeline the BEGIN that was sent for this request: its failure is this one's too."""
         self.results: list[PGresult] = []
@@ -120,11 +122,13 @@ class Exchange:
         self.is_used = True
         pending = self.last = Pending(request.query, ending)
         self.owed.append(pending)
-        kind = request.kind
-        if self.pipelined and kind == RequestKind.SIMPLE:
-            kind = RequestKind.PARAMS  # libpq has no simple protocol in a pipeline
         try:
-            SEND[kind](self.pgconn, request)
+            if not self.pipelined:
+                pending.want = SEND[request.kind](self.pgconn, request)
+            elif request.kind == RequestKind.SIMPLE:  # which libpq has not in a pipeline
+                _send_params(self.pgconn, request)
+            else:
+                SEND[request.kind](self.pgconn, request)
         except e.Error:
             self.owed.pop()
             self.last = None
@@ -157,7 +161,7 @@ class Exchange:
             head = owed[0]
             results = head.results
             try:
-                want = pgconn.advance(results, _START)
+                want = head.want or pgconn.advance(results, _START)
                 while want:
                     want = pgconn.advance(results, (yield pgconn.socket, want))
                     if want and deadline is not None:
