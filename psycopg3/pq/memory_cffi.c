@@ -72,10 +72,11 @@ static int library_find(void *library, const char *name)
 
 /* --- conversations ---------------------------------------------------------------------------- */
 
-/* Results that Python has not taken yet, and what is known of the step that found them. */
+/* Results that Python has not taken yet, and what is known of the step that found them. They are kept in C,
+ * since a signal's handler may raise before Python has seen what a call returned. */
 typedef struct { int count, taken, left, reads; PGresult *results[16]; } FOUND;
 
-enum { READABLE = 1, FULL = 4, COUNT = 8, FLUSH_FAILED = -1, READ_FAILED = -2 };
+enum { READABLE = 1, FULL = 4, FLUSH_FAILED = -1, READ_FAILED = -2 };
 
 static int step(PGconn *conn, int ready, FOUND *found)
 {
@@ -131,15 +132,14 @@ static void found_clear(FOUND *found)
         libpq.PQclear(result);
 }
 
-/* What memory.advance() says, and in bits above the number of results found; FULL when there is no room
- * for more: call again with it. */
+/* What memory.advance() says; FULL when there is no room for more results: call again with it. */
 static int conn_advance(PGconn *conn, int ready, FOUND *found)
 {
-    int outcome;
-    /* Python has taken all, unless it was interrupted twice: what was meant for another list. */
+    int wanted;
+    /* Python has taken all, unless it was interrupted twice: then this was for another list. */
     found_clear(found);
-    WAITING(outcome = step(conn, ready, found));
-    return outcome < 0 ? outcome : outcome | found->count * COUNT;
+    WAITING(wanted = step(conn, ready, found));
+    return wanted;
 }
 
 /* What memory.send_query() says of what libpq has been given to send. */
@@ -181,6 +181,13 @@ static int send_parameters(PGconn *conn, const char *query, int prepared, int n,
         : libpq.PQsendQueryParams(conn, query, n, types, values, lengths, formats, result_format)));
     free(found);
     return outcome;
+}
+
+/* Whether the server reports a setting with this value. */
+static int conn_reports(PGconn *conn, const char *name, const char *value)
+{
+    const char *reported = libpq.PQparameterStatus(conn, name);
+    return reported && strcmp(reported, value) == 0;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ void found_clear(FOUND *found);
 int send_query(PGconn *conn, const char *query);
 int send_parameters(PGconn *conn, const char *query, int prepared, int n, const Oid *types,
     const char *data, const char **values, const int *lengths, const int *formats, int result_format);
+int conn_reports(PGconn *conn, const char *name, const char *value);
 
 /* Values */
 void result_clear(PGresult *res);
