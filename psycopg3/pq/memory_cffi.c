@@ -158,28 +158,35 @@ static int send_query(PGconn *conn, const char *query)
     return outcome;
 }
 
-/* Send `values`, or those in `data`, where a zero byte follows each. Their lengths are -1 for SQL's NULL, and
- * may be missing where all are text. `prepared`: whether `query` is the name of a statement. */
+/* Send `values`, or those in `data`, where a zero byte follows each. Their lengths, ints in Python's bytes,
+ * are -1 for SQL's NULL; they may be missing where all are text, as may the formats, a byte for each.
+ * `prepared`: whether `query` is the name of a statement. */
 static int send_parameters(PGconn *conn, const char *query, int prepared, int n, const Oid *types,
-    const char *data, const char **values, const int *lengths, const int *formats, int result_format)
+    const char *data, const char **values, const char *lengths, const char *formats, int result_format)
 {
-    const char *few[64], **found = NULL;
-    int i, outcome;
-    if (!values) {
-        values = few;
-        if (n > 64 && !(values = found = malloc((size_t)n * sizeof *values)))
+    const char *few[64], **room = few;
+    const int *sizes = (const int *)(const void *)lengths;
+    int few_kinds[64], *kinds = few_kinds, i, outcome;
+    if (n > 64) {
+        if (!(room = malloc((size_t)n * (sizeof *room + sizeof *kinds))))
             return 0;
-        for (i = 0; i < n; i++) {
-            int null = lengths && lengths[i] < 0;
-            values[i] = null ? NULL : data;
-            if (i + 1 < n)
-                data += (null ? 0 : lengths ? (size_t)lengths[i] : strlen(data)) + 1;
-        }
+        kinds = (int *)(room + n);
     }
+    for (i = 0; i < n; i++) {
+        int null = sizes && sizes[i] < 0;
+        room[i] = null ? NULL : values ? values[i] : data;
+        if (!values && i + 1 < n)
+            data += (null ? 0 : sizes ? (size_t)sizes[i] : strlen(data)) + 1;
+        if (formats)
+            kinds[i] = formats[i];
+    }
+    if (!formats)
+        kinds = NULL;
     WAITING(outcome = sent(conn, prepared
-        ? libpq.PQsendQueryPrepared(conn, query, n, values, lengths, formats, result_format)
-        : libpq.PQsendQueryParams(conn, query, n, types, values, lengths, formats, result_format)));
-    free(found);
+        ? libpq.PQsendQueryPrepared(conn, query, n, room, sizes, kinds, result_format)
+        : libpq.PQsendQueryParams(conn, query, n, types, room, sizes, kinds, result_format)));
+    if (room != few)
+        free(room);
     return outcome;
 }
 

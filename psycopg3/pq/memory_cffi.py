@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from struct import pack
 from typing import Any
 
 from . import libpq_cffi as lib
@@ -153,23 +154,23 @@ def send_parameters(
     result_format: int,
 ) -> int:
     """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s."""
-    count, data, pointers = len(values), NULL, NULL
-    if lengths is None:
-        formats = NULL
+    count, data, pointers, sizes, kinds = len(values), NULL, NULL, NULL, NULL
+    if lengths is not None and formats is not None:
+        kinds = bytes(formats)
     if None in values:
         lengths = [-1 if value is None else len(value) for value in values]
         values = [value or b"" for value in values]
+    if lengths is not None:
+        sizes = pack("%di" % count, *lengths)
     if count == 1:
         data = values[0]
     elif sum(map(len, values)) < _LITTLE:  # type: ignore[arg-type]
         data = b"\0".join(values)  # type: ignore[arg-type]
     else:
-        pointers = parameters(values, None, None)[0]
-    if lengths is None:
-        lengths = NULL
+        pointers = [_from_buffer(value) for value in values]
     array = oids(types)
     sent: int = _send_parameters(
-        conn, query, prepared, count, array, data, pointers, lengths, formats, result_format
+        conn, query, prepared, count, array, data, pointers, sizes, kinds, result_format
     )
     return sent
 
