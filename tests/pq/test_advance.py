@@ -301,16 +301,15 @@ def test_a_signal_in_a_step_loses_no_result(
         advance(*given)
         raise KeyboardInterrupt
 
-    pgconn.send_query_unchecked(b"select 1; select 2; select pg_sleep(0.1); select 3")
+    pgconn.send_query_unchecked(b"select 1; select 2; select 3")
     ready_for(pgconn, 1)
     results: list[pq.PGresult] = []
     with monkeypatch.context() as patch:
         patch.setattr(memory_cffi, "_advance", interrupted)
         with pytest.raises(KeyboardInterrupt):
             pgconn.advance(results, 1)
-    assert [values(r) for r in results] == [[b"1"], [b"2"]]
-    results += converse(pgconn)
-    assert [values(r) for r in results] == [[b"1"], [b"2"], [b""], [b"3"]]
+    assert [values(r) for r in results] == [[b"1"], [b"2"], [b"3"]]
+    assert converse(pgconn) == []
 
 
 def test_closing_from_another_thread(dsn: str) -> None:
