@@ -34,14 +34,11 @@ _WANTS = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 # Between two looks at a message of which a part is missing. Few servers ever send one so.
 _PAUSE = 0.02
 
-# After these the server waits for us, or says nothing more of this command: asking libpq
-# for a further result would give the same one again (COPY) or the next command's (a sync).
-_LAST = frozenset({
-    ExecStatus.PIPELINE_SYNC,
-    ExecStatus.COPY_IN,
-    ExecStatus.COPY_OUT,
-    ExecStatus.COPY_BOTH,
-})  # fmt: skip
+# What `PGconn.advance` is told before anything was waited for.
+_NOT_WAITED: int = Ready.W
+
+# What it returns, as waiters want it.
+_WAITS = (Wait.R, Wait.R, Wait.W, Wait.RW)
 
 
 def connect_gen(
@@ -152,7 +149,7 @@ def receive(pgconn: PGconn) -> None:
 
 
 def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[int | None]:
-    """Append one command's results to `results` as they come, until the server has said all.
+    """Send what waits to be sent, and append one command's results to `results` as they come.
 
     They go into the caller's list, not into a local: an interruption may kill this
     generator anywhere, and what has arrived must not die with it. If the link is lost
@@ -165,32 +162,24 @@ def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[int | None]:
     Raises:
         OperationalError: the link was lost without a reason from the server.
     """
-    status: int | None = None
+    before = len(results)
+    ready = _NOT_WAITED
     try:
-        while True:
-            busy = pgconn.is_busy()
-            while busy:
-                # In silence too: see `receive`, of which this is a twin that parses in between.
-                if (yield pgconn.socket, Wait.R) or pgconn.ssl_in_use:
-                    pgconn.consume_input()
-                    busy = pgconn.is_busy()
-                    if busy and pgconn.ssl_in_use:
-                        pgconn.consume_input()
-                        busy = pgconn.is_busy()
-            result = pgconn.get_result()
-            if result is None:
-                return status
-            results.append(result)
-            status = result.status
-            if status in _LAST:
-                return status
+        while wanted := pgconn.advance(results, ready):
+            ready = yield pgconn.socket, _WAITS[wanted]
     except e.OperationalError:
-        if pgconn.status == ConnStatus.BAD and read_last_errors(pgconn, results):
+        if lost_with_reason(pgconn, results):
             return None
         raise
+    return results[-1].status if len(results) > before else None
 
 
-def read_last_errors(pgconn: PGconn, results: list[PGresult]) -> bool:
+def lost_with_reason(pgconn: PGconn, results: list[PGresult]) -> bool:
+    """Whether a connection is lost and the server's reason is among the results, at the latest now."""
+    return pgconn.status == ConnStatus.BAD and _read_last_errors(pgconn, results)
+
+
+def _read_last_errors(pgconn: PGconn, results: list[PGresult]) -> bool:
     """Take the server's reason for a lost connection, if it came with the end; tell if there is one."""
     if _may_hold_errors(pgconn):
         while (result := pgconn.get_result()) is not None:
@@ -250,8 +239,14 @@ def execute_gen(
     else:
         pgconn.send_query_params(query, params)
     results: list[PGresult] = []
-    yield from flush_gen(pgconn)
-    yield from results_gen(pgconn, results)
+    ready = _NOT_WAITED
+    # As `results_gen`, and not by it: each generator between here and the waiter costs at each wait.
+    try:
+        while wanted := pgconn.advance(results, ready):
+            ready = yield pgconn.socket, _WAITS[wanted]
+    except e.OperationalError:
+        if not lost_with_reason(pgconn, results):
+            raise
     return results
 
 
@@ -282,10 +277,15 @@ def notifies_gen(pgconn: PGconn, *, timeout: float | None = None) -> WaitGen[lis
 
 
 def arrived_notifies(pgconn: PGconn) -> list[PGnotify]:
-    """Take the notifications that libpq has already received, oldest first."""
+    """Take the notifications that libpq has already received, oldest first.
+
+    Each goes to the connection's `notify_handler` too.
+    """
     notifies = []
     while (notify := pgconn.notifies()) is not None:
         notifies.append(notify)
+        if pgconn.notify_handler is not None:
+            pgconn.notify_handler(notify)
     return notifies
 
 

@@ -551,6 +551,9 @@ class Memory(Protocol):
         The results that `make` makes of pointers are appended to `results`; when this raises too.
         """
 
+    def reports(self, conn: Pointer, name: bytes, value: bytes) -> int:
+        """Whether the server reports a setting with this value."""
+
     def value(self, result: Pointer, row: int, column: int) -> bytes | None:
         """A copy of one value of a result, None for SQL's NULL."""
 

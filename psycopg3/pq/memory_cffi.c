@@ -72,10 +72,11 @@ static int library_find(void *library, const char *name)
 
 /* --- conversations ---------------------------------------------------------------------------- */
 
-/* Results that Python has not taken yet, and what is known of the step that found them. */
+/* Results that Python has not taken yet, and what is known of the step that found them. They are kept in C,
+ * since a signal's handler may raise before Python has seen what a call returned. */
 typedef struct { int count, taken, left, reads; PGresult *results[16]; } FOUND;
 
-enum { READABLE = 1, FULL = 4, COUNT = 8, FLUSH_FAILED = -1, READ_FAILED = -2 };
+enum { READABLE = 1, FULL = 4, FLUSH_FAILED = -1, READ_FAILED = -2 };
 
 static int step(PGconn *conn, int ready, FOUND *found)
 {
@@ -131,15 +132,14 @@ static void found_clear(FOUND *found)
         libpq.PQclear(result);
 }
 
-/* What memory.advance() says, and in bits above the number of results found; FULL when there is no room
- * for more: call again with it. */
+/* What memory.advance() says; FULL when there is no room for more results: call again with it. */
 static int conn_advance(PGconn *conn, int ready, FOUND *found)
 {
-    int outcome;
-    /* Python has taken all, unless it was interrupted twice: what was meant for another list. */
+    int wanted;
+    /* Python has taken all, unless it was interrupted twice: then this was for another list. */
     found_clear(found);
-    WAITING(outcome = step(conn, ready, found));
-    return outcome < 0 ? outcome : outcome | found->count * COUNT;
+    WAITING(wanted = step(conn, ready, found));
+    return wanted;
 }
 
 /* What memory.send_query() says of what libpq has been given to send. */
@@ -158,29 +158,43 @@ static int send_query(PGconn *conn, const char *query)
     return outcome;
 }
 
-/* Send `values`, or those in `data`, where a zero byte follows each. Their lengths are -1 for SQL's NULL, and
- * may be missing where all are text. `prepared`: whether `query` is the name of a statement. */
+/* Send `values`, or those in `data`, where a zero byte follows each. Their lengths, ints in Python's bytes,
+ * are -1 for SQL's NULL; they may be missing where all are text, as may the formats, a byte for each.
+ * `prepared`: whether `query` is the name of a statement. */
 static int send_parameters(PGconn *conn, const char *query, int prepared, int n, const Oid *types,
-    const char *data, const char **values, const int *lengths, const int *formats, int result_format)
+    const char *data, const char **values, const char *lengths, const char *formats, int result_format)
 {
-    const char *few[64], **found = NULL;
-    int i, outcome;
-    if (!values) {
-        values = few;
-        if (n > 64 && !(values = found = malloc((size_t)n * sizeof *values)))
+    const char *few[64], **room = few;
+    const int *sizes = (const int *)(const void *)lengths;
+    int few_kinds[64], *kinds = few_kinds, i, outcome;
+    if (n > 64) {
+        if (!(room = malloc((size_t)n * (sizeof *room + sizeof *kinds))))
             return 0;
-        for (i = 0; i < n; i++) {
-            int null = lengths && lengths[i] < 0;
-            values[i] = null ? NULL : data;
-            if (i + 1 < n)
-                data += (null ? 0 : lengths ? (size_t)lengths[i] : strlen(data)) + 1;
-        }
+        kinds = (int *)(room + n);
     }
+    for (i = 0; i < n; i++) {
+        int null = sizes && sizes[i] < 0;
+        room[i] = null ? NULL : values ? values[i] : data;
+        if (!values && i + 1 < n)
+            data += (null ? 0 : sizes ? (size_t)sizes[i] : strlen(data)) + 1;
+        if (formats)
+            kinds[i] = formats[i];
+    }
+    if (!formats)
+        kinds = NULL;
     WAITING(outcome = sent(conn, prepared
-        ? libpq.PQsendQueryPrepared(conn, query, n, values, lengths, formats, result_format)
-        : libpq.PQsendQueryParams(conn, query, n, types, values, lengths, formats, result_format)));
-    free(found);
+        ? libpq.PQsendQueryPrepared(conn, query, n, room, sizes, kinds, result_format)
+        : libpq.PQsendQueryParams(conn, query, n, types, room, sizes, kinds, result_format)));
+    if (room != few)
+        free(room);
     return outcome;
+}
+
+/* Whether the server reports a setting with this value. */
+static int conn_reports(PGconn *conn, const char *name, const char *value)
+{
+    const char *reported = libpq.PQparameterStatus(conn, name);
+    return reported && strcmp(reported, value) == 0;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */

@@ -17,7 +17,8 @@ PGresult *found_take(FOUND *found);
 void found_clear(FOUND *found);
 int send_query(PGconn *conn, const char *query);
 int send_parameters(PGconn *conn, const char *query, int prepared, int n, const Oid *types,
-    const char *data, const char **values, const int *lengths, const int *formats, int result_format);
+    const char *data, const char **values, const char *lengths, const char *formats, int result_format);
+int conn_reports(PGconn *conn, const char *name, const char *value);
 
 /* Values */
 void result_clear(PGresult *res);

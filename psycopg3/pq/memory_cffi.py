@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from struct import pack
 from typing import Any
 
 from . import libpq_cffi as lib
@@ -24,7 +25,10 @@ _value_address: Callable[[Pointer, int, int], Pointer] = lib._function("PQgetval
 _value_length = extension.value_length
 
 _advance, _take_found = extension.conn_advance, extension.found_take
-_send_query, _send_parameters = extension.send_query, extension.send_parameters
+_send_parameters = extension.send_parameters
+
+# What `abc.Memory` says of them is done in C.
+reports, send_query = extension.conn_reports, extension.send_query
 
 _from_buffer, _gc, _new = ffi.from_buffer, ffi.gc, ffi.new
 _string, _unpack = ffi.string, ffi.unpack
@@ -35,8 +39,8 @@ _new_unset = ffi.new_allocator(should_clear_after_alloc=False)
 _counts_references = sys.implementation.name == "cpython"
 _clear = extension.result_clear if _counts_references else lib.PQclear
 
-# In what conn_advance() returns.
-_FULL, _ONE_FOUND = 4, 8
+# What conn_advance() returns when there is no room for more results, and takes to go on.
+_FULL = 4
 
 # To copy parameters side by side, for C to find them again, is cheaper than an array of pointers
 # made by cffi, as long as there is little to copy.
@@ -70,21 +74,13 @@ def advance(
     """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did."""
     while True:
         try:
-            outcome: int = _advance(conn, ready, found)
-        except BaseException:  # a signal's handler raised it, when all was done
+            wanted: int = _advance(conn, ready, found)
+        finally:
+            # Also if a signal's handler has raised: it does when all is done.
             while result := _take_found(found):
-                results.append(make(owned(result)))
-            raise
-        if outcome < _ONE_FOUND:
-            # Or it failed, and what was found before is there still.
-            while outcome < 0 and (result := _take_found(found)):
-                results.append(make(owned(result)))
-            return outcome
-        for _ in range(outcome // _ONE_FOUND):
-            results.append(make(owned(_take_found(found))))
-        outcome %= _ONE_FOUND
-        if outcome != _FULL:
-            return outcome
+                results.append(make(_gc(result, _clear)))
+        if wanted != _FULL:
+            return wanted
         ready = _FULL
 
 
@@ -147,12 +143,6 @@ def parameters(
     return (pointers, lengths, list(formats))
 
 
-def send_query(conn: Pointer, query: bytes) -> int:
-    """PQsendQuery: 0 when it failed, else the `Wait` bits to wait for."""
-    sent: int = _send_query(conn, query)
-    return sent
-
-
 def send_parameters(
     conn: Pointer,
     query: bytes,
@@ -164,23 +154,23 @@ def send_parameters(
     result_format: int,
 ) -> int:
     """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s."""
-    count, data, pointers = len(values), NULL, NULL
-    if lengths is None:
-        formats = NULL
+    count, data, pointers, sizes, kinds = len(values), NULL, NULL, NULL, NULL
+    if lengths is not None and formats is not None:
+        kinds = bytes(formats)
     if None in values:
         lengths = [-1 if value is None else len(value) for value in values]
         values = [value or b"" for value in values]
+    if lengths is not None:
+        sizes = pack("%di" % count, *lengths)
     if count == 1:
         data = values[0]
     elif sum(map(len, values)) < _LITTLE:  # type: ignore[arg-type]
         data = b"\0".join(values)  # type: ignore[arg-type]
     else:
-        pointers = parameters(values, None, None)[0]
-    if lengths is None:
-        lengths = NULL
+        pointers = [_from_buffer(value) for value in values]
     array = oids(types)
     sent: int = _send_parameters(
-        conn, query, prepared, count, array, data, pointers, lengths, formats, result_format
+        conn, query, prepared, count, array, data, pointers, sizes, kinds, result_format
     )
     return sent
 

@@ -109,6 +109,11 @@ def advance(
             return 0
 
 
+def reports(conn: Pointer, name: bytes, value: bytes) -> int:
+    """Whether the server reports a setting with this value."""
+    return lib.PQparameterStatus(conn, name) == value
+
+
 def value(result: Pointer, row: int, column: int) -> bytes | None:
     """A copy of one value of a result, None for SQL's NULL."""
     length = lib.PQgetlength(result, row, column)

@@ -124,6 +124,8 @@ class PGresult:
         Where there are many, one costs a tenth (cffi) to a half (ctypes) of what it costs alone.
         """
         pointer = self._ptr
+        if row1 - row0 == 1:
+            return [memory.value(pointer, row0, column_number)]
         if row1 - row0 <= _FEW:
             return [memory.value(pointer, row, column_number) for row in range(row0, row1)]
         values: list[bytes | None] = []

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from .. import errors as e
 from ..deadlines import Deadline
-from ..generators import read_last_errors, receive
+from ..generators import lost_with_reason, receive
 from ..pq import ConnStatus, ExecStatus, PGconn, PGresult, PipelineStatus, TransactionStatus
 from ..query import BoundQuery, RequestKind, command
 from ..waiting import Wait, WaitGen
@@ -167,7 +167,7 @@ class Exchange:
                     if want and deadline is not None:
                         deadline.check()
             except e.OperationalError:
-                if not self._ended_with_reason(results):
+                if not lost_with_reason(pgconn, results):
                     raise
             if results:
                 head.status = status = results[-1].status
@@ -175,11 +175,6 @@ class Exchange:
                     self._note_fatal(results[-1])
             head.done = True
             owed.popleft()
-
-    def _ended_with_reason(self, results: list[PGresult]) -> bool:
-        """After an error of libpq's: whether the server's own reason is among the results."""
-        lost = self.pgconn.status == ConnStatus.BAD
-        return lost and read_last_errors(self.pgconn, results)
 
     def _note_fatal(self, result: PGresult) -> None:
         if e.ends_session(result):
@@ -259,7 +254,7 @@ class Exchange:
             while want:
                 want = pgconn.advance(results, (yield pgconn.socket, want))
         except e.OperationalError:
-            if not self._ended_with_reason(results):
+            if not lost_with_reason(pgconn, results):
                 raise
         last = results[-1].status if results else None
         if last == _FATAL_ERROR:

@@ -67,6 +67,8 @@ def test_classes_are_what_their_protocols_say(name: str) -> None:
 def test_memory_is_what_its_protocol_says() -> None:
     for name, definition in public(abc.Memory).items():
         expected = list(inspect.signature(definition).parameters)[1:]
+        if inspect.isbuiltin(getattr(memory, name)):
+            continue  # cffi's own, whose signature is in memory_cffi.h
         assert list(inspect.signature(getattr(memory, name)).parameters) == expected, name
     assert not memory.NULL
     assert memory.address(memory.NULL) is None
