@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Written: TypeAlias = tuple[Buffer | None, int, Format]
     # What writes, the oid, the format, and the dumper or the choice of it. Where the oid is None
     # what writes returns a `Written`, since the type depends on the value.
-    _Entry: TypeAlias = tuple[Callable[[Any], Any], int | None, Format, Dumper | _Choice]
+    _Entry: TypeAlias = "tuple[Callable[[Any], Any], int | None, Format, Dumper | _Choice]"
 
 T = TypeVar("T")
 
@@ -323,7 +323,7 @@ class Transformer:
         if obj is None:
             return b"NULL"
         dumper = self.get_dumper(obj, _TEXT)
-        if self._connection is not None and dumper.connection is None:
+        if self._connection is not None and getattr(dumper, "is_common", False):
             dumper = type(dumper)(type(obj), self)  # quoting depends on the connection
         literal = bytes(dumper.quote(obj))
         oid = dumper.oid

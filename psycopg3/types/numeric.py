@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 from struct import Struct, unpack_from
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._oids import FLOAT4_OID, FLOAT8_OID, INT2_OID, INT4_OID, INT8_OID, NUMERIC_OID, OID_OID
 from ..adapt import Dumper, Format, Loader, PyFormat
@@ -12,6 +12,7 @@ from ..adapt.base import frameless
 from ..errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
 
     from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
@@ -22,6 +23,8 @@ INT8 = Struct("!q")
 UINT4 = Struct("!I")
 FLOAT4 = Struct("!f")
 FLOAT8 = Struct("!d")
+_pack_int2, _pack_int4, _pack_int8 = INT2.pack, INT4.pack, INT8.pack
+_TEXT, _BINARY = Format.TEXT, Format.BINARY
 
 
 # -- wrappers: a number and the type to send it as -----------------------------------------------
@@ -187,6 +190,13 @@ class IntNumericBinaryDumper(_BinaryDumper):
 class IntDumper(_IntTextDumper):
     """int in text, as the smallest type that holds it: the server casts up, but never down."""
 
+    _dumpers: ClassVar[dict[DumperKey, Dumper]] = {
+        Int2: Int2Dumper(Int2),
+        Int4: Int4Dumper(Int4),
+        Int8: Int8Dumper(Int8),
+        IntNumeric: IntNumericDumper(IntNumeric),
+    }
+
     def get_key(self, obj: int, format: PyFormat) -> DumperKey:
         """The wrapper of the smallest type."""
         if -0x8000 <= obj <= 0x7FFF:
@@ -199,35 +209,43 @@ class IntDumper(_IntTextDumper):
 
     def upgrade(self, obj: int, format: PyFormat) -> Dumper:
         """The dumper of the smallest type."""
-        return _TEXT_DUMPERS[self.get_key(obj, format)]
+        return self._dumpers[self.get_key(obj, format)]
+
+    def write(self, obj: int) -> tuple[bytes, int, Format]:
+        """The digits, and the smallest type."""
+        if -0x8000 <= obj <= 0x7FFF:
+            return b"%d" % obj, INT2_OID, _TEXT
+        if -0x80000000 <= obj <= 0x7FFFFFFF:
+            return b"%d" % obj, INT4_OID, _TEXT
+        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
+            return b"%d" % obj, INT8_OID, _TEXT
+        return self.dump(obj), NUMERIC_OID, _TEXT
 
 
 class IntBinaryDumper(IntDumper):
     """int in binary, as the smallest type that holds it: the server casts up, but never down."""
 
     format = Format.BINARY
+    _dumpers: ClassVar[dict[DumperKey, Dumper]] = {
+        Int2: Int2BinaryDumper(Int2),
+        Int4: Int4BinaryDumper(Int4),
+        Int8: Int8BinaryDumper(Int8),
+        IntNumeric: IntNumericBinaryDumper(IntNumeric),
+    }
 
     def dump(self, obj: int) -> Any:
         """As the dumper of its type does."""
         return self.upgrade(obj, PyFormat.BINARY).dump(obj)
 
-    def upgrade(self, obj: int, format: PyFormat) -> Dumper:
-        """The dumper of the smallest type."""
-        return _BINARY_DUMPERS[self.get_key(obj, format)]
-
-
-_TEXT_DUMPERS: dict[DumperKey, Dumper] = {
-    Int2: Int2Dumper(Int2),
-    Int4: Int4Dumper(Int4),
-    Int8: Int8Dumper(Int8),
-    IntNumeric: IntNumericDumper(IntNumeric),
-}
-_BINARY_DUMPERS: dict[DumperKey, Dumper] = {
-    Int2: Int2BinaryDumper(Int2),
-    Int4: Int4BinaryDumper(Int4),
-    Int8: Int8BinaryDumper(Int8),
-    IntNumeric: IntNumericBinaryDumper(IntNumeric),
-}
+    def write(self, obj: int) -> tuple[bytes, int, Format]:
+        """The bytes of the smallest type."""
+        if -0x8000 <= obj <= 0x7FFF:
+            return _pack_int2(obj), INT2_OID, _BINARY
+        if -0x80000000 <= obj <= 0x7FFFFFFF:
+            return _pack_int4(obj), INT4_OID, _BINARY
+        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
+            return _pack_int8(obj), INT8_OID, _BINARY
+        return self.dump(obj), NUMERIC_OID, _BINARY
 
 
 class FloatDumper(Dumper):
@@ -364,13 +382,6 @@ def _digits(obj: int) -> str:
 # -- loaders -------------------------------------------------------------------------------------
 # A struct of another length is a struct.error, of which Transformer makes a DataError.
 
-_unpack_int2 = INT2.unpack
-_unpack_int4 = INT4.unpack
-_unpack_int8 = INT8.unpack
-_unpack_uint4 = UINT4.unpack
-_unpack_float4 = FLOAT4.unpack
-_unpack_float8 = FLOAT8.unpack
-
 
 class IntLoader(Loader):
     """smallint, integer, bigint, oid in text."""
@@ -393,58 +404,50 @@ class _BinaryLoader(Loader):
     format = Format.BINARY
 
 
+def _unpacked(struct: Struct) -> Callable[[Any, Buffer], Any]:
+    unpack = struct.unpack
+
+    def load(_: Loader, data: Buffer) -> Any:
+        """The number."""
+        return unpack(data)[0]
+
+    return load
+
+
 class Int2BinaryLoader(_BinaryLoader):
     """smallint in binary."""
 
-    def load(self, data: Buffer) -> int:
-        """The int."""
-        value: int = _unpack_int2(data)[0]
-        return value
+    load = _unpacked(INT2)
 
 
 class Int4BinaryLoader(_BinaryLoader):
     """integer in binary."""
 
-    def load(self, data: Buffer) -> int:
-        """The int."""
-        value: int = _unpack_int4(data)[0]
-        return value
+    load = _unpacked(INT4)
 
 
 class Int8BinaryLoader(_BinaryLoader):
     """bigint in binary."""
 
-    def load(self, data: Buffer) -> int:
-        """The int."""
-        value: int = _unpack_int8(data)[0]
-        return value
+    load = _unpacked(INT8)
 
 
 class OidBinaryLoader(_BinaryLoader):
     """oid in binary."""
 
-    def load(self, data: Buffer) -> int:
-        """The int."""
-        value: int = _unpack_uint4(data)[0]
-        return value
+    load = _unpacked(UINT4)
 
 
 class Float4BinaryLoader(_BinaryLoader):
     """real in binary."""
 
-    def load(self, data: Buffer) -> float:
-        """The float of the same value."""
-        value: float = _unpack_float4(data)[0]
-        return value
+    load = _unpacked(FLOAT4)
 
 
 class Float8BinaryLoader(_BinaryLoader):
     """double precision in binary."""
 
-    def load(self, data: Buffer) -> float:
-        """The float."""
-        value: float = _unpack_float8(data)[0]
-        return value
+    load = _unpacked(FLOAT8)
 
 
 # decimal takes 4 ms to import: it is, when the first numeric is loaded.
