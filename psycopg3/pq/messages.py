@@ -38,8 +38,10 @@ _BEFORE_QUERY = re.compile(
 _PARAMETER = re.compile(rf"(\w+)=(?:[^&=\s%]|{_ENCODED})*(?:&|$)", re.ASCII | re.IGNORECASE)
 
 _HIDDEN = "***"
-# What a message begins with: no quotations, or such as are surely libpq's own words.
-_BEGINNING = re.compile(rf'(?:[^"]|"(?:[=:/?%\]]|{"|".join(_KEYWORDS)})")*')
+# What surely is libpq's own: a keyword as the only quotation, and some signs in what a message
+# begins with.
+_OF_KEYWORD = re.compile(rf'[^"]*"(?:{"|".join(_KEYWORDS)})"[^"]*')
+_BEGINNING = re.compile(r'(?:[^"]*(?:missing|separator|matching) "[=\]]")?')
 
 
 def version_pretty(version: int) -> str:
@@ -80,9 +82,10 @@ def redact(message: str, conninfo: bytes) -> str:
         return message
     if _is_plain_url(text, scheme.end()) if scheme else _is_plain_list(text):
         return message
+    if _OF_KEYWORD.fullmatch(message):
+        return message
     # Quotation marks may be part of what is quoted: from the first to the last all goes.
-    beginning = _BEGINNING.match(message)
-    begin = beginning.end() if beginning else 0
+    begin = len(_BEGINNING.match(message)[0])  # type: ignore[index]  # it matches nothing, too
     shown = message[:begin] + re.sub('".*"', f'"{_HIDDEN}"', message[begin:], flags=re.DOTALL)
     if not shown.isascii():  # other languages have other quotation marks
         return "libpq's reason is withheld, since it may show the password"
