@@ -10,7 +10,6 @@ from typing import Any
 
 from .. import errors as e
 from ..concurrency.tasks import Library, current
-from ..waiting import Wait, listen_asyncio, listen_trio
 from .offers import ScramFilter
 from .records import LINGER, Dialer, Link, Target, discard
 from .sockets import filter_for, has, peer_address, refuse, refuse_plain
@@ -70,11 +69,35 @@ async def link_of(
     if library.name == "trio" and hasattr(made, "do_handshake"):
         await _shake_hands(made)
     encrypted = wants_tls or _is_tls(made)
-    near, ours = socket.socketpair()
-    ours.setblocking(False)
-    relay = StreamRelay(ours, made, filter_for(target, encrypted), library)
-    sock = _socket_below(made)
-    return Link(near, hostaddr=peer_address(sock), tcp=sock, encrypted=encrypted, relay=relay)
+    return await relayed(made, _socket_below(made), encrypted, target, library)
+
+
+async def relayed(far: Any, tcp: Any, encrypted: bool, target: Target, library: Library) -> Link:
+    """The link that a stream makes by a relay."""
+    sock, ours = socket.socketpair()
+    try:
+        ours.setblocking(False)
+        near = await _near_stream(ours, library)
+        relay = StreamRelay(ours, near, far, filter_for(target, encrypted), library)
+    except BaseException:
+        sock.close()
+        ours.close()
+        raise
+    return Link(sock, hostaddr=peer_address(tcp), tcp=tcp, encrypted=encrypted, relay=relay)
+
+
+async def _near_stream(sock: socket.socket, library: Library) -> Any:
+    if library.name == "trio":
+        import trio
+
+        return trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+    import asyncio
+
+    from .protocols import TransportStream  # its classes are asyncio's
+
+    stream = TransportStream(sends_all=True)
+    await asyncio.get_running_loop().create_connection(lambda: stream, sock=sock)
+    return stream
 
 
 async def _shake_hands(stream: Any) -> None:
@@ -123,17 +146,18 @@ class StreamRelay:
     """A relay in tasks of its own between libpq and a stream.
 
     Args:
-        near: our end of the pair that libpq has the other end of; it doesn't block.
+        sock: our end of the pair that libpq has the other end of.
+        near: a stream over it.
         far: the user's stream.
         filter: what the server's first words go through.
         library: where it runs.
     """
 
-    def __init__(self, near: socket.socket, far: Any, filter: ScramFilter | None, library: Library):
-        self._near, self._far, self._filter = near, far, filter
+    def __init__(
+        self, sock: socket.socket, near: Any, far: Any, filter: ScramFilter | None, library: Library
+    ):
+        self._socket, self._near, self._far, self._filter = sock, near, far, filter
         self._library, self._place = library, library.place()
-        self._receive = getattr(far, "receive_some", None) or far.receive
-        self._send = getattr(far, "send_all", None) or far.send
         self.finished = False
         self._cancel: Callable[[], object] = self._close_near
         assert library.spawn is not None
@@ -167,25 +191,22 @@ class StreamRelay:
     async def _run_asyncio(self) -> None:
         import asyncio
 
-        ways = {asyncio.create_task(self._there()), asyncio.create_task(self._back())}
+        ways = [asyncio.create_task(way) for way in (self._there(), self._back())]
         self._cancel = lambda: [way.cancel() for way in ways]
-        left = ways
         try:
-            while left:
-                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-                if any(way.cancelled() or way.result() for way in done):
+            for ended in asyncio.as_completed(ways):
+                if await ended:
                     break
         finally:
-            for way in left:
-                way.cancel()
-            if left:
-                await asyncio.wait(left)
+            self._cancel()
+            await asyncio.wait(ways)
 
     async def _there(self) -> bool:
         """libpq's bytes to the server; True if libpq has closed."""
+        receive, send = _receiver(self._near), _sender(self._far)
         try:
-            while data := await self._near_bytes():
-                await self._send(data)
+            while data := await receive(_PIECE):
+                await send(data)
         except Exception:
             # The server may have said why before it left: that is still to be read.
             return False
@@ -193,39 +214,22 @@ class StreamRelay:
 
     async def _back(self) -> bool:
         """The server's bytes to libpq; True in any case: it is over."""
+        receive, send = _receiver(self._far), _sender(self._near)
         with suppress(Exception):  # anyio's end of a stream is one
-            while data := bytes(await self._receive(_PIECE)):
+            while data := bytes(await receive(_PIECE)):
                 if self._filter is not None:
                     data = self._filter.feed(data)
-                await self._to_near(data)
+                await send(data)
         return True
-
-    async def _near_bytes(self) -> bytes:
-        while True:
-            with suppress(BlockingIOError):
-                return self._near.recv(_PIECE)
-            await self._listen(Wait.R)
-
-    async def _to_near(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[self._near.send(rest) :]
-            except BlockingIOError:
-                await self._listen(Wait.W)
-
-    async def _listen(self, want: Wait) -> None:
-        asked = (self._near.fileno(), want)
-        if self._library.name == "trio":
-            await listen_trio(asked, None)
-        else:
-            await listen_asyncio(self._place, asked, None)
 
     def _close_near(self) -> None:
         # A forked child may have inherited the descriptor: to close ours alone isn't enough.
         with suppress(OSError):
-            self._near.shutdown(socket.SHUT_RDWR)
-        self._near.close()
+            self._socket.shutdown(socket.SHUT_RDWR)
+        # The event loop may have gone.
+        with suppress(RuntimeError, AttributeError):
+            end = getattr(self._near, "abort", None) or self._near.socket.close
+            end()
 
     async def _close_far(self) -> None:
         """Close the stream; its own way to do so may wait for the other side."""
@@ -257,9 +261,21 @@ class StreamRelay:
         return self._library.deserted(self._place)
 
 
+def _receiver(stream: Any) -> Callable[[int], Awaitable[bytes]]:
+    receive: Any = getattr(stream, "receive_some", None) or stream.receive
+    return receive  # type: ignore[no-any-return]
+
+
+def _sender(stream: Any) -> Callable[[bytes], Awaitable[None]]:
+    send: Any = getattr(stream, "send_all", None) or stream.send
+    return send  # type: ignore[no-any-return]
+
+
 async def _close_now(stream: Any) -> None:
     with suppress(Exception):
-        if hasattr(stream, "receive_some"):
+        if hasattr(stream, "abort"):
+            stream.abort()
+        elif hasattr(stream, "receive_some"):
             import trio
 
             await trio.aclose_forcefully(stream)
