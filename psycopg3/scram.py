@@ -6,8 +6,8 @@ for the 2,147,483,647 of a server that means ill. So every message that may ask 
 before libpq gets it. A count above the limit ends the attempt; below it the call may still take
 longer than an event loop should stand still, and is to be made aside, in a thread.
 
-A server that has proved by TLS who it is (sslmode=verify-full) may ask for what it likes: then nobody
-looks into libpq's TLS, and all but the first message is handled aside.
+A server that has proved by TLS who it is (sslmode=verify-full) may ask for what it likes: then libpq's
+TLS is not looked into, and all but the first message is handled aside.
 
 All rests on libpq knowing no more than was looked at. Under TLS it never does. On a plain link more
 may come between our look and libpq's read. So there libpq gets nothing before the message has come

@@ -27,7 +27,7 @@ _STOCK = {
 _EXPECTED = (
     "the pair (transport, protocol) of loop.create_connection(), a connected socket or a stream"
 )
-# So much may have come that nobody has taken; then the transport is to pause.
+# So many bytes are held that were received and not taken; then the transport is to pause.
 _MOST_HELD = 262144
 
 
@@ -99,13 +99,13 @@ class TransportStream(asyncio.Protocol):
     """What `proto_factory` makes: a protocol that has the methods of anyio's streams.
 
     Args:
-        sends_all: whether what was sent is to be out of the transport's hands then.
+        sends_all: whether `send` waits until the transport has no bytes left.
     """
 
     def __init__(self, *, sends_all: bool = False):
         self.transport: Any = None
         self.received = bytearray()
-        """What has come, and nobody has taken."""
+        """The bytes that were received, and not taken yet."""
         self.lost = False
         self._sends_all = sends_all
         self._ended = self._paused = False
@@ -119,7 +119,7 @@ class TransportStream(asyncio.Protocol):
             self.transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
-        """Keep what has come."""
+        """Keep the bytes for `receive`."""
         self.received += data
         if len(self.received) > _MOST_HELD and not self._paused:
             with suppress(Exception):
@@ -128,22 +128,22 @@ class TransportStream(asyncio.Protocol):
         self._readable.set()
 
     def eof_received(self) -> None:
-        """Let the last bytes be taken; the transport closes itself."""
+        """Note the end; the transport closes itself."""
         self._ended = True
         self._readable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let the last bytes be taken."""
+        """Note the end, and wake those who wait."""
         self.lost = self._ended = True
         for event in (self._readable, self._writable, self._closed):
             event.set()
 
     def pause_writing(self) -> None:
-        """Have those wait who send."""
+        """Let `send` wait."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Have them go on."""
+        """Let `send` go on."""
         self._writable.set()
 
     async def receive(self, _most: int) -> bytes:

@@ -101,7 +101,7 @@ async def _near_stream(sock: socket.socket, library: Library) -> Any:
 
 
 async def _shake_hands(stream: Any) -> None:
-    """Have trio do the TLS handshake now, which it else puts off, so that an error can be told."""
+    """Have trio do the TLS handshake now, which it else puts off, so that an error can be raised."""
     import trio
 
     try:

@@ -22,8 +22,8 @@ __all__ = ["at_once", "dialling", "rest"]
 def dialling(dialer: Dialer | None) -> AbstractAsyncContextManager[Dial]:
     """What has the connector make links for one operation: a function of their targets.
 
-    The connector runs in a task of its own, so that whoever waits, a waiter of the user's own too,
-    waits for a descriptor. It has the caller's context variables. A call that was left is
+    The connector runs in a task of its own, so that any waiter, the user's own too, waits
+    for a descriptor. It has the caller's context variables. A call that was left is
     cancelled; at the end it has LINGER seconds to take note.
     """
     return _Dialling(dialer)
@@ -46,7 +46,7 @@ class _Dialling:
             await self._library.shield(_soon, self._ended, LINGER)
 
     def _begin(self, target: Target) -> Call[Link]:
-        assert self._dialer is not None  # for libpq's own links nobody dials
+        assert self._dialer is not None  # libpq's own links need no dialer
         make = _maker(self._dialer, target, self._library)
         self._calls.append(_TaskCall(make, self._library, self._context))
         return self._calls[-1]
