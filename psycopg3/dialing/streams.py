@@ -1,18 +1,18 @@
-"""Streams of trio and anyio as links: a pump of two tasks between them and libpq."""
+"""Streams of trio and anyio as links."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
 from .. import errors as e
-from ..concurrency.tasks import Library, current
-from .offers import ScramFilter
-from .records import LINGER, Dialer, Link, Target, discard
-from .sockets import filter_for, has, peer_address, refuse, refuse_plain
+from ..concurrency.tasks import Library
+from .records import Dialer, Link, Target, discard
+from .relays import close_now, relayed
+from .sockets import has, refuse, refuse_plain
 from .sockets import link_of as socket_link_of
 
 _PIECE = 65536
@@ -62,7 +62,7 @@ async def link_of(
         refuse(made, expected)
     kind = f"{type(made).__module__}.{type(made).__qualname__}"
     if kind in _PLAIN and wants_tls:
-        await _close_now(made)
+        await close_now(made)
         refuse_plain("stream")
     if trio_stream and kind in _PLAIN:
         return _stolen(made, dialer, target)
@@ -72,34 +72,6 @@ async def link_of(
     return await relayed(made, _socket_below(made), encrypted, target, library)
 
 
-async def relayed(far: Any, tcp: Any, encrypted: bool, target: Target, library: Library) -> Link:
-    """The link that a stream makes by a relay."""
-    sock, ours = socket.socketpair()
-    try:
-        ours.setblocking(False)
-        near = await _near_stream(ours, library)
-        relay = StreamRelay(ours, near, far, filter_for(target, encrypted), library)
-    except BaseException:
-        sock.close()
-        ours.close()
-        raise
-    return Link(sock, hostaddr=peer_address(tcp), tcp=tcp, encrypted=encrypted, relay=relay)
-
-
-async def _near_stream(sock: socket.socket, library: Library) -> Any:
-    if library.name == "trio":
-        import trio
-
-        return trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-    import asyncio
-
-    from .protocols import TransportStream  # its classes are asyncio's
-
-    stream = TransportStream(sends_all=True)
-    await asyncio.get_running_loop().create_connection(lambda: stream, sock=sock)
-    return stream
-
-
 async def _shake_hands(stream: Any) -> None:
     """Have trio do the TLS handshake now, which it else puts off, so that an error can be raised."""
     import trio
@@ -107,7 +79,7 @@ async def _shake_hands(stream: Any) -> None:
     try:
         await stream.do_handshake()
     except BaseException as ex:
-        await _close_now(stream)
+        await close_now(stream)
         if isinstance(ex, trio.BrokenResourceError):
             reason = ex.__cause__
             raise reason if isinstance(reason, OSError) else ConnectionError(str(ex)) from None
@@ -140,158 +112,3 @@ def _stolen(stream: Any, dialer: Dialer, target: Target) -> Link:
     link = socket_link_of(sock, dialer, target)
     assert link is not None
     return link
-
-
-class StreamRelay:
-    """A relay in tasks of its own between libpq and a stream.
-
-    Args:
-        sock: our end of the pair that libpq has the other end of.
-        near: a stream over it.
-        far: the user's stream.
-        filter: what the server's first words go through.
-        library: where it runs.
-    """
-
-    def __init__(
-        self, sock: socket.socket, near: Any, far: Any, filter: ScramFilter | None, library: Library
-    ):
-        self._socket, self._near, self._far, self._filter = sock, near, far, filter
-        self._library, self._place = library, library.place()
-        self.finished = False
-        self._cancel: Callable[[], object] = self._close_near
-        assert library.spawn is not None
-        library.spawn(self._run())
-
-    async def _run(self) -> None:
-        try:
-            if self._library.name == "trio":
-                await self._run_trio()
-            else:
-                await self._run_asyncio()
-        finally:
-            self._close_near()
-            try:
-                await self._close_far()
-            finally:
-                self.finished = True
-
-    async def _run_trio(self) -> None:
-        import trio
-
-        async def way(work: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-            if await work():
-                nursery.cancel_scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            self._cancel = nursery.cancel_scope.cancel
-            nursery.start_soon(way, self._there)
-            nursery.start_soon(way, self._back)
-
-    async def _run_asyncio(self) -> None:
-        import asyncio
-
-        ways = [asyncio.create_task(way) for way in (self._there(), self._back())]
-        self._cancel = lambda: [way.cancel() for way in ways]
-        try:
-            for ended in asyncio.as_completed(ways):
-                if await ended:
-                    break
-        finally:
-            self._cancel()
-            await asyncio.wait(ways)
-
-    async def _there(self) -> bool:
-        """libpq's bytes to the server; True if libpq has closed."""
-        receive, send = _receiver(self._near), _sender(self._far)
-        try:
-            while data := await receive(_PIECE):
-                await send(data)
-        except Exception:
-            # The server may have said why before it left: that is still to be read.
-            return False
-        return True
-
-    async def _back(self) -> bool:
-        """The server's bytes to libpq; True in any case: it is over."""
-        receive, send = _receiver(self._far), _sender(self._near)
-        with suppress(Exception):  # anyio's end of a stream is one
-            while data := bytes(await receive(_PIECE)):
-                if self._filter is not None:
-                    data = self._filter.feed(data)
-                await send(data)
-        return True
-
-    def _close_near(self) -> None:
-        # A forked child may have inherited the descriptor: to close ours alone isn't enough.
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        # The event loop may have gone.
-        with suppress(RuntimeError, AttributeError):
-            end = getattr(self._near, "abort", None) or self._near.socket.close
-            end()
-
-    async def _close_far(self) -> None:
-        """Close the stream; its own way to do so may wait for the other side."""
-        with suppress(Exception):
-            if self._library.name == "trio":
-                import trio
-
-                scope: Any = trio.CancelScope()  # Any: trio's parameters depend on its version
-                scope.shield, scope.deadline = True, trio.current_time() + LINGER
-                with scope:
-                    await self._far.aclose()
-            else:
-                import asyncio
-
-                async with asyncio.timeout(LINGER):
-                    await self._far.aclose()
-            return
-        await _close_now(self._far)
-
-    def abort(self) -> None:
-        """Close both ends now; if the event loop has gone, then what can be closed without it."""
-        if self.deserted():
-            self._close_near()
-        else:
-            self._cancel()
-
-    def deserted(self) -> bool:
-        """Whether the event loop that it lives in has gone."""
-        return self._library.deserted(self._place)
-
-
-def _receiver(stream: Any) -> Callable[[int], Awaitable[bytes]]:
-    receive: Any = getattr(stream, "receive_some", None) or stream.receive
-    return receive  # type: ignore[no-any-return]
-
-
-def _sender(stream: Any) -> Callable[[bytes], Awaitable[None]]:
-    send: Any = getattr(stream, "send_all", None) or stream.send
-    return send  # type: ignore[no-any-return]
-
-
-async def _close_now(stream: Any) -> None:
-    with suppress(Exception):
-        if hasattr(stream, "abort"):
-            stream.abort()
-        elif hasattr(stream, "receive_some"):
-            import trio
-
-            await trio.aclose_forcefully(stream)
-        else:
-            import anyio  # pyright: ignore[reportMissingImports]
-
-            await anyio.aclose_forcefully(stream)
-
-
-async def sleep(seconds: float) -> None:
-    """Let others run for so long, in the library that runs here."""
-    if current().name == "trio":
-        import trio
-
-        await trio.sleep(seconds)
-    else:
-        import asyncio
-
-        await asyncio.sleep(seconds)

@@ -14,6 +14,7 @@ from ..concurrency.calls import Call
 from ..concurrency.tasks import Library, current
 from . import streams
 from .records import LINGER, Dial, Dialer, Link, Relay, Target, discard
+from .relays import sleep
 from .sockets import FOR_TLS, GIVEN, OBJECT, check_given, check_socket
 
 __all__ = ["at_once", "dialling", "rest"]
@@ -185,7 +186,7 @@ async def _soon(condition: Callable[[], bool], seconds: float) -> None:
     """Wait until something comes true, but not for longer than so many seconds."""
     deadline, pause = monotonic() + seconds, 0.0
     while not condition() and monotonic() < deadline:
-        await streams.sleep(pause)
+        await sleep(pause)
         pause = min(pause + 0.001, 0.02)
 
 

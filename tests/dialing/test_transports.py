@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from psycopg3.concurrency import tasks
 from psycopg3.deadlines import Deadline
-from psycopg3.dialing import streams
-from psycopg3.dialing.protocols import TransportStream
 from psycopg3.dialing.records import Target
+from psycopg3.dialing.relays import relayed as relay
+from psycopg3.dialing.transports import TransportStream
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -38,7 +38,7 @@ async def relayed(pieces: list[bytes], early: int) -> bytes:
     for piece in pieces[:early]:
         far.data_received(piece)
     target = Target("", 0, Deadline.after(10, TimeoutError), in_clear=True)
-    link = await streams.relayed(far, None, False, target, tasks.current())
+    link = await relay(far, None, False, target, tasks.current())
     for piece in pieces[early:]:
         far.data_received(piece)
         await asyncio.sleep(0)
