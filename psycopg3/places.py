@@ -81,7 +81,7 @@ def ordered(places: list[Place], at_random: bool) -> list[Place]:
     if at_random and len(places) > 1:
         from random import SystemRandom
 
-        # Seeded by nobody: forked processes would else all take the same order.
+        # Not seeded: forked processes would else all take the same order.
         SystemRandom().shuffle(places)
     return places
 

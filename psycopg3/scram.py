@@ -6,6 +6,9 @@ for the 2,147,483,647 of a server that means ill. So every message that may ask 
 before libpq gets it. A count above the limit ends the attempt; below it the call may still take
 longer than an event loop should stand still, and is to be made aside, in a thread.
 
+A server that has proved by TLS who it is (sslmode=verify-full) may ask for what it likes: then libpq's
+TLS is not looked into, and all but the first message is handled aside.
+
 All rests on libpq knowing no more than was looked at. Under TLS it never does. On a plain link more
 may come between our look and libpq's read. So there libpq gets nothing before the message has come
 as a whole; and once it has got one, what makes no sense is refused, not handed on.
@@ -108,7 +111,7 @@ class Guard:
             return Step.POLL
         if self._stage is _Stage.PAST:
             return Step.POLL
-        if self._view is None:
+        if self._view is None and not _is_authenticated(self._pgconn):
             self._view = views.view_of(self._pgconn)
         try:
             return self._look(self._view) if self._view else self._blind()
@@ -212,6 +215,13 @@ def _split(data: bytes) -> tuple[_Message | None, bytes]:
     if len(data) <= length:
         return None, data
     return _Message(kind, data[5 : length + 1]), data[length + 1 :]
+
+
+def _is_authenticated(pgconn: PGconn) -> bool:
+    """Whether the server has proved that it is the one that is meant."""
+    return bool(pgconn.ssl_in_use) and any(
+        option.keyword == b"sslmode" and option.val == b"verify-full" for option in pgconn.info
+    )
 
 
 def _place(pgconn: PGconn) -> str:

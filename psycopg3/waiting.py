@@ -44,7 +44,6 @@ __all__ = [
     "wait_async",
     "wait_trio",
     "STOCK",
-    "call_gen",
 ]
 
 T = TypeVar("T")

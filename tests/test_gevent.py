@@ -511,8 +511,7 @@ def test_blocking_calls_run_as_greenlets(dsn: str) -> None:
 def test_what_blocks_in_c_runs_in_a_native_thread(dsn: str) -> None:
     from gevent import monkey
 
-    from psycopg3.concurrency.calls import BlockingCall
-    from psycopg3.concurrency.threads import native
+    from psycopg3.concurrency.calls import BlockingCall, native
     from psycopg3.waiting import call_gen, wait_select
 
     block = monkey.get_original("time", "sleep")

@@ -18,7 +18,7 @@ from ..session.attempts import warn_of_gssapi
 from ..session.characteristics import Characteristics
 from ..session.reset import reset_gen
 from ..session.states import Operation
-from .connector import connecting_within, connection_params, open_connection, settled
+from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import AsyncCursor
 from .notifies import AsyncNotifies
 from .runner import (
@@ -204,7 +204,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             check_seconds(command_timeout)
             check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
             limit = connecting_within(timeout)
-            params = await settled(cls._get_connection_params(conninfo, **kwargs), limit)
+            params = await awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
             pgconn, route = await open_connection(params, wait, limit, links)
         except BaseException:

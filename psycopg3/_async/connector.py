@@ -34,7 +34,7 @@ def connecting_within(timeout: float | None) -> Deadline | None:
     return None if timeout is None else Deadline.after(timeout, partial(_expired, timeout))
 
 
-async def settled(value: Any, limit: Deadline | None) -> Any:
+async def awaited(value: Any, limit: Deadline | None) -> Any:
     """What a function of the user's returned, awaited if it is to be, within the limit.
 
     Raises:
@@ -89,7 +89,7 @@ async def open_connection(
     waiter: AsyncWaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
-        params = {**params, "password": await settled(password(), limit)}
+        params = {**params, "password": await awaited(password(), limit)}
     attempts = Attempts(params, dialer)
     if limit is not None:
         limit = Deadline(limit.at, partial(attempts.overdue, limit.seconds))

@@ -19,7 +19,7 @@ from ..session.attempts import warn_of_gssapi
 from ..session.characteristics import Characteristics
 from ..session.reset import reset_gen
 from ..session.states import Operation
-from .connector import connecting_within, connection_params, open_connection, settled
+from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import Cursor
 from .notifies import Notifies
 from .runner import (
@@ -205,7 +205,7 @@ class Connection(Runner, Generic[Row]):
             check_seconds(command_timeout)
             check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
             limit = connecting_within(timeout)
-            params = settled(cls._get_connection_params(conninfo, **kwargs), limit)
+            params = awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
             pgconn, route = open_connection(params, wait, limit, links)
         except BaseException:

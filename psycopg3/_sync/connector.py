@@ -35,7 +35,7 @@ def connecting_within(timeout: float | None) -> Deadline | None:
     return None if timeout is None else Deadline.after(timeout, partial(_expired, timeout))
 
 
-def settled(value: Any, limit: Deadline | None) -> Any:
+def awaited(value: Any, limit: Deadline | None) -> Any:
     """What a function of the user's returned, awaited if it is to be, within the limit.
 
     Raises:
@@ -90,7 +90,7 @@ def open_connection(
     waiter: WaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
-        params = {**params, "password": settled(password(), limit)}
+        params = {**params, "password": awaited(password(), limit)}
     attempts = Attempts(params, dialer)
     if limit is not None:
         limit = Deadline(limit.at, partial(attempts.overdue, limit.seconds))

@@ -1,4 +1,4 @@
-"""Calls that are made elsewhere, in threads, and a descriptor that tells when they have returned."""
+"""Calls that are made elsewhere, in threads, and a descriptor that is readable when they have returned."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ T = TypeVar("T")
 class Call(Generic[T]):
     """Something under way elsewhere, and a descriptor that becomes readable when it is done.
 
-    Any waiter can wait for it, and whoever waits can leave before it's done: `waiting.call_gen`
+    Any waiter can wait for it, and leave before it's done: `waiting.call_gen`
     does both. Its two sides own an end each of a pair of sockets, so that neither can close what
     the other still uses.
 
     Args:
-        discard: called with a value that nobody has taken when the caller left.
+        discard: called with a value that was not taken when the caller left.
     """
 
     def __init__(self, discard: Callable[[T], object] | None = None) -> None:
@@ -73,7 +73,7 @@ class Call(Generic[T]):
         self.leave()
 
     def _finish(self, value: T | None = None, error: BaseException | None = None) -> None:
-        """Keep what came of it, and wake whoever waits."""
+        """Keep the outcome, and make the descriptor readable."""
         self._error = error
         if error is None:
             self._value = cast(T, value)
@@ -157,7 +157,7 @@ class CpuCall(BlockingCall[T]):
 
 
 class ImmediateCall(BlockingCall[T]):
-    """A call that queues behind nobody and keeps nobody waiting, however many others hang.
+    """A call that starts at once, and lets others start, however many hang.
 
     For what must begin at once, such as a request to cancel; and for code of the user's, of which
     any amount may hang without an end.
@@ -167,7 +167,7 @@ class ImmediateCall(BlockingCall[T]):
 
 
 def native(func: Callable[[], T]) -> Callable[[], T]:
-    """`func`, which blocks inside C, as a call that blocks nobody but its caller.
+    """`func`, which blocks inside C, as a call that blocks its own thread only.
 
     Where gevent has made threads greenlets, all of them would stand still. There the call goes to a
     native thread, one of its own: gevent's pool has few, and looks up names by them.
@@ -188,7 +188,7 @@ def native(func: Callable[[], T]) -> Callable[[], T]:
         try:
             value, error = pool.apply(attempt)
         finally:
-            pool.maxsize = 0  # the thread ends after the call, also if nobody waits any longer
+            pool.maxsize = 0  # the thread ends after the call, also if the caller has left
         if error is not None:
             raise error
         return cast(T, value)

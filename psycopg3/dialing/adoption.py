@@ -4,7 +4,7 @@ libpq opens its sockets itself, and has no way to be given one. So it is sent to
 nobody listens: it opens a socket, and asks to be told when that is writable, before it has sent a
 byte. Then the user's socket is put under the same descriptor number, and libpq goes on over it.
 
-A socket that libpq has opened is told by what it is, not by its number: a fallback closes one and
+A socket that libpq has opened is recognised by what it is, not by its number: a fallback closes one and
 opens another, which has the same number (observed with libpq 12 to 18).
 """
 
@@ -102,14 +102,14 @@ def shared_reservation() -> Reservation:
 
 
 def identity(fd: int) -> Identity:
-    """What tells an open file from any other that is open now."""
+    """Return device and inode of an open file, which no other has that is open now."""
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
 
 
 def adopt(fd: int, link: Link) -> Identity:
     """Put a link under libpq's descriptor, and close the original; returns its identity."""
-    # Shared with the original by whoever else may have duplicated it.
+    # All duplicates of a descriptor share the flag.
     link.socket.setblocking(False)
     os.dup2(link.socket.fileno(), fd, inheritable=False)
     link.socket.close()

@@ -92,7 +92,7 @@ class ThreadRelay:
             self._near.shutdown(socket.SHUT_RDWR)
 
     def _close_far(self) -> None:
-        """Close the user's link, unless somebody else is at it."""
+        """Close the user's link, unless another thread does."""
         if self._far_closing.acquire(blocking=False):
             # As for the near end; and it wakes who waits for this one. The socket's own method comes
             # first: that of TLS gives its state up before, and what is sent meanwhile would go in clear.
@@ -108,7 +108,7 @@ class ThreadRelay:
         """Threads live in no event loop."""
         return False
 
-    def disown(self) -> None:
+    def forget(self) -> None:
         """In a forked child, which has no such thread: leave the links to the parent."""
         self._near.close()
         if isinstance(self._far, socket.socket):
@@ -248,11 +248,11 @@ class PairRelay(ThreadRelay):
 _relays: weakref.WeakSet[ThreadRelay] = weakref.WeakSet()
 
 
-def _disown_all() -> None:
+def _forget_all() -> None:
     for relay in tuple(_relays):
-        relay.disown()
+        relay.forget()
     _relays.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
+    os.register_at_fork(after_in_child=_forget_all)

@@ -31,7 +31,7 @@ class Target(NamedTuple):
     name: str = ""
     """The server's name, by which TLS is to verify it."""
     in_clear: bool = False
-    """Whether libpq will surely do no encryption over it, and so needs not to hear of any."""
+    """Whether libpq will surely do no encryption over it, and so must not be offered channel binding."""
 
 
 class Relay(Protocol):
@@ -92,7 +92,7 @@ class Dialer:
         sock: the one link that there is, instead.
         ssl: what the connector is to make its TLS with; None if libpq does it.
 
-    It owns `sock` from here on: whatever is raised, nobody else need close it.
+    It owns `sock` from here on, and closes it whatever is raised.
 
     Raises:
         ProgrammingError: they don't go together, or are none.
@@ -173,7 +173,7 @@ def dialer(
 def _check_context(ssl: object) -> None:
     if ssl is None:
         return
-    from ssl import SSLContext  # whoever has a context has imported it
+    from ssl import SSLContext  # a context is given: it is imported already
 
     if not isinstance(ssl, SSLContext):
         raise e.ProgrammingError(
@@ -182,7 +182,7 @@ def _check_context(ssl: object) -> None:
 
 
 def discard(link: Any) -> None:
-    """Close a link that nobody wants, without waiting for that.
+    """Close a link that is not used, without waiting for that.
 
     Transports know how to close themselves at once. What an object of the user's does in its
     close() may take its time, and takes it in a thread of its own.
@@ -200,6 +200,6 @@ def close(link: Any) -> None:
         if callable(end := getattr(link, name, None)):
             with suppress(Exception):
                 ended: Any = end()
-                if hasattr(ended, "close"):  # a coroutine: nobody will await it
+                if hasattr(ended, "close"):  # a coroutine, which can't be awaited here
                     ended.close()
             return

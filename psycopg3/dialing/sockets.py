@@ -80,7 +80,7 @@ def _relayed(
 def filter_for(target: Target, encrypted: bool) -> ScramFilter | None:
     """What the server's first words must go through in a relay.
 
-    Where libpq does no TLS, it needs to hear nothing of channel binding; there may be TLS beneath
+    Where libpq does no TLS, it must not be offered channel binding; there may be TLS beneath
     that can't be recognised.
     """
     return ScramFilter() if encrypted or target.in_clear else None

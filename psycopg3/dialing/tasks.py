@@ -14,6 +14,7 @@ from ..concurrency.calls import Call
 from ..concurrency.tasks import Library, current
 from . import streams
 from .records import LINGER, Dial, Dialer, Link, Relay, Target, discard
+from .relays import sleep
 from .sockets import FOR_TLS, GIVEN, OBJECT, check_given, check_socket
 
 __all__ = ["at_once", "dialling", "rest"]
@@ -22,8 +23,8 @@ __all__ = ["at_once", "dialling", "rest"]
 def dialling(dialer: Dialer | None) -> AbstractAsyncContextManager[Dial]:
     """What has the connector make links for one operation: a function of their targets.
 
-    The connector runs in a task of its own, so that whoever waits, a waiter of the user's own too,
-    waits for a descriptor. It has the caller's context variables. A call that was left is
+    The connector runs in a task of its own, so that any waiter, the user's own too, waits
+    for a descriptor. It has the caller's context variables. A call that was left is
     cancelled; at the end it has LINGER seconds to take note.
     """
     return _Dialling(dialer)
@@ -42,113 +43,74 @@ class _Dialling:
         return self._begin
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        ending = [call for call in self._calls if not call.done()]
-        if ending and kind is not GeneratorExit:  # a coroutine that is being closed can't wait
-            await self._library.shield(_ended, ending)
+        if not self._ended() and kind is not GeneratorExit:  # a coroutine being closed can't wait
+            await self._library.shield(_soon, self._ended, LINGER)
 
     def _begin(self, target: Target) -> Call[Link]:
-        assert self._dialer is not None  # for libpq's own links nobody dials
+        assert self._dialer is not None  # libpq's own links need no dialer
         make = _maker(self._dialer, target, self._library)
-        kind = _TrioCall if self._library.name == "trio" else _AsyncioCall
-        self._calls.append(kind(make, self._context))
+        self._calls.append(_TaskCall(make, self._library, self._context))
         return self._calls[-1]
+
+    def _ended(self) -> bool:
+        return all(call.done() for call in self._calls)
 
 
 class _TaskCall(Call[Link]):
-    """A connector at work in a task."""
+    """A connector at work in a task; who leaves cancels it."""
 
-    def __init__(self, make: Callable[[], Awaitable[Link]], context: Context):
+    def __init__(self, make: Callable[[], Awaitable[Link]], library: Library, context: Context):
         super().__init__(Link.close)
         self._make = make
+        self._cancel: Callable[[], object]
+        if library.name == "trio":
+            import trio
+
+            self._scope = trio.CancelScope()
+            self._cancel = self._scope.cancel
+            trio.lowlevel.spawn_system_task(self._run_on_trio, context=context)
+        else:
+            import asyncio
+
+            task = asyncio.get_running_loop().create_task(self._run(), context=context)
+            self._cancel = task.cancel
+
+    async def _run(self) -> None:
         try:
-            self._start(context)
-        except BaseException:
-            self._wake_socket.close()
-            self._wait_socket.close()
-            raise
-
-    def _start(self, context: Context) -> None:
-        raise NotImplementedError
-
-    async def ended(self) -> None:
-        """Wait for its end, but for LINGER seconds at most."""
-        raise NotImplementedError
-
-    async def _try(self) -> tuple[Link | None, BaseException | None]:
-        """What comes of the connector."""
-        try:
-            return await self._make(), None
+            self._finish(await self._make())
         except BaseException as ex:
-            return None, ex
+            self._finish(error=ex)
 
-
-class _AsyncioCall(_TaskCall):
-    def _start(self, context: Context) -> None:
-        import asyncio
-
-        self._task = asyncio.get_running_loop().create_task(self._run(), context=context)
-
-    async def _run(self) -> None:
-        self._finish(*await self._try())
-
-    def leave(self) -> None:
-        """Wait no longer, and cancel it."""
-        with suppress(RuntimeError):  # the loop is closed
-            self._task.cancel()
-        super().leave()
-
-    async def ended(self) -> None:
-        """Wait for its end, but for LINGER seconds at most."""
-        import asyncio
-
-        await asyncio.wait([self._task], timeout=LINGER)
-
-
-class _TrioCall(_TaskCall):
-    def _start(self, context: Context) -> None:
+    async def _run_on_trio(self) -> None:
         import trio
-
-        self._scope, self._ended = trio.CancelScope(), trio.Event()
-        trio.lowlevel.spawn_system_task(self._run, context=context)
-
-    async def _run(self) -> None:
-        import trio
-
-        found: list[tuple[Link | None, BaseException | None]] = []
-
-        async def run() -> None:
-            found.append(await self._try())
 
         # What leaves a system task ends the program, and so would a nursery that the connector has
-        # left open in one. In this nursery it is an error like others.
+        # left open in one. In a nursery of ours it is an error like others.
+        made: list[Link] = []
+        error: BaseException | None = None
+
+        async def make() -> None:
+            made.append(await self._make())
+
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(run)
+                    nursery.start_soon(make)
         except BaseException as ex:
-            link = found.pop()[0] if found else None
-            if link is not None:
-                link.close()
-            found = [(None, ex.exceptions[0] if isinstance(ex, BaseExceptionGroup) else ex)]
-        self._finish(*found[0])
-        self._ended.set()
+            error = ex.exceptions[0] if isinstance(ex, BaseExceptionGroup) else ex
+        if made and error is None:
+            self._finish(made[0])
+            return
+        for link in made:
+            link.close()
+        self._finish(error=error or TimeoutError("the connector was cancelled"))
 
     def leave(self) -> None:
         """Wait no longer, and cancel it."""
-        self._scope.cancel()
+        if not self.done():
+            with suppress(RuntimeError):  # the loop is closed
+                self._cancel()
         super().leave()
-
-    async def ended(self) -> None:
-        """Wait for its end, but for LINGER seconds at most."""
-        import trio
-
-        with trio.move_on_after(LINGER):
-            await self._ended.wait()
-
-
-async def _ended(calls: list[_TaskCall]) -> None:
-    for call in calls:
-        await call.ended()
 
 
 def _maker(dialer: Dialer, target: Target, library: Library) -> Callable[[], Awaitable[Link]]:
@@ -213,15 +175,19 @@ async def rest(relay: Relay | None, seconds: float = LINGER) -> None:
     """Wait until a relay has passed on its last bytes, but not for longer than so many seconds."""
     if relay is None:
         return
-    deadline = monotonic() + seconds
-    pause = 0.0
     try:
-        while not relay.finished and monotonic() < deadline and not relay.deserted():
-            await streams.sleep(pause)
-            pause = min(pause + 0.001, 0.02)
+        await _soon(lambda: relay.finished or relay.deserted(), seconds)
     finally:
         if not relay.finished:
             relay.abort()
+
+
+async def _soon(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until something comes true, but not for longer than so many seconds."""
+    deadline, pause = monotonic() + seconds, 0.0
+    while not condition() and monotonic() < deadline:
+        await sleep(pause)
+        pause = min(pause + 0.001, 0.02)
 
 
 def at_once(_func: Callable[[], Awaitable[object]]) -> NoReturn:

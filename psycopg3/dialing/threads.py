@@ -29,15 +29,15 @@ __all__ = ["at_once", "dialling", "rest"]
 def dialling(dialer: Dialer | None) -> AbstractContextManager[Dial]:
     """What has the connector make links for one operation: a function of their targets.
 
-    The connector runs in a thread of its own, which nobody else's hang can keep it from: so a
-    deadline ends the wait, and Ctrl-C, wherever it hangs. It has the caller's context variables.
+    The connector runs in a thread of its own, however many others hang: so a deadline ends the
+    wait, and Ctrl-C, wherever it hangs. It has the caller's context variables.
     What it returns too late is closed.
     """
     return nullcontext(partial(_begin, dialer))
 
 
 def _begin(dialer: Dialer | None, target: Target) -> Call[Link]:
-    assert dialer is not None  # for libpq's own links nobody dials
+    assert dialer is not None  # libpq's own links need no dialer
     make = _maker(dialer, target)
     return ImmediateCall(lambda: _link_of(make(), dialer, target), discard=Link.close)
 

@@ -48,7 +48,7 @@ class View(Protocol):
 
 
 def view_of(pgconn: PGconn) -> View | None:
-    """The link of a connection; None where nobody can look into it.
+    """The link of a connection; None where it can't be looked into.
 
     That is so where GSSAPI encrypts it, or another TLS library than OpenSSL, or one that is not to
     be found by way of libpq.
@@ -130,7 +130,7 @@ class TlsView:
                 raise OperationalError(f"SSL error: {reason.decode()}")
             return b""
         finally:
-            # Whoever uses OpenSSL next in this thread would take our errors for his.
+            # The next call of OpenSSL in this thread would report our errors.
             openssl.ERR_clear_error()
 
     def ended(self) -> bool:

@@ -1,8 +1,8 @@
 """Attempts: the hosts to try, in which order, until when; ends with a connection or the reasons.
 
 The driver, not libpq, goes through the hosts, and gives libpq one address at a time: so each attempt
-has its own clock, names are looked up where nobody is kept waiting, and what failed can be told place
-by place. libpq still gets the name beside its address, to verify the server's certificate by it, and
+has its own clock, names are looked up in threads, and the message lists what failed place by
+place. libpq still gets the name beside its address, to verify the server's certificate by it, and
 to look up the password.
 
 Looking up a name blocks, in a thread that is sent out for it (`look_up_gen`): what is waited for here
@@ -64,7 +64,7 @@ class Attempts:
 
     target_session_attrs=prefer-standby makes two passes: for a standby, then for any server. Places
     that could not be found, or gave no answer in time, are not asked a second time. Of those that
-    are, the second answer is told.
+    are, the second answer is listed.
 
     Args:
         params: connection parameters, by libpq's keywords; and perhaps `server_settings`, a dict.
@@ -164,7 +164,7 @@ class Attempts:
             self._left.extendleft(reversed(others))
             self._several |= bool(others)
             self._place = first
-        self._tell("DEBUG", "connecting to %s", self._place)
+        self._log("DEBUG", "connecting to %s", self._place)
         conninfo, self._stage = make_conninfo("", **self._params_for(self._place)), _TALKING
         try:
             gen = connect_gen(conninfo, scram_max_iterations=self._scram_limit)
@@ -189,7 +189,7 @@ class Attempts:
     def _dialled_attempt_gen(self, dialer: Dialer, dial: Dial) -> WaitGen[PGconn]:
         """Connect to the place over links of the connector's."""
         params = self._params_for(self._place)
-        self._tell("DEBUG", "dialling %s", self._place)
+        self._log("DEBUG", "dialling %s", self._place)
         attempt = DialledAttempt(params, dialer, self._timeout, self._scram_limit)
         self._dialled, self.route = attempt, attempt.route
         return (yield from attempt.connect_gen(dial))
@@ -212,11 +212,11 @@ class Attempts:
         not_found = place.unresolved and self._dialer is None
         if self._prefers_standby and not (not_found or isinstance(ex, e.ConnectionTimeout)):
             self._second_pass.append(self._index)
-        self._tell("INFO", "no connection to %s: %s", place, ex)
+        self._log("INFO", "no connection to %s: %s", place, ex)
 
-    def _tell(self, level: str, message: str, *args: object) -> None:
-        """Let the log know how it goes, if several places are tried."""
-        # Where nobody has imported logging nobody wants to know, and the import costs some ms.
+    def _log(self, level: str, message: str, *args: object) -> None:
+        """Log the progress, if several places are tried."""
+        # A program that logs has imported it; the import costs some ms.
         if self._several and (logging := sys.modules.get("logging")):
             logging.getLogger("psycopg3").log(getattr(logging, level), message, *args)
 
@@ -245,7 +245,7 @@ def _choice(params: Mapping[str, Any], keyword: str, choices: tuple[str, ...]) -
 
 
 def warn_of_gssapi(pgconn: PGconn, params: Mapping[str, Any]) -> None:
-    """Tell whoever connects that GSSAPI was used by libpq's own choice; the line of `connect()` is shown.
+    """Warn that GSSAPI was used by libpq's own choice; the line of `connect()` is shown.
 
     The default, gssencmode=prefer, tries it wherever there is a ticket; other builds of libpq don't.
     """

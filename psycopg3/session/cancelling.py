@@ -1,7 +1,7 @@
 """Asking the server to cancel where libpq has no connection for it: a call that blocks, or a packet.
 
 libpq 17 and newer have connections for that, which go where the connection itself went, and are as
-encrypted. Older ones have a call that blocks, and speaks to nobody but the address they know. Of a
+encrypted. Older ones have a call that blocks, and connects only to the address they know. Of a
 connection that has a connector that is the reserved address: there the driver takes the request, and
 delivers it over a link of the connector's.
 """
@@ -20,7 +20,7 @@ from ..waiting import Wait, WaitGen, call_gen
 
 _REQUEST = struct.Struct("!iiii")
 _REQUEST_CODE = 80877102
-# In its first words a server of protocol 3.2 may give keys of up to 256 bytes.
+# In its BackendKeyData a server of protocol 3.2 may give keys of up to 256 bytes.
 _LONGEST = 12 + 256
 
 

@@ -1,6 +1,6 @@
 """A connection over links that the user's connector makes: its attempts.
 
-libpq is told to connect to a reserved address of this machine; what it opens there is replaced by
+libpq connects to a reserved address of this machine; what it opens there is replaced by
 the link, before a byte has gone over it. The names stay the real ones: libpq verifies the server's
 certificate by the host it is given beside the address.
 """
@@ -104,7 +104,7 @@ class DialledAttempt:
         return pgconn
 
     def _connect_gen(self, dial: Dial) -> WaitGen[PGconn]:
-        first: list[Link] = [(yield from self._link_gen(dial))]  # libpq is told by what it is
+        first: list[Link] = [(yield from self._link_gen(dial))]  # libpq starts by what it is
         pgconn = self._pgconn = self._started(first[0])
         guard = scram.Guard(pgconn, self._scram_limit)
 

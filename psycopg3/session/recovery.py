@@ -53,8 +53,8 @@ def needs_cancel(ex: BaseException) -> bool:
 def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) -> WaitGen[None]:
     """Bring an interrupted session back to rest.
 
-    A cancel request that was sent is waited for, to the end of all time there is: one whose end
-    isn't heard of may strike any query to come, so that there must be none.
+    A cancel request that was sent is waited for, to the end of all time there is: one that is
+    left on its way may cancel any later query, so that there must be none.
 
     Args:
         session: what was interrupted.

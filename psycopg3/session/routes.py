@@ -60,7 +60,7 @@ class Route:
         return connection_summary(pgconn)
 
     def cancel_request_gen(self, pgconn: PGconn, deadline: Deadline, dial: Dial) -> WaitGen[None]:
-        """Ask the server to cancel the command under way, and wait until it has heard.
+        """Ask the server to cancel the command under way, and wait until it has taken the request.
 
         Args:
             pgconn: whose command it is.
@@ -93,7 +93,7 @@ class DialledRoute(Route):
         dialer: who makes the links.
         place: the server's; either host or address may be empty.
         params: libpq's parameters.
-        in_clear: whether libpq was told to do no TLS over its links.
+        in_clear: whether libpq is to do no TLS over its links.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class DialledRoute(Route):
 
     @property
     def _name(self) -> str:
-        """The server's host as libpq would tell it."""
+        """The server's host as `PQhost` would return it."""
         return self._place.host or self._place.hostaddr
 
     def link_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[Link]:
@@ -202,7 +202,7 @@ class DialledRoute(Route):
         try:
             cancel_conn.start()
             status = yield from negotiate_gen(cancel_conn, poll_gen, link_gen)
-            # Once it is sent, any end will do: TLS may be cut off without a goodbye.
+            # Once it is sent, any end will do: TLS may end without a close_notify.
             if not sent and status == PollingStatus.FAILED:
                 reason = self.named_in(cancel_conn.get_error_message()) or "the link was cut"
                 raise undelivered(reason)

@@ -215,6 +215,25 @@ class TestLimit:
         assert found.seconds < 1
         assert found.gap < 0.5
 
+    def test_a_server_that_is_known(
+        self, world: World, cluster_with_passwords: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Verified by TLS it may ask for more, and nobody looks into libpq's TLS."""
+        if cluster_with_passwords.ca_file is None:
+            pytest.skip("a server without TLS")
+        looked: list[object] = []
+        monkeypatch.setattr(views, "view_of", looked.append)
+        tls = {"sslmode": "verify-full", "sslrootcert": cluster_with_passwords.ca_file}
+        params = by_tcp(cluster_with_passwords, scram_max_iterations=100, **tls)
+        found = attempt(world, **params | {"host": "localhost", "hostaddr": params["host"]})
+        if "support is not compiled in" in str(found.error):
+            pytest.skip(str(found.error))
+        assert found.error is None
+        assert looked == []
+        monkeypatch.undo()
+        found = attempt(world, **params | {"sslmode": "verify-ca"})
+        assert "more than the 100" in str(found.error)
+
     @pytest.mark.slow
     @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
     @pytest.mark.parametrize("size", [1, 7, 64])
