@@ -173,6 +173,10 @@ class Poller:
     """What `wait_select` does, with a poll object that is kept from one wait to the next."""
 
     def __init__(self) -> None:
+        self._kind: Callable[[], select.poll] | None = None
+
+    def _begin(self) -> None:
+        self._kind = select.poll
         self._poll = select.poll()
         self._asked: tuple[int, int] = (-1, 0)
 
@@ -183,6 +187,8 @@ class Poller:
             gen: what to run, by plain calls if it has `advance()`.
             interval: as that of `wait_select`.
         """
+        if select.poll is not self._kind:  # at first, and when gevent has patched it meanwhile
+            self._begin()
         tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
         poll, milliseconds = self._poll.poll, tick * 1000
         step = gen.send if type(gen) is GeneratorType else advancing(gen)

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import errors
 from .waiting import (
-    SIGNAL_TICK,
     TICK,
     Poller,
     WaitGen,
     advancing,
     listen_trio,
+    tick_within,
     unwatch_asyncio,
     wait_async,
     wait_select,
@@ -93,7 +93,8 @@ class Watcher:
         Args:
             copy: a duplicate of the connection's descriptor, which nobody else waits for.
         """
-        return self._wait(_news_gen(copy, news, deadline, self.tick is not None), TICK)
+        tick = TICK if deadline is None else tick_within(deadline.left)
+        return self._wait(_news_gen(copy, news, deadline, self.tick is not None), tick)
 
     def resume(self) -> None:
         """Listen again after an operation."""

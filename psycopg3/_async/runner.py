@@ -196,6 +196,7 @@ class AsyncRunner(Session):
         """Recover what an exception left that struck where another one was being handled."""
         if self._exchange.unsettled:
             await self._library.shield(self._recover, True)
+        self._exchange.last, self._exchange.is_used = None, False
 
     def _end_operation(self) -> None:
         # Whoever holds a Pending is the one owner of its results.

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 __all__ = [
     "Library",

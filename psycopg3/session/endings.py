@@ -19,7 +19,7 @@ class Ending(IntEnum):
     """A transaction, which is committed, or prepared."""
 
 
-_BLANKS = re.compile(rb"(?:\s|--[^\n]*+(?:\n|\Z))*+")
+_BLANKS = re.compile(rb"(?:\s|--[^\n\r]*+)*+")
 _COMMENT_EDGE = re.compile(rb"/\*|\*/")
 _COPY = re.compile(rb"copy\b", re.IGNORECASE)
 _ENDINGS = (

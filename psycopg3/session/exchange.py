@@ -47,7 +47,10 @@ SEND: dict[int, Callable[[PGconn, BoundQuery], int]] = {
     RequestKind.SIMPLE: _send_simple,
     RequestKind.PARAMS: _send_params,
 }
-"""How each kind of request is sent; it returns what to wait for, out of a pipeline. The simple protocol takes several statements at once."""
+"""How each kind of request is sent; out of a pipeline the function returns what to wait for.
+
+The simple protocol takes several statements at once.
+"""
 
 
 class Pending:

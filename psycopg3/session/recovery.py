@@ -128,7 +128,10 @@ def _told(session: Session, pending: Pending) -> str | None:
         if tag in _UNDONE:  # to a savepoint as well
             return None if in_transaction else "the transaction was rolled back"
         own = result.error_field(e.SQLSTATE_FIELD) is None  # libpq's, that the link was lost
-        failed = meaning_of(result.status) is Meaning.ERROR
-        if failed and not (own or e.ends_session(result)) and _may_end(pending):
-            return "the transaction was not committed: the server answered with an error"
+        if meaning_of(result.status) is Meaning.ERROR and not (own or e.ends_session(result)):
+            # If no transaction is left, it was the COMMIT that failed, wherever in the text it stood.
+            failed = session.closed or not (in_transaction or session._autocommit)
+            is_end = _may_end(pending) if failed else _ending(pending) >= Ending.UNDONE
+            told = "the transaction was not committed: the server answered with an error"
+            return told if is_end else None
     return None
