@@ -278,6 +278,7 @@ class BaseCursor(Generic[Row]):
         """Close the cursor; it does no I/O."""
         self._closed = True
         self._reset()
+        self._transformer.set_pgresult(None)
 
 
 def _copy_refused(method: str) -> e.ProgrammingError:
