@@ -1,4 +1,4 @@
-"""PGconn.advance, a conversation's step in one call; and the sends that check nothing."""
+"""Commands: a step of a conversation in one call; and the sends that check nothing."""
 
 from __future__ import annotations
 
@@ -194,9 +194,7 @@ def test_copy(pgconn: pq.PGconn) -> None:
 def test_pipeline(pgconn: pq.PGconn) -> None:
     pgconn.enter_pipeline_mode()
     for value in (b"1", b"x", b"3"):
-        wanted = pgconn.send_query_params_unchecked(
-            b"select $1::int", [value], None, None, None, 0
-        )
+        wanted = pgconn.send_query_params_unchecked(b"select $1::int", [value], None, None, None, 0)
         assert wanted == 3
     # Not even flushed: libpq collects what it is to send.
     assert not select.select([pgconn.socket], [], [], 0.1)[0]
