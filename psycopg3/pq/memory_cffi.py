@@ -160,8 +160,8 @@ def send_parameters(conn: Pointer, prepared: bool, given: tuple[Any, ...]) -> in
         sizes = pack(f"{count}i", *lengths)
     if count == 1:
         data = values[0]
-    elif sum(map(len, values)) < _LITTLE:  # type: ignore[arg-type]
-        data = b"\0".join(values)  # type: ignore[arg-type]
+    elif sum(map(len, values)) < _LITTLE:
+        data = b"\0".join(values)
     else:
         pointers = [_from_buffer(value) for value in values]
     array = oids(types)

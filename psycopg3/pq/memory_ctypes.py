@@ -90,8 +90,9 @@ def advance(
     make: Callable[[Pointer], Any],
 ) -> int:
     """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did."""
-    left, reads = lib.PQflush(conn), 0
-    if left < 0:
+    reads = 0
+    # PQconsumeInput flushes too.
+    if not ready & 1 and lib.PQflush(conn) < 0:
         return -1
     if ready & 1 or (ready == 0 and lib.PQsslInUse(conn)):
         reads = 1
@@ -101,7 +102,8 @@ def advance(
         while lib.PQisBusy(conn):
             # A rest of the record may be left in OpenSSL: `receive` in generators.py.
             if reads != 1 or not lib.PQsslInUse(conn):
-                return 3 if left else 1
+                left = lib.PQflush(conn)
+                return -1 if left < 0 else 3 if left else 1
             reads = 2
             if not lib.PQconsumeInput(conn):
                 return -2
