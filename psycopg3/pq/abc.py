@@ -1,5 +1,8 @@
 """The interface of libpq as Protocols: what every binding offers, and what it is asked for."""
 
+# pyright: reportReturnType=false
+# The bodies of these functions are their docstrings.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

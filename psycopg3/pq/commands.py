@@ -160,19 +160,19 @@ class Commands(Handle):
         Args:
             types: as many oids as there are values, in a tuple best; empty or None leaves all to
                 the server.
-            lengths: of each value, whatever for None; None when all values are text.
+            lengths: of each value, any int for None; None when all values are text.
             formats: of each value; not looked at when `lengths` is None.
         """
         given = query, values, types, lengths, formats, result_format
         return self._sent("query", self._call(memory.send_parameters, False, given))
 
     def send_prepare_unchecked(self, name: bytes, query: bytes, types: Sequence[int] | None) -> int:
-        """Send a statement to prepare that has been checked; returns what to wait for: 3."""
+        """Send a statement to prepare that has been checked; returns what to wait for."""
         count = len(types) if types else 0
         self._send(
             "sending the statement", lib.PQsendPrepare, name, query, count, memory.oids(types)
         )
-        return 3
+        return 3 if lib.PQpipelineStatus(self._ptr) or self.flush() else 1
 
     def send_query_prepared_unchecked(
         self,

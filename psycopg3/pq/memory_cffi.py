@@ -78,7 +78,7 @@ def advance(
         finally:
             # Also if a signal's handler has raised: it does when all is done.
             while result := _take_found(found):
-                results.append(make(_gc(result, _clear)))
+                results.append(make(owned(result)))
         if wanted != _FULL:
             return wanted
         ready = _FULL
