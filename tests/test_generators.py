@@ -201,6 +201,14 @@ class TestNotifies:
         notifies = wait_select(notifies_gen(pgconn))
         assert [(n.relname, n.extra) for n in notifies] == [(b"ears", b"one"), (b"ears", b"two")]
 
+    def test_the_handler_of_the_connection(self, pgconn):
+        heard = []
+        pgconn.notify_handler = heard.append
+        wait_select(execute_gen(pgconn, b"listen ears; notify ears, 'one'; notify ears, 'two'"))
+        assert heard == []  # libpq itself calls nobody
+        assert wait_select(notifies_gen(pgconn)) == heard
+        assert [notify.extra for notify in heard] == [b"one", b"two"]
+
     def test_from_elsewhere(self, pgconn, dsn):
         wait_select(execute_gen(pgconn, b"listen ears"))
         gen = notifies_gen(pgconn)

@@ -1,5 +1,8 @@
 """The interface of libpq as Protocols: what every binding offers, and what it is asked for."""
 
+# pyright: reportReturnType=false
+# The bodies of these functions are their docstrings.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -389,7 +392,7 @@ class PGconn(Protocol):
     ) -> int:
         """Send a prepared statement's parameters that have been checked."""
 
-    def advance(self, results: list[PGresult], ready: int) -> int:
+    def advance(self, results: list[Any], ready: int) -> int:
         """Send, read, and append the results that are complete; what to wait for next."""
 
     def send_describe_prepared(self, name: Buffer) -> None:
@@ -516,122 +519,3 @@ class Escaping(Protocol):
 
     def unescape_bytea(self, data: Buffer) -> bytes:
         """The binary data that the server's text means."""
-
-
-class Memory(Protocol):
-    """What `pgconn.py` and its kin ask of a binding besides libpq's functions.
-
-    A binding is two modules. One, `lib`, generated from libpq.h, has the functions under libpq's
-    names: they take pointers, ints, bytes and the arrays made here, NULL for none; they return
-    ints, pointers, and copies of libpq's strings, None for NULL. The other, `memory`, has what is
-    below: it alone knows how C's memory is read, and frees what libpq gave away.
-    """
-
-    NULL: Pointer
-
-    def address(self, pointer: Pointer) -> int | None:
-        """The address as a number, None for NULL."""
-
-    def owned(self, result: Pointer) -> Pointer:
-        """The result as a pointer that frees it with its last reference, by C alone."""
-
-    def found(self) -> Pointer:
-        """What `advance` keeps of a connection."""
-
-    def advance(
-        self,
-        conn: Pointer,
-        ready: int,
-        found: Pointer,
-        results: list[Any],
-        make: Callable[[Pointer], Any],
-    ) -> int:
-        """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did.
-
-        The results that `make` makes of pointers are appended to `results`; when this raises too.
-        """
-
-    def reports(self, conn: Pointer, name: bytes, value: bytes) -> int:
-        """Whether the server reports a setting with this value."""
-
-    def value(self, result: Pointer, row: int, column: int) -> bytes | None:
-        """A copy of one value of a result, None for SQL's NULL."""
-
-    def column(self, result: Pointer, column: int, row0: int, row1: int) -> list[bytes | None]:
-        """Copies of the values of one column, from `row0` to before `row1`."""
-
-    def oids(self, types: Sequence[int] | None) -> Pointer:
-        """An array of oids; NULL for none."""
-
-    def parameters(
-        self,
-        values: Sequence[bytes | None],
-        lengths: Sequence[int] | None,
-        formats: Sequence[int] | None,
-    ) -> tuple[Any, ...]:
-        """The C arguments `values, lengths, formats` of the functions that send parameters.
-
-        They keep the values alive. Without lengths all values are text.
-        """
-
-    def send_query(self, conn: Pointer, query: bytes) -> int:
-        """PQsendQuery: 0 when it failed, else the `Wait` bits to wait for: 3 if some is left."""
-
-    def send_parameters(
-        self,
-        conn: Pointer,
-        query: bytes,
-        prepared: bool,
-        values: Sequence[bytes | None],
-        types: Sequence[int] | None,
-        lengths: Sequence[int] | None,
-        formats: Sequence[int] | None,
-        result_format: int,
-    ) -> int:
-        """Send a query, or the name of a prepared one, with values; returns as `send_query`."""
-
-    def take(self, pointer: Pointer) -> bytes:
-        """A copy of a C string that is ours; the string is freed."""
-
-    def copy_data(self, conn: Pointer, asynchronous: int) -> tuple[int, bytes]:
-        """PQgetCopyData: its result, and a copy of the row."""
-
-    def notify(self, pointer: Pointer) -> PGnotify | None:
-        """A copy of a notification, which is freed; None for NULL."""
-
-    def options(self, pointer: Pointer) -> list[ConninfoOption]:
-        """A copy of an array of options of connection strings, which is freed."""
-
-    def parse_conninfo(self, conninfo: bytes) -> tuple[Pointer, bytes | None]:
-        """PQconninfoParse: the options, or NULL and libpq's message."""
-
-    def cancel(self, pointer: Pointer) -> bytes | None:
-        """PQcancel: None when the request went out, else libpq's message."""
-
-    def set_attributes(self, result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int:
-        """PQsetResultAttrs: 0 when it failed."""
-
-    def escape_string(self, conn: Pointer, data: bytes) -> tuple[bytes, bool]:
-        """PQescapeStringConn, or PQescapeString when `conn` is NULL.
-
-        Returns:
-            The text, and whether it is faulty.
-        """
-
-    def escape_bytea(self, conn: Pointer, data: bytes) -> bytes | None:
-        """PQescapeByteaConn, or PQescapeBytea without a connection; None when it failed."""
-
-    def unescape_bytea(self, data: bytes) -> bytes | None:
-        """PQunescapeBytea; None when it failed."""
-
-    def notice_receiver(self, receive: Callable[[int, Pointer], None]) -> Pointer:
-        """A C function that calls `receive(key, result)`, which may not raise. Keep it for ever."""
-
-    def notice_key(self, key: int) -> Pointer:
-        """The argument of PQsetNoticeReceiver that comes back as `key`."""
-
-    def open_stream(self, fileno: int) -> Pointer:
-        """A C stream that writes to a duplicate of the descriptor."""
-
-    def close_stream(self, stream: Pointer) -> None:
-        """Flush and close a stream of `open_stream`."""

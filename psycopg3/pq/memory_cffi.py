@@ -1,6 +1,6 @@
 """What libpq's pointers point to, as Python values, through cffi.
 
-The same functions exist for every binding (`abc.Memory` says what each does): what `pgconn.py` and
+The same functions exist for every binding, which `tests/pq/test_binding.py` holds: what `pgconn.py` and
 `pgresult.py` need besides a plain call. What would take many calls from Python is done in one, in
 memory_cffi.c.
 """
@@ -27,7 +27,7 @@ _value_length = extension.value_length
 _advance, _take_found = extension.conn_advance, extension.found_take
 _send_parameters = extension.send_parameters
 
-# What `abc.Memory` says of them is done in C.
+# What memory_ctypes.py says of them is done in C.
 reports, send_query = extension.conn_reports, extension.send_query
 
 _from_buffer, _gc, _new = ffi.from_buffer, ffi.gc, ffi.new
@@ -78,7 +78,7 @@ def advance(
         finally:
             # Also if a signal's handler has raised: it does when all is done.
             while result := _take_found(found):
-                results.append(make(_gc(result, _clear)))
+                results.append(make(owned(result)))
         if wanted != _FULL:
             return wanted
         ready = _FULL
@@ -143,17 +143,13 @@ def parameters(
     return (pointers, lengths, list(formats))
 
 
-def send_parameters(
-    conn: Pointer,
-    query: bytes,
-    prepared: bool,
-    values: Sequence[bytes | None],
-    types: Sequence[int] | None,
-    lengths: Sequence[int] | None,
-    formats: Sequence[int] | None,
-    result_format: int,
-) -> int:
-    """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s."""
+def send_parameters(conn: Pointer, prepared: bool, given: tuple[Any, ...]) -> int:
+    """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s.
+
+    Args:
+        given: the query, values, types, lengths, formats, result format.
+    """
+    query, values, types, lengths, formats, result_format = given
     count, data, pointers, sizes, kinds = len(values), NULL, NULL, NULL, NULL
     if lengths is not None and formats is not None:
         kinds = bytes(formats)
@@ -161,11 +157,11 @@ def send_parameters(
         lengths = [-1 if value is None else len(value) for value in values]
         values = [value or b"" for value in values]
     if lengths is not None:
-        sizes = pack("%di" % count, *lengths)
+        sizes = pack(f"{count}i", *lengths)
     if count == 1:
         data = values[0]
-    elif sum(map(len, values)) < _LITTLE:  # type: ignore[arg-type]
-        data = b"\0".join(values)  # type: ignore[arg-type]
+    elif sum(map(len, values)) < _LITTLE:
+        data = b"\0".join(values)
     else:
         pointers = [_from_buffer(value) for value in values]
     array = oids(types)

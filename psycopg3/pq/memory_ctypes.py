@@ -1,6 +1,6 @@
 """What libpq's pointers point to, as Python values, through ctypes.
 
-The same functions exist for every binding (`abc.Memory` says what each does): what `pgconn.py` and
+The same functions exist for every binding, which `tests/pq/test_binding.py` holds: what `pgconn.py` and
 `pgresult.py` need besides a plain call.
 """
 
@@ -83,11 +83,16 @@ def found() -> Pointer:
 
 
 def advance(
-    conn: Pointer, ready: int, found: Pointer, results: list[Any], make: Callable[[Pointer], Any]
+    conn: Pointer,
+    ready: int,
+    found: Pointer,  # noqa: ARG001
+    results: list[Any],
+    make: Callable[[Pointer], Any],
 ) -> int:
     """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did."""
-    left, reads = lib.PQflush(conn), 0
-    if left < 0:
+    reads = 0
+    # PQconsumeInput flushes too.
+    if not ready & 1 and lib.PQflush(conn) < 0:
         return -1
     if ready & 1 or (ready == 0 and lib.PQsslInUse(conn)):
         reads = 1
@@ -97,7 +102,8 @@ def advance(
         while lib.PQisBusy(conn):
             # A rest of the record may be left in OpenSSL: `receive` in generators.py.
             if reads != 1 or not lib.PQsslInUse(conn):
-                return 3 if left else 1
+                left = lib.PQflush(conn)
+                return -1 if left < 0 else 3 if left else 1
             reads = 2
             if not lib.PQconsumeInput(conn):
                 return -2
@@ -184,22 +190,20 @@ def send_query(conn: Pointer, query: bytes) -> int:
     return _sent(conn, lib.PQsendQuery(conn, query))
 
 
-def send_parameters(
-    conn: Pointer,
-    query: bytes,
-    prepared: bool,
-    values: Sequence[bytes | None],
-    types: Sequence[int] | None,
-    lengths: Sequence[int] | None,
-    formats: Sequence[int] | None,
-    result_format: int,
-) -> int:
-    """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s."""
-    given = parameters(values, lengths, formats)
+def send_parameters(conn: Pointer, prepared: bool, given: tuple[Any, ...]) -> int:
+    """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s.
+
+    Args:
+        given: the query, values, types, lengths, formats, result format.
+    """
+    query, values, types, lengths, formats, result_format = given
+    n, (pointers, sizes, kinds) = len(values), parameters(values, lengths, formats)
     if prepared:
-        sent = lib.PQsendQueryPrepared(conn, query, len(values), *given, result_format)
+        sent = lib.PQsendQueryPrepared(conn, query, n, pointers, sizes, kinds, result_format)
     else:
-        sent = lib.PQsendQueryParams(conn, query, len(values), oids(types), *given, result_format)
+        sent = lib.PQsendQueryParams(
+            conn, query, n, oids(types), pointers, sizes, kinds, result_format
+        )
     return _sent(conn, sent)
 
 

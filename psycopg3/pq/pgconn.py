@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
-from operator import index
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Self
 from weakref import WeakValueDictionary
 
 from ..errors import NotSupportedError, OperationalError
@@ -14,10 +13,10 @@ from . import arguments
 from .abc import Buffer, Pointer
 from .binding import lib, memory
 from .cancel import PGcancel, PGcancelConn
+from .commands import Commands
 from .enums import (
     ConnStatus,
     ExecStatus,
-    Format,
     Members,
     Ping,
     PipelineStatus,
@@ -25,12 +24,9 @@ from .enums import (
     Trace,
     TransactionStatus,
 )
-from .handle import Handle
 from .messages import redact, severity_stripped
 from .pgresult import PGresult
 from .records import ConninfoOption, PGnotify
-
-_advance = memory.advance
 
 _CONN_STATUSES = Members(ConnStatus)
 _POLLING_STATUSES = Members(PollingStatus)
@@ -39,7 +35,7 @@ _PIPELINE_STATUSES = Members(PipelineStatus)
 _PINGS = Members(Ping)
 
 
-class PGconn(Handle):
+class PGconn(Commands):
     """A connection of libpq's.
 
     After `finish()` whatever needs the connection raises OperationalError; `status`,
@@ -68,7 +64,6 @@ class PGconn(Handle):
         self.notice_handler = None
         self.notify_handler = None
         self._stream: Pointer = memory.NULL
-        self._found: Pointer = memory.found()
         # Settings, as last told: to ask whether one is the same costs a fifth of copying it.
         self._reported: dict[bytes, bytes] = {}
         # libpq gets a number, never a reference: a connection that is gone is just not found.
@@ -292,264 +287,6 @@ class PGconn(Handle):
         """Whether the connection is encrypted by GSSAPI."""
         return bool(lib.PQgssEncInUse(self._open()))
 
-    # Commands that wait for their result
-
-    def exec_(self, command: Buffer) -> PGresult:
-        """Run a query, or several separated by semicolons, whose last result is returned."""
-        return self._result("executing the query", lib.PQexec, arguments.text(command, "query"))
-
-    def exec_params(
-        self,
-        command: Buffer,
-        param_values: Sequence[Buffer | None] | None,
-        param_types: Sequence[int] | None = None,
-        param_formats: Sequence[int] | None = None,
-        result_format: int = Format.TEXT,
-    ) -> PGresult:
-        """Run a query with parameters ($1, $2...); see `send_query_params`."""
-        query = arguments.text(command, "query")
-        given = _query_arguments(param_values, param_types, param_formats, result_format)
-        return self._result("executing the query", lib.PQexecParams, query, *given)
-
-    def prepare(
-        self, name: Buffer, command: Buffer, param_types: Sequence[int] | None = None
-    ) -> PGresult:
-        """Prepare a statement; see `send_prepare`."""
-        given = _prepare_arguments(name, command, param_types)
-        return self._result("preparing the statement", lib.PQprepare, *given)
-
-    def exec_prepared(
-        self,
-        name: Buffer,
-        param_values: Sequence[Buffer | None] | None,
-        param_formats: Sequence[int] | None = None,
-        result_format: int = Format.TEXT,
-    ) -> PGresult:
-        """Run a prepared statement; see `send_query_prepared`."""
-        statement = arguments.text(name, "statement name")
-        given = _prepared_arguments(param_values, param_formats, result_format)
-        return self._result("executing the statement", lib.PQexecPrepared, statement, *given)
-
-    def describe_prepared(self, name: Buffer) -> PGresult:
-        """Ask for the parameters and columns of a prepared statement."""
-        statement = arguments.text(name, "statement name")
-        return self._result("describing the statement", lib.PQdescribePrepared, statement)
-
-    def describe_portal(self, name: Buffer) -> PGresult:
-        """Ask for the columns of a portal, which a cursor of SQL is."""
-        portal = arguments.text(name, "portal name")
-        return self._result("describing the portal", lib.PQdescribePortal, portal)
-
-    def close_prepared(self, name: Buffer) -> PGresult:
-        """Close a prepared statement; one that isn't there is no error. libpq 17."""
-        statement = arguments.text(name, "statement name")
-        return self._result("closing the statement", lib.PQclosePrepared, statement)
-
-    def close_portal(self, name: Buffer) -> PGresult:
-        """Close a portal; one that isn't there is no error. libpq 17."""
-        portal = arguments.text(name, "portal name")
-        return self._result("closing the portal", lib.PQclosePortal, portal)
-
-    # Commands sent now and answered by get_result
-
-    def send_query(self, command: Buffer) -> None:
-        """Send a query, or several separated by semicolons."""
-        self.send_query_unchecked(arguments.text(command, "query"))
-
-    def send_query_params(
-        self,
-        command: Buffer,
-        param_values: Sequence[Buffer | None] | None,
-        param_types: Sequence[int] | None = None,
-        param_formats: Sequence[int] | None = None,
-        result_format: int = Format.TEXT,
-    ) -> None:
-        """Send one query, with parameters ($1, $2...).
-
-        Args:
-            param_values: a value for each parameter, None for SQL's NULL.
-            param_types: an oid for each; 0, or no list, leaves it to the server.
-            param_formats: a Format for each; no list means text.
-            result_format: the Format of all columns.
-        """
-        query = arguments.text(command, "query")
-        values, lengths = arguments.parameters(param_values or (), param_types, param_formats)
-        form = index(result_format)
-        self.send_query_params_unchecked(query, values, param_types, lengths, param_formats, form)
-
-    def send_prepare(
-        self, name: Buffer, command: Buffer, param_types: Sequence[int] | None = None
-    ) -> None:
-        """Send a statement to prepare.
-
-        Args:
-            name: the statement's; empty for the unnamed one.
-            param_types: the oids of the first parameters; 0, or none, leaves it to the server.
-        """
-        statement, query = arguments.text(name, "statement name"), arguments.text(command, "query")
-        arguments.counted(param_types)
-        self.send_prepare_unchecked(statement, query, param_types)
-
-    def send_query_prepared(
-        self,
-        name: Buffer,
-        param_values: Sequence[Buffer | None] | None,
-        param_formats: Sequence[int] | None = None,
-        result_format: int = Format.TEXT,
-    ) -> None:
-        """Send a prepared statement's name and parameters, to run it."""
-        statement = arguments.text(name, "statement name")
-        values, lengths = arguments.parameters(param_values or (), None, param_formats)
-        form = index(result_format)
-        self.send_query_prepared_unchecked(statement, values, lengths, param_formats, form)
-
-    # The same for requests whose parts have been checked, as in `arguments`, by whoever made them.
-    # They return the `Wait` bits of what to wait for: 1 for the answer, 3 if there is something left
-    # to send too, as there may be in a pipeline, where nothing is flushed.
-
-    def send_query_unchecked(self, query: bytes) -> int:
-        """Send a query that has been checked; returns what to wait for before `advance`."""
-        return self._sent("query", self._call(memory.send_query, query))
-
-    def send_query_params_unchecked(
-        self,
-        query: bytes,
-        values: Sequence[bytes | None],
-        types: Sequence[int] | None,
-        lengths: Sequence[int] | None,
-        formats: Sequence[int] | None,
-        result_format: int,
-    ) -> int:
-        """Send a query with parameters that have been checked; returns what to wait for.
-
-        Args:
-            types: as many oids as there are values, in a tuple best; empty or None leaves all to
-                the server.
-            lengths: of each value, whatever for None; None when all values are text.
-            formats: of each value; not looked at when `lengths` is None.
-        """
-        given = query, False, values, types, lengths, formats, result_format
-        return self._sent("query", self._call(memory.send_parameters, *given))
-
-    def send_prepare_unchecked(self, name: bytes, query: bytes, types: Sequence[int] | None) -> int:
-        """Send a statement to prepare that has been checked; returns what to wait for: 3."""
-        count = len(types) if types else 0
-        self._send(
-            "sending the statement", lib.PQsendPrepare, name, query, count, memory.oids(types)
-        )
-        return 3
-
-    def send_query_prepared_unchecked(
-        self,
-        name: bytes,
-        values: Sequence[bytes | None],
-        lengths: Sequence[int] | None,
-        formats: Sequence[int] | None,
-        result_format: int,
-    ) -> int:
-        """Send a prepared statement's name and parameters that have been checked, as above."""
-        given = name, True, values, None, lengths, formats, result_format
-        return self._sent("statement", self._call(memory.send_parameters, *given))
-
-    def _sent(self, what: str, wait: int) -> int:
-        if not wait:
-            raise self._failed(f"sending the {what} failed")
-        return wait
-
-    def send_describe_prepared(self, name: Buffer) -> None:
-        """Send the question for a prepared statement's parameters and columns."""
-        statement = arguments.text(name, "statement name")
-        self._send("asking for the statement", lib.PQsendDescribePrepared, statement)
-
-    def send_describe_portal(self, name: Buffer) -> None:
-        """Send the question for a portal's columns."""
-        portal = arguments.text(name, "portal name")
-        self._send("asking for the portal", lib.PQsendDescribePortal, portal)
-
-    def send_close_prepared(self, name: Buffer) -> None:
-        """Send that a prepared statement is to be closed. libpq 17."""
-        statement = arguments.text(name, "statement name")
-        self._send("closing the statement", lib.PQsendClosePrepared, statement)
-
-    def send_close_portal(self, name: Buffer) -> None:
-        """Send that a portal is to be closed. libpq 17."""
-        portal = arguments.text(name, "portal name")
-        self._send("closing the portal", lib.PQsendClosePortal, portal)
-
-    def advance(self, results: list[PGresult], ready: int) -> int:
-        """Take a conversation's next step: send, read, append the complete results to `results`.
-
-        Never waits on a non-blocking connection. The server's errors are results.
-
-        Args:
-            results: the command's. What has arrived is there even if this raises.
-            ready: the `Ready` bits that the descriptor was waited for with: 1 readable, 2 writable;
-                0 if an interval passed in silence, in which TLS may hold back what it has read.
-                Pass 2 at first, when nothing has been waited for yet.
-
-        Returns:
-            The `Wait` bits of what to wait for next: 1 to read, 3 to read and write. 0 when the
-            command is answered: libpq gave NULL, or a result after which it has none of this
-            command for now (PIPELINE_SYNC, COPY_IN, COPY_OUT, COPY_BOTH). In a pipeline there may
-            be something left to send then.
-
-        Raises:
-            OperationalError: the link is lost.
-        """
-        wanted: int = self._call(_advance, ready, self._found, results, PGresult)
-        if wanted < 0:
-            raise self._failed("flushing failed" if wanted == -1 else "consuming input failed")
-        return wanted
-
-    def get_result(self) -> PGresult | None:
-        """The next result, None after a command's last. Waits unless `is_busy` said 0."""
-        pointer = self._call(lib.PQgetResult)
-        return PGresult(memory.owned(pointer)) if pointer else None
-
-    def consume_input(self) -> None:
-        """Read what the server has sent, without waiting for it."""
-        if not self._call(lib.PQconsumeInput):
-            raise self._failed("consuming input failed")
-
-    def is_busy(self) -> int:
-        """1 when `get_result` would wait, else 0."""
-        busy: int = self._call(lib.PQisBusy)
-        return busy
-
-    @property
-    def nonblocking(self) -> int:
-        """1 when sending never waits, else 0: then see `flush`."""
-        return lib.PQisnonblocking(self._ptr)
-
-    @nonblocking.setter
-    def nonblocking(self, on: int) -> None:
-        if self._call(lib.PQsetnonblocking, int(on)) < 0:
-            raise self._failed("setting the connection non-blocking failed")
-
-    def flush(self) -> int:
-        """Send what waits to be sent: 0 when all of it went, 1 when some is left."""
-        left: int = self._call(lib.PQflush)
-        if left < 0:
-            raise self._failed("flushing failed")
-        return left
-
-    def set_single_row_mode(self) -> None:
-        """Ask, right after sending a query, for a result of its own for each row."""
-        if not lib.PQsetSingleRowMode(self._open()):
-            raise OperationalError(
-                "setting single-row mode failed: it is possible only right after sending a query",
-                pgconn=self,
-            )
-
-    def set_chunked_rows_mode(self, size: int) -> None:
-        """Ask, right after sending a query, for a result for each `size` rows. libpq 17."""
-        if not lib.PQsetChunkedRowsMode(self._open(), size):
-            raise OperationalError(
-                f"setting chunked-rows mode of {size} rows failed: it is possible only right after"
-                " sending a query, with 1 row or more",
-                pgconn=self,
-            )
-
     def make_empty_result(self, exec_status: int) -> PGresult:
         """A result of our own, with the connection's message if the status is an error."""
         pointer = lib.PQmakeEmptyPGresult(self._ptr, exec_status)
@@ -712,16 +449,6 @@ class PGconn(Handle):
     def _text(self, function: Callable[[Pointer], bytes | None]) -> bytes:
         return function(self._open()) or b""
 
-    def _send(self, doing: str, function: Callable[..., int], *given: Any) -> None:
-        if not self._call(function, *given):
-            raise self._failed(f"{doing} failed")
-
-    def _result(self, doing: str, function: Callable[..., Pointer], *given: Any) -> PGresult:
-        pointer = self._call(function, *given)
-        if not pointer:
-            raise self._failed(f"{doing} failed")
-        return PGresult(memory.owned(pointer))
-
     def _failed(self, what: str) -> OperationalError:
         return OperationalError(f"{what}: {self.get_error_message()}", pgconn=self)
 
@@ -731,31 +458,6 @@ class PGconn(Handle):
         if freed and self._stream:
             memory.close_stream(self._stream)
         return freed
-
-
-def _query_arguments(
-    values: Sequence[Buffer | None] | None,
-    types: Sequence[int] | None,
-    formats: Sequence[int] | None,
-    result_format: int,
-) -> tuple[Any, ...]:
-    checked, lengths = arguments.parameters(values or (), types, formats)
-    given = memory.parameters(checked, lengths, formats)
-    return (len(checked), memory.oids(types), *given, index(result_format))
-
-
-def _prepared_arguments(
-    values: Sequence[Buffer | None] | None, formats: Sequence[int] | None, result_format: int
-) -> tuple[Any, ...]:
-    checked, lengths = arguments.parameters(values or (), None, formats)
-    return (len(checked), *memory.parameters(checked, lengths, formats), index(result_format))
-
-
-def _prepare_arguments(
-    name: Buffer, command: Buffer, types: Sequence[int] | None
-) -> tuple[Any, ...]:
-    statement, query = arguments.text(name, "statement name"), arguments.text(command, "query")
-    return (statement, query, *arguments.counted(types), memory.oids(types))
 
 
 # Connections by the number that libpq's notices come with.

@@ -1,4 +1,4 @@
-"""PGconn.advance, a conversation's step in one call; and the sends that check nothing."""
+"""Commands: a step of a conversation in one call; and the sends that check nothing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_parameters(
     oids = tuple(17 if formats and formats[i] else 25 for i in range(len(given)))
     query = b"select " + b",".join(b"$%d" % (i + 1) for i in range(len(given)))
     if prepared:
-        assert pgconn.send_prepare_unchecked(b"s", query, oids) in (1, 3)
+        assert pgconn.send_prepare_unchecked(b"s", query, oids) == 1
         assert [r.status for r in converse(pgconn)] == [COMMAND_OK]
         assert pgconn.send_query_prepared_unchecked(b"s", given, lengths, formats, int(binary))
     else:
