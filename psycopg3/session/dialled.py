@@ -156,23 +156,26 @@ class DialledAttempt:
 
     def _no_link(self, reason: Exception) -> e.OperationalError:
         """Say why there is no link; and if libpq wanted another one, why that was."""
-        before = ""
-        if self._pgconn is not None and self._pgconn.error_message:
-            before = f"{self.route.named_in(self._pgconn.get_error_message())}\n"
         if isinstance(reason, e.OperationalError):
-            return type(reason)(f"{before}{reason}")
+            return type(reason)(f"{self._before()}{reason}")
         host, port = self.route.dialled
         text = str(reason) or repr(reason)
         return e.OperationalError(
-            f"{before}the connector could not connect to {host!r}, port {port}: {text}"
+            f"{self._before()}the connector could not connect to {host!r}, port {port}: {text}"
         )
+
+    def _before(self) -> str:
+        """What libpq said of the link before."""
+        if self._pgconn is None or not self._pgconn.error_message:
+            return ""
+        return f"{self.route.named_in(self._pgconn.get_error_message())}\n"
 
     def _too_late(self) -> Exception:
         host, port = self.route.dialled
         if self.is_dialling:
             return e.ConnectionTimeout(
-                f"the connector gave no link to {host!r}, port {port}, in time: check what it"
-                " connects to, or raise connect_timeout"
+                f"{self._before()}the connector gave no link to {host!r}, port {port}, in time: check"
+                " what it connects to, or raise connect_timeout"
             )
         return e.ConnectionTimeout(
             f"no connection to {host!r}, port {port}, in time: the connector gave a link, but no"
