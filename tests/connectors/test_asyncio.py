@@ -16,6 +16,7 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
+from psycopg3.waiting import wait_select
 from tests.connectors import Opens, tasks, threads, upgrading
 from tests.connectors.checks import PARAMS, forked
 
@@ -99,6 +100,25 @@ class TestAsyncio:
                     await conn.execute("select pg_sleep(20)", timeout=0.1)
             assert {*seen[1:]} == {"another's"} and seen[0] == "the caller's"
             assert variable.get() == "another's"
+
+        run(main)
+
+    def test_a_waiter_in_another_thread(self, run, opens):
+        async def wait(gen, interval=0.1):
+            return await asyncio.to_thread(wait_select, gen, interval)
+
+        async def main():
+            for kind in ("transport", "wrapped"):
+                async with await psycopg3.connect_async(
+                    **PARAMS, wait=wait, connector_factory=tasks.connector(opens, kind)
+                ) as conn:
+                    with pytest.raises(errors.QueryTimeout):
+                        await conn.execute("select pg_sleep(20)", timeout=0.1)
+                    assert await (await conn.execute("select 1")).fetchone() == (1,)
+            with pytest.raises(errors.ConnectionTimeout):
+                await psycopg3.connect_async(
+                    **PARAMS, wait=wait, timeout=0.1, connector_factory=tasks.hanging(20)
+                )
 
         run(main)
 
