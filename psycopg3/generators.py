@@ -17,7 +17,6 @@ from .conninfo import SCRAM_MAX_ITERATIONS
 from .deadlines import Deadline
 from .pq import ConnStatus, ExecStatus, PGconn, PipelineStatus, PollingStatus
 from .pq.failed import FailedPGconn
-from .pq.misc import redact
 from .waiting import Ready, Wait, WaitGen, call_gen
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
             status = PollingStatus.FAILED
         while status != PollingStatus.OK:
             if status == PollingStatus.FAILED:
-                raise _refused(pgconn, conninfo)
+                raise _refused(pgconn)
             while (yield pgconn.socket, _WANTS[status]) == Ready.NONE:
                 pass
             status = yield from connect_poll_gen(pgconn, guard)
@@ -117,12 +116,11 @@ def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatu
     return PollingStatus.READING
 
 
-def _refused(pgconn: PGconn, conninfo: bytes) -> e.OperationalError:
-    """Say why libpq refused, without any password that it echoes."""
-    message = redact(pgconn.get_error_message(), conninfo)
+def _refused(pgconn: PGconn) -> e.OperationalError:
+    """Say why libpq refused."""
     # What stays with the exception tells `needs_password` and `used_password` to whoever wants to
     # ask the user for one.
-    return e.OperationalError(message, pgconn=FailedPGconn(pgconn))
+    return e.OperationalError(pgconn.get_error_message(), pgconn=FailedPGconn(pgconn))
 
 
 def flush_gen(pgconn: PGconn) -> WaitGen[None]:

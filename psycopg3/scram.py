@@ -25,7 +25,7 @@ from .errors import OperationalError
 from .pq import ConnStatus, PGconn, views
 
 if TYPE_CHECKING:
-    from .pq.views import View
+    from .pq.views import PlainView, TlsView
 
 # What libpq accepts, before a connection is made, as messages: by kind the longest.
 _LONGEST = {b"R": 2000, b"v": 2000, b"E": 30000}
@@ -92,7 +92,7 @@ class Guard:
 
     def _start(self) -> None:
         self._stage = _Stage.FIRST
-        self._view: View | None = None
+        self._view: PlainView | TlsView | None = None
         self._held = b""  # what libpq has already of a message, from an exact link
         self._ended = False
 
@@ -125,7 +125,7 @@ class Guard:
         self._stage = _Stage.OTHER
         return Step.POLL
 
-    def _look(self, view: View) -> Step:
+    def _look(self, view: PlainView | TlsView) -> Step:
         """Look at what libpq would read."""
         seen = view.peek()
         if seen is None:
@@ -146,7 +146,7 @@ class Guard:
         self._stage, self._held = found.stage, found.rest
         return found.step
 
-    def _incomplete(self, view: View) -> Step:
+    def _incomplete(self, view: PlainView | TlsView) -> Step:
         """Wait for the rest of a message, as long as it can come."""
         if self._ended:
             return Step.POLL

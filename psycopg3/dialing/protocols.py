@@ -17,7 +17,8 @@ from ..concurrency.tasks import Library
 from . import streams
 from .records import Dialer, Link, Target, discard
 from .relays import relayed
-from .sockets import check_socket, peer_address, refuse, refuse_plain
+from .sockets import link_of as socket_link_of
+from .sockets import refuse, refuse_plain
 from .transports import TransportStream, is_closing
 
 _STOCK = {
@@ -72,23 +73,20 @@ async def _link_of(
     if f"{type(transport).__module__}.{type(transport).__qualname__}" in _STOCK:
         if wants_tls:
             refuse_plain("transport")
-        if not protocol.received and not transport.get_write_buffer_size():
-            return _stolen(transport, protocol, tcp)
+        untouched = not protocol.received and not transport.get_write_buffer_size()
+        if untouched and (link := _stolen(transport, protocol, dialer, target)):
+            return link
     encrypted = wants_tls or bool(extra("ssl_object") or extra("sslcontext"))
     return await relayed(protocol, tcp, encrypted, target, library)
 
 
-def _stolen(transport: Any, protocol: TransportStream, tcp: Any) -> Link:
+def _stolen(
+    transport: Any, protocol: TransportStream, dialer: Dialer, target: Target
+) -> Link | None:
     """The socket of a transport, taken out of the event loop; the transport is gone afterwards."""
     transport.pause_reading()
     # The transport closes its descriptor, and no more: the connection lives on in the duplicate.
-    sock = socket.socket(fileno=os.dup(tcp.fileno()))
-    try:
-        protocol.transport = None
-        transport.abort()
-        check_socket(sock)
-        is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
-        return Link(sock, hostaddr=peer_address(sock), tcp=sock if is_tcp else None)
-    except BaseException:
-        sock.close()
-        raise
+    sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+    protocol.transport = None
+    transport.abort()
+    return socket_link_of(sock, dialer, target)

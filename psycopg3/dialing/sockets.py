@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from .. import errors as e
 from .offers import ScramFilter
-from .pumps import PairRelay, SocketRelay, ThreadRelay
+from .pumps import ThreadRelay
 from .records import Link, discard
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def link_of(made: Any, dialer: Dialer, target: Target) -> Link | None:
         if isinstance(made, socket.socket):
             return _socket_link(made, wants_tls, target)
         if has(made, OBJECT):
-            near, relay = _relayed(PairRelay, made, filter_for(target, wants_tls))
+            near, relay = _relayed(made, filter_for(target, wants_tls))
             return Link(near, encrypted=wants_tls, relay=relay)
     except BaseException:
         discard(made)
@@ -61,17 +61,15 @@ def _socket_link(made: socket.socket, wants_tls: bool, target: Target) -> Link:
     if is_tls and made.version() is None:  # type: ignore[attr-defined]
         _refuse("a TLS socket that hasn't shaken hands")
     encrypted = wants_tls or is_tls
-    near, relay = _relayed(SocketRelay, made, filter_for(target, encrypted))
+    near, relay = _relayed(made, filter_for(target, encrypted))
     return Link(near, hostaddr=hostaddr, tcp=tcp, encrypted=encrypted, relay=relay)
 
 
-def _relayed(
-    kind: type[ThreadRelay], far: Any, filter: ScramFilter | None
-) -> tuple[socket.socket, ThreadRelay]:
+def _relayed(far: Any, filter: ScramFilter | None) -> tuple[socket.socket, ThreadRelay]:
     """libpq's end of a relay, and the relay."""
     near, ours = socket.socketpair()
     try:
-        return near, kind(ours, far, filter)
+        return near, ThreadRelay(ours, far, filter)
     except BaseException:
         near.close()
         raise

@@ -35,45 +35,65 @@ class _Dialling:
 
     def __init__(self, dialer: Dialer | None):
         self._dialer = dialer
-        self._library = current()
-        self._context = copy_context()
+        self._library, self._context = current(), copy_context()
+        self._place = self._library.place()
         self._calls: list[_TaskCall] = []
 
     async def __aenter__(self) -> Dial:
         return self._begin
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if not self._ended() and kind is not GeneratorExit:  # a coroutine being closed can't wait
-            await self._library.shield(_soon, self._ended, LINGER)
+        calls, self._calls = self._calls, []  # they know this object: no cycle is left
+
+        def ended() -> bool:
+            return all(call.done() for call in calls)
+
+        if not ended() and kind is not GeneratorExit:  # a coroutine being closed can't wait
+            await self._library.shield(_soon, ended, LINGER)
 
     def _begin(self, target: Target) -> Call[Link]:
         assert self._dialer is not None  # libpq's own links need no dialer
         make = _maker(self._dialer, target, self._library)
-        self._calls.append(_TaskCall(make, self._library, self._context))
+        self._calls.append(_TaskCall(make, self._call_in_loop, self._context))
         return self._calls[-1]
 
-    def _ended(self) -> bool:
-        return all(call.done() for call in self._calls)
+    def _call_in_loop(self, func: Callable[[], object]) -> None:
+        if not self._library.elsewhere(self._place, func):
+            func()
 
 
 class _TaskCall(Call[Link]):
-    """A connector at work in a task; who leaves cancels it."""
+    """A connector at work in a task; who leaves cancels it.
 
-    def __init__(self, make: Callable[[], Awaitable[Link]], library: Library, context: Context):
+    A waiter of the user's own may run its generator in another thread: so what belongs to the event
+    loop is called there.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Awaitable[Link]],
+        call_in_loop: Callable[[Callable[[], object]], object],
+        context: Context,
+    ):
         super().__init__(Link.close)
-        self._make = make
-        self._cancel: Callable[[], object]
-        if library.name == "trio":
+        self._make, self._call_in_loop, self._context = make, call_in_loop, context
+        self._cancel: Callable[[], object] = int  # nothing to do
+        call_in_loop(self._start)
+
+    def _start(self) -> None:
+        if current().name == "trio":
             import trio
 
             self._scope = trio.CancelScope()
             self._cancel = self._scope.cancel
-            trio.lowlevel.spawn_system_task(self._run_on_trio, context=context)
+            trio.lowlevel.spawn_system_task(self._run_on_trio, context=self._context)
         else:
             import asyncio
 
-            task = asyncio.get_running_loop().create_task(self._run(), context=context)
+            task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
             self._cancel = task.cancel
+        if self._left:
+            self._cancel()
 
     async def _run(self) -> None:
         try:
@@ -107,10 +127,10 @@ class _TaskCall(Call[Link]):
 
     def leave(self) -> None:
         """Wait no longer, and cancel it."""
+        super().leave()
         if not self.done():
             with suppress(RuntimeError):  # the loop is closed
-                self._cancel()
-        super().leave()
+                self._call_in_loop(lambda: self._cancel())
 
 
 def _maker(dialer: Dialer, target: Target, library: Library) -> Callable[[], Awaitable[Link]]:

@@ -23,7 +23,6 @@ from ..passfile import find_password
 from ..places import Place
 from ..pq import PGconn, PollingStatus
 from ..pq.failed import FailedPGconn
-from ..pq.misc import redact
 from ..waiting import WaitGen
 from .routes import DialledRoute
 
@@ -58,7 +57,7 @@ class DialledAttempt:
     Args:
         params: libpq's parameters for this place; `check_params` has seen them.
         dialer: who makes the links.
-        seconds: how long it may take, from here on.
+        seconds: how long it may take.
         scram_limit: how often the server may have the password hashed.
 
     Raises:
@@ -66,13 +65,12 @@ class DialledAttempt:
     """
 
     def __init__(self, params: Mapping[str, Any], dialer: Dialer, seconds: float, scram_limit: int):
-        self._params, self._scram_limit = dict(params), scram_limit
+        self._params, self._seconds, self._scram_limit = dict(params), seconds, scram_limit
         host, hostaddr = (get_param(params, key) or "" for key in ("host", "hostaddr"))
         place = Place(host or ("" if hostaddr else _default_host(params)), hostaddr, "")
         place = place._replace(port=get_param(params, "port") or "5432")
         self._wants_tls = dialer.ssl is not None
         self.route = DialledRoute(dialer, place, params, in_clear=_sslmode(params) == "disable")
-        self._deadline = Deadline.after(seconds, self._too_late)
         self._link: Link | None = None
         self._pgconn: DialledPGconn | None = None
         self._params["host"] = place.host
@@ -93,8 +91,9 @@ class DialledAttempt:
             OperationalError: the attempt has failed.
             ProgrammingError: the connector did TLS where libpq is to do it.
         """
+        deadline = Deadline.after(self._seconds, self._too_late)
         try:
-            pgconn = yield from until_gen(self._connect_gen(dial), self._deadline)
+            pgconn = yield from until_gen(self._connect_gen(dial, deadline), deadline)
         except BaseException:
             self._end_link()
             if self._pgconn is not None:
@@ -103,13 +102,15 @@ class DialledAttempt:
         pgconn.nonblocking = 1
         return pgconn
 
-    def _connect_gen(self, dial: Dial) -> WaitGen[PGconn]:
-        first: list[Link] = [(yield from self._link_gen(dial))]  # libpq starts by what it is
+    def _connect_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[PGconn]:
+        first: list[Link] = [
+            (yield from self._link_gen(dial, deadline))
+        ]  # libpq starts by what it is
         pgconn = self._pgconn = self._started(first[0])
         guard = scram.Guard(pgconn, self._scram_limit)
 
         def link_gen() -> WaitGen[Link]:
-            return first.pop() if first else (yield from self._link_gen(dial))
+            return first.pop() if first else (yield from self._link_gen(dial, deadline))
 
         try:
             status = yield from negotiate_gen(
@@ -119,15 +120,15 @@ class DialledAttempt:
             ex.args = tuple(map(self.route.named_in, ex.args))
             raise
         if status == PollingStatus.FAILED:
-            message = self.route.named_in(redact(pgconn.get_error_message(), self._conninfo))
+            message = self.route.named_in(pgconn.get_error_message())
             raise e.OperationalError(message, pgconn=FailedPGconn(pgconn))
         return pgconn
 
-    def _link_gen(self, dial: Dial) -> WaitGen[Link]:
+    def _link_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[Link]:
         """Have a link made, in place of the one that libpq has given up."""
         self._end_link()
         try:
-            self._link = yield from self.route.link_gen(dial, self._deadline)
+            self._link = yield from self.route.link_gen(dial, deadline)
         except (OSError, e.OperationalError) as ex:
             raise self._no_link(ex) from (None if isinstance(ex, e.Error) else ex)
         self.route.take(self._link)
@@ -151,28 +152,30 @@ class DialledAttempt:
                     params[keyword] = value
         here = self.route.reservation
         params |= {"hostaddr": here.ip, "port": here.port}
-        self._conninfo = make_conninfo("", **params).encode()
-        return DialledPGconn.connect_start(self._conninfo)
+        return DialledPGconn.connect_start(make_conninfo("", **params).encode())
 
     def _no_link(self, reason: Exception) -> e.OperationalError:
         """Say why there is no link; and if libpq wanted another one, why that was."""
-        before = ""
-        if self._pgconn is not None and self._pgconn.error_message:
-            before = f"{self.route.named_in(self._pgconn.get_error_message())}\n"
         if isinstance(reason, e.OperationalError):
-            return type(reason)(f"{before}{reason}")
+            return type(reason)(f"{self._before()}{reason}")
         host, port = self.route.dialled
         text = str(reason) or repr(reason)
         return e.OperationalError(
-            f"{before}the connector could not connect to {host!r}, port {port}: {text}"
+            f"{self._before()}the connector could not connect to {host!r}, port {port}: {text}"
         )
+
+    def _before(self) -> str:
+        """What libpq said of the link before."""
+        if self._pgconn is None or not self._pgconn.error_message:
+            return ""
+        return f"{self.route.named_in(self._pgconn.get_error_message())}\n"
 
     def _too_late(self) -> Exception:
         host, port = self.route.dialled
         if self.is_dialling:
             return e.ConnectionTimeout(
-                f"the connector gave no link to {host!r}, port {port}, in time: check what it"
-                " connects to, or raise connect_timeout"
+                f"{self._before()}the connector gave no link to {host!r}, port {port}, in time: check"
+                " what it connects to, or raise connect_timeout"
             )
         return e.ConnectionTimeout(
             f"no connection to {host!r}, port {port}, in time: the connector gave a link, but no"

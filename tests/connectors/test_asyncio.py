@@ -9,12 +9,14 @@ import socket
 import ssl
 import threading
 import time
+from contextvars import ContextVar
 
 import anyio
 import pytest
 
 import psycopg3
 from psycopg3 import errors
+from psycopg3.waiting import wait_select
 from tests.connectors import Opens, tasks, threads, upgrading
 from tests.connectors.checks import PARAMS, forked
 
@@ -52,6 +54,87 @@ class TestAsyncio:
             with anyio.move_on_after(0.1) as scope:
                 await psycopg3.connect_async(**PARAMS, connector_factory=connector)
             assert scope.cancelled_caught
+
+        run(main)
+
+    @pytest.mark.parametrize("seconds", [0.2, pytest.param(20, marks=pytest.mark.slow)])
+    def test_it_has_some_time_to_take_note(self, run, seconds):
+        ended = []
+
+        async def connector(*args, **kwargs):
+            try:
+                await asyncio.sleep(20)
+            finally:
+                await asyncio.sleep(seconds)
+                ended.append(True)
+
+        async def main():
+            for timeout in (0.1, None):
+                begin = time.monotonic()
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await psycopg3.connect_async(
+                            **PARAMS, timeout=timeout, connector_factory=connector
+                        )
+                assert time.monotonic() - begin < 1.6
+            assert len(ended) == (2 if seconds < 1 else 0)
+
+        run(main)
+
+    def test_the_caller_s_context(self, run, opens):
+        variable = ContextVar("variable", default="nothing")
+        seen = []
+
+        def open(host, port):
+            seen.append(variable.get())
+            variable.set("the connector's")
+            return opens(host, port)
+
+        async def main():
+            variable.set("the caller's")
+            connector = tasks.connector(open)
+            async with await psycopg3.connect_async(**PARAMS, connector_factory=connector) as conn:
+                variable.set("another's")
+                await conn.cancel_safe()
+                with pytest.raises(errors.QueryTimeout):
+                    await conn.execute("select pg_sleep(20)", timeout=0.1)
+            assert {*seen[1:]} == {"another's"} and seen[0] == "the caller's"
+            assert variable.get() == "another's"
+
+        run(main)
+
+    def test_a_waiter_in_another_thread(self, run, opens):
+        async def wait(gen, interval=0.1):
+            return await asyncio.to_thread(wait_select, gen, interval)
+
+        async def main():
+            for kind in ("transport", "wrapped"):
+                async with await psycopg3.connect_async(
+                    **PARAMS, wait=wait, connector_factory=tasks.connector(opens, kind)
+                ) as conn:
+                    with pytest.raises(errors.QueryTimeout):
+                        await conn.execute("select pg_sleep(20)", timeout=0.1)
+                    assert await (await conn.execute("select 1")).fetchone() == (1,)
+            with pytest.raises(errors.ConnectionTimeout):
+                await psycopg3.connect_async(
+                    **PARAMS, wait=wait, timeout=0.1, connector_factory=tasks.hanging(20)
+                )
+
+        run(main)
+
+    def test_a_link_that_comes_all_the_same_is_closed(self, run, opens):
+        socks = []
+
+        async def connector(factory, host, port, **kwargs):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(20)
+            socks.append(opens(host, port))
+            return socks[-1]
+
+        async def main():
+            with pytest.raises(errors.ConnectionTimeout):
+                await psycopg3.connect_async(**PARAMS, timeout=0.1, connector_factory=connector)
+            assert [sock.fileno() for sock in socks] == [-1]
 
         run(main)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from contextvars import ContextVar
+
 import pytest
 import trio
 
@@ -128,3 +131,56 @@ class TestTrio:
         conn = trio.run(main)
         assert conn._route.relay.deserted()
         conn.terminate()
+
+    def test_the_caller_s_context(self, opens):
+        variable = ContextVar("variable", default="nothing")
+        seen = []
+
+        def open(host, port):
+            seen.append(variable.get())
+            return opens(host, port)
+
+        async def main():
+            variable.set("the caller's")
+            connector = tasks.connector(open)
+            async with await psycopg3.connect_async(**PARAMS, connector_factory=connector) as conn:
+                with pytest.raises(errors.QueryTimeout):
+                    await conn.execute("select pg_sleep(20)", timeout=0.1)
+            assert {*seen} == {"the caller's"} and len(seen) > 1
+
+        trio.run(main)
+
+    def test_a_nursery_that_it_leaves_open(self, opens):
+        """An error like others: in a system task it would end the program."""
+
+        async def main():
+            async with contextlib.AsyncExitStack() as stack:
+
+                async def connector(host, port, *, ssl):
+                    await stack.enter_async_context(trio.open_nursery())
+                    return opens(host, port)
+
+                with pytest.raises(RuntimeError, match="corrupted"):
+                    await psycopg3.connect_async(**PARAMS, connector_factory=connector)
+                stack.pop_all()
+            await trio.sleep(0.05)
+
+        trio.run(main)
+
+    def test_it_has_some_time_to_take_note(self):
+        ended = []
+
+        async def connector(host, port, *, ssl):
+            try:
+                await trio.sleep(20)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(0.2)
+                ended.append(True)
+
+        async def main():
+            with trio.move_on_after(0.1):
+                await psycopg3.connect_async(**PARAMS, connector_factory=connector)
+            assert ended == [True]
+
+        trio.run(main)

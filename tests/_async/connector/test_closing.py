@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 import warnings
+import weakref
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests._async.connector.checks import (
 )
 from tests.connectors import Opens, tasks
 from tests.listeners import Listener
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -142,6 +144,22 @@ class TestRelays:
         while threading.active_count() > running and time.monotonic() < deadline:
             await tasks.pause(0.02)
         assert threading.active_count() <= running
+
+    @counts_references
+    @pytest.mark.filterwarnings("ignore:.*deleted while still open")
+    async def test_dropped_it_is_in_no_cycle(self, opens, params):
+        for kind in tasks.kinds("plain"):
+            gc.collect()
+            gc.disable()
+            try:
+                connector = tasks.connector(opens, kind)
+                mine = await AsyncConnection.connect(**params, connector_factory=connector)
+                known = weakref.ref(mine.pgconn)
+                del mine
+                await tasks.pause(0.01)
+                assert known() is None, kind
+            finally:
+                gc.enable()
 
     @pytest.mark.slow
     async def test_a_frozen_peer_does_not_keep_it(self, params):

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 import warnings
+import weakref
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests._sync.connector.checks import (
 )
 from tests.connectors import Opens, threads
 from tests.listeners import Listener
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -141,6 +143,22 @@ class TestRelays:
         while threading.active_count() > running and time.monotonic() < deadline:
             threads.pause(0.02)
         assert threading.active_count() <= running
+
+    @counts_references
+    @pytest.mark.filterwarnings("ignore:.*deleted while still open")
+    def test_dropped_it_is_in_no_cycle(self, opens, params):
+        for kind in threads.kinds("plain"):
+            gc.collect()
+            gc.disable()
+            try:
+                connector = threads.connector(opens, kind)
+                mine = Connection.connect(**params, connector_factory=connector)
+                known = weakref.ref(mine.pgconn)
+                del mine
+                threads.pause(0.01)
+                assert known() is None, kind
+            finally:
+                gc.enable()
 
     @pytest.mark.slow
     def test_a_frozen_peer_does_not_keep_it(self, params):
