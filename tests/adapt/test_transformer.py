@@ -484,7 +484,9 @@ def test_adapters_by_encoding_follow_it(dsn: str) -> None:
         context.pgconn.finish()
 
 
-@pytest.mark.parametrize("base", [Loader, *(adapters.get_loader(oid, Format.TEXT) for oid in (25, 23))])
+@pytest.mark.parametrize(
+    "base", [Loader, *(adapters.get_loader(oid, Format.TEXT) for oid in (25, 23))]
+)
 def test_a_users_subclass_has_its_connection(dsn: str, base: Any) -> None:
     class Looking(base):
         def load(self, data: Any) -> Any:
