@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
 from ..deadlines import ANY, PATIENCE, check_seconds
-from ..dialing.records import LINGER, dialer
+from ..dialing.records import LINGER, Dialer
 from ..dialing.tasks import rest
 from ..errors import ProgrammingError
 from ..pq import Format
@@ -197,7 +197,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             OperationalError: no connection; the message says why, for each address that was tried.
         """
         given = connector_factory is not None or sock is not None
-        links = dialer(connector_factory, sock, cast("Any", ssl)) if given else None
+        links = Dialer(connector_factory, sock, cast("Any", ssl)) if given else None
         try:
             running_library()  # where none runs, nothing is begun
             cls = _class_of(cls, connection_class)
