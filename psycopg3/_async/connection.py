@@ -357,9 +357,10 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         timeout: float | None = None,
     ) -> AsyncCursor[Row]:
         """Run a query on a new cursor, and return the cursor; see `AsyncCursor.execute()`."""
-        if self.closed:
-            self._check(Operation.REFER, "execute()")
-        return await self.cursor(binary=binary).execute(query, params, timeout=timeout)
+        cursor = self.cursor_factory(self, row_factory=None)
+        if binary:
+            cursor.format = Format.BINARY
+        return await cursor.execute(query, params, timeout=timeout)
 
     def transaction(
         self,

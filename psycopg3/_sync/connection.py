@@ -358,9 +358,10 @@ class Connection(Runner, Generic[Row]):
         timeout: float | None = None,
     ) -> Cursor[Row]:
         """Run a query on a new cursor, and return the cursor; see `Cursor.execute()`."""
-        if self.closed:
-            self._check(Operation.REFER, "execute()")
-        return self.cursor(binary=binary).execute(query, params, timeout=timeout)
+        cursor = self.cursor_factory(self, row_factory=None)
+        if binary:
+            cursor.format = Format.BINARY
+        return cursor.execute(query, params, timeout=timeout)
 
     def transaction(
         self,

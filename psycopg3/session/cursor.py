@@ -32,31 +32,36 @@ _END: Any = object()
 class BaseCursor(Generic[Row]):
     """What `Cursor` and `AsyncCursor` have in common."""
 
+    arraysize = 1
+    """How many rows `fetchmany()` returns if it isn't told."""
+    format = Format.TEXT
+    """The format asked for results if `execute()` isn't told."""
+
+    # What a cursor begins with is its class's: many are made for one query.
+    _adapters: AdaptersMap | None = None
+    _closed = False
+    _query: BoundQuery | None = None
+    _pending: Pending | None = None
+    """What was asked last: the owner of its results."""
+    _is_owed = False
+    """Whether the results have still to be received, or checked for errors."""
+    _index = 0
+    _set: ResultSet[Row] | None = None
+    _total = -1
+    _tag: bytes | None = None
+
     def __init__(self, connection: Session, row_factory: RowFactory[Row]):
         self._session = connection
         self._row_factory = row_factory
-        self._adapters: AdaptersMap | None = None
-        self._closed = False
-        self.arraysize = 1
-        """How many rows `fetchmany()` returns if it isn't told."""
-        self.format = Format.TEXT
-        """The format asked for results if `execute()` isn't told."""
         # The connection's, until somebody asks for a map of the cursor's own.
         self._template = connection.adapters.snapshot()
         self._transformer = Transformer(connection, self._template)
-        self._reset()
 
     def _reset(self) -> None:
         self._transformer.reset()
-        self._query: BoundQuery | None = None
-        self._pending: Pending | None = None
-        """What was asked last: the owner of its results."""
-        self._is_owed = False
-        """Whether the results have still to be received, or checked for errors."""
-        self._index = 0
-        self._set: ResultSet[Row] | None = None
-        self._total = -1
-        self._tag: bytes | None = None
+        if self._pending is not None or self._query is not None:
+            self._query = self._pending = self._set = self._tag = None
+            self._is_owed, self._index, self._total = False, 0, -1
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
