@@ -225,8 +225,8 @@ class ConnectionLike(Protocol):
 class SessionLike(ConnectionLike, Protocol):
     """A connection that knows how commands are sent, and leaves the waiting to who runs it."""
 
-    def _command_gen(self, command: bytes) -> WaitGen[list[PGresult]]:
-        """Run a command and return its results, or raise the server's error."""
+    def _command_gen(self, *commands: bytes) -> WaitGen[list[PGresult]]:
+        """Run commands in one round trip and return their results, or raise the server's error."""
         ...
 
 

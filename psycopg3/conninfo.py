@@ -48,28 +48,7 @@ _EMULATED: dict[str, tuple[str | None, str | None]] = {
     "servicefile": ("PGSERVICEFILE", None),
 }
 
-# libpq's messages about connection strings, around what they quote of them.
-_QUOTING = r"""
-    (   missing\ "="\ after\ "
-    |   invalid\ connection\ option\ "
-    |   invalid\ percent-encoded\ token:\ "
-    |   forbidden\ value\ %00\ in\ percent-encoded\ value:\ "
-    |   unexpected\ spaces\ found\ in\ "
-    |   end\ of\ string\ reached\ .*\ IPv6\ host\ address\ in\ URI:\ "
-    |   IPv6\ host\ address\ may\ not\ be\ empty\ in\ URI:\ "
-    |   unexpected\ character\ .*\ in\ URI\ \(expected\ ":"\ or\ "/"\):\ "
-    |   (?:extra|missing)\ key/value\ separator\ "="\ in\ URI\ query\ parameter:\ "
-    |   invalid\ URI\ query\ parameter:\ "
-    )
-    (.*)
-    (   "\ in\ connection\ info\ string
-    |   ",\ use\ percent-encoded\ spaces\ \(%20\)\ instead
-    |   "
-    )"""
-_QUOTING_NOTHING = ("unterminated quoted string in connection info string", "out of memory")
-
 _SCHEME = re.compile("postgres(ql)?://", re.IGNORECASE)
-_SECRET = re.compile(r"(?:password|secret|_key)\s*=", re.IGNORECASE)
 
 # The two kinds of connection strings: a URL up to its query, and one `keyword = value`.
 _BEFORE_QUERY = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?[^/?]*(?:/[^?]*)?\?", re.IGNORECASE)
@@ -434,8 +413,8 @@ def _parsed(conninfo: str) -> dict[str, Any]:
         params = {o.keyword.decode(): _decoded(o) for o in options if o.val is not None}
         return _merged(params, emulated)
     # Raised here, this error has not even a hidden `__context__` that knows the password.
-    reason = _without_secrets(reason, conninfo)
-    raise ProgrammingError(f"can't read the connection string: {reason}")
+    advice = _meant(conninfo) if "***" in reason else ""
+    raise ProgrammingError(f"can't read the connection string: {reason}{advice}")
 
 
 def _merged(params: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
@@ -487,35 +466,11 @@ def _parted_pairs(conninfo: str) -> tuple[str, dict[str, Any]]:
     return "".join([*kept, conninfo[end:]]), emulated
 
 
-def _without_secrets(message: str, conninfo: str) -> str:
-    """libpq's message about a connection string that it can't read.
-
-    It quotes what it stumbled over, which may be a piece of a password that should have been
-    quoted itself. So a quotation stays only if it comes from where no password can be; and if there
-    is one, a message of unknown form, which may be of another language, doesn't stay at all.
-    """
-    open_part = _without_password(conninfo)
-    if open_part == conninfo or message in _QUOTING_NOTHING:
-        return message
-    stumble = re.fullmatch(_QUOTING, message, re.DOTALL | re.VERBOSE)
-    if stumble is None:
-        return "libpq's reason is withheld, since it may show the password"
-    before, quoted, after = stumble.groups()
-    if quoted in open_part:
-        return message
-    return f"{before}***{after}{_advice(quoted)}"
-
-
-def _without_password(conninfo: str) -> str:
-    """`conninfo` without all that may be a password, however it was meant."""
-    named = _SECRET.search(conninfo)
-    open_part = conninfo[: named.start()] if named else conninfo
-    scheme = _SCHEME.match(conninfo)
-    if not scheme or ":" not in conninfo[scheme.end() :]:
-        return open_part
-    # Of several at signs, any may be the one that was meant to end it.
-    end = conninfo.rfind("@") + 1 or len(conninfo)
-    return open_part[: scheme.end()] + open_part[end:]
+def _meant(conninfo: str) -> str:
+    """What the first unknown keyword of a connection string may have been meant to be."""
+    names = re.findall(r"(\w+)\s*=", conninfo)
+    advice = (_advice(name) for name in names if name not in _known_options())
+    return next(filter(None, advice), "")
 
 
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,19 +7,17 @@ an interval passed in silence, which is when the clocks of `connect_gen` are loo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from . import errors as e
 from . import scram
-from .concurrency.threads import Chore, Errand, native
+from .concurrency.calls import CpuCall, native
 from .conninfo import SCRAM_MAX_ITERATIONS
+from .deadlines import Deadline
 from .pq import ConnStatus, ExecStatus, PGconn, PipelineStatus, PollingStatus
 from .pq.failed import FailedPGconn
-from .pq.misc import redact
-from .waiting import Ready, Wait, WaitGen
+from .waiting import Ready, Wait, WaitGen, call_gen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +33,11 @@ _WANTS = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 # Between two looks at a message of which a part is missing. Few servers ever send one so.
 _PAUSE = 0.02
 
-# After these the server waits for us, or says nothing more of this command: asking libpq
-# for a further result would give the same one again (COPY) or the next command's (a sync).
-_LAST = frozenset({
-    ExecStatus.PIPELINE_SYNC,
-    ExecStatus.COPY_IN,
-    ExecStatus.COPY_OUT,
-    ExecStatus.COPY_BOTH,
-})  # fmt: skip
+# What `PGconn.advance` is told before anything was waited for.
+_NOT_WAITED: int = Ready.W
+
+# What it returns, as waiters want it.
+_WAITS = (Wait.R, Wait.R, Wait.W, Wait.RW)
 
 
 def connect_gen(
@@ -78,7 +73,7 @@ def connect_gen(
             " time; check host and port, or raise connect_timeout"
         )
 
-    return (yield from until_gen(gen, monotonic() + timeout, too_late))
+    return (yield from until_gen(gen, Deadline.after(timeout, too_late)))
 
 
 def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
@@ -91,7 +86,7 @@ def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
             status = PollingStatus.FAILED
         while status != PollingStatus.OK:
             if status == PollingStatus.FAILED:
-                raise _refused(pgconn, conninfo)
+                raise _refused(pgconn)
             while (yield pgconn.socket, _WANTS[status]) == Ready.NONE:
                 pass
             status = yield from connect_poll_gen(pgconn, guard)
@@ -113,20 +108,19 @@ def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatu
         return pgconn.connect_poll()
     if step is scram.Step.ASIDE:
         # If the caller leaves, libpq's connection closes when the call returns: see `pq.handle`.
-        polled: PollingStatus = yield from errand_gen(native(pgconn.connect_poll), Chore)
+        polled: PollingStatus = yield from call_gen(CpuCall(native(pgconn.connect_poll)))
         return polled
     if step is scram.Step.PAUSE:
         # The descriptor stays readable: waiting for it would be no waiting.
-        yield from errand_gen(partial(sleep, _PAUSE), Chore)
+        yield from call_gen(CpuCall(sleep, _PAUSE))
     return PollingStatus.READING
 
 
-def _refused(pgconn: PGconn, conninfo: bytes) -> e.OperationalError:
-    """Say why libpq refused, without any password that it echoes."""
-    message = redact(pgconn.get_error_message(), conninfo)
+def _refused(pgconn: PGconn) -> e.OperationalError:
+    """Say why libpq refused."""
     # What stays with the exception tells `needs_password` and `used_password` to whoever wants to
     # ask the user for one.
-    return e.OperationalError(message, pgconn=FailedPGconn(pgconn))
+    return e.OperationalError(pgconn.get_error_message(), pgconn=FailedPGconn(pgconn))
 
 
 def flush_gen(pgconn: PGconn) -> WaitGen[None]:
@@ -153,7 +147,7 @@ def receive(pgconn: PGconn) -> None:
 
 
 def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[int | None]:
-    """Append one command's results to `results` as they come, until the server has said all.
+    """Send what waits to be sent, and append one command's results to `results` as they come.
 
     They go into the caller's list, not into a local: an interruption may kill this
     generator anywhere, and what has arrived must not die with it. If the link is lost
@@ -166,32 +160,24 @@ def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[int | None]:
     Raises:
         OperationalError: the link was lost without a reason from the server.
     """
-    status: int | None = None
+    before = len(results)
+    ready = _NOT_WAITED
     try:
-        while True:
-            busy = pgconn.is_busy()
-            while busy:
-                # In silence too: see `receive`, of which this is a twin that parses in between.
-                if (yield pgconn.socket, Wait.R) or pgconn.ssl_in_use:
-                    pgconn.consume_input()
-                    busy = pgconn.is_busy()
-                    if busy and pgconn.ssl_in_use:
-                        pgconn.consume_input()
-                        busy = pgconn.is_busy()
-            result = pgconn.get_result()
-            if result is None:
-                return status
-            results.append(result)
-            status = result.status
-            if status in _LAST:
-                return status
+        while wanted := pgconn.advance(results, ready):
+            ready = yield pgconn.socket, _WAITS[wanted]
     except e.OperationalError:
-        if pgconn.status == ConnStatus.BAD and _collect_last_words(pgconn, results):
+        if lost_with_reason(pgconn, results):
             return None
         raise
+    return results[-1].status if len(results) > before else None
 
 
-def _collect_last_words(pgconn: PGconn, results: list[PGresult]) -> bool:
+def lost_with_reason(pgconn: PGconn, results: list[PGresult]) -> bool:
+    """Whether a connection is lost and the server's reason is among the results, at the latest now."""
+    return pgconn.status == ConnStatus.BAD and _read_last_errors(pgconn, results)
+
+
+def _read_last_errors(pgconn: PGconn, results: list[PGresult]) -> bool:
     """Take the server's reason for a lost connection, if it came with the end; tell if there is one."""
     if _may_hold_errors(pgconn):
         while (result := pgconn.get_result()) is not None:
@@ -251,8 +237,14 @@ def execute_gen(
     else:
         pgconn.send_query_params(query, params)
     results: list[PGresult] = []
-    yield from flush_gen(pgconn)
-    yield from results_gen(pgconn, results)
+    ready = _NOT_WAITED
+    # As `results_gen`, and not by it: each generator between here and the waiter costs at each wait.
+    try:
+        while wanted := pgconn.advance(results, ready):
+            ready = yield pgconn.socket, _WAITS[wanted]
+    except e.OperationalError:
+        if not lost_with_reason(pgconn, results):
+            raise
     return results
 
 
@@ -283,10 +275,15 @@ def notifies_gen(pgconn: PGconn, *, timeout: float | None = None) -> WaitGen[lis
 
 
 def arrived_notifies(pgconn: PGconn) -> list[PGnotify]:
-    """Take the notifications that libpq has already received, oldest first."""
+    """Take the notifications that libpq has already received, oldest first.
+
+    Each goes to the connection's `notify_handler` too.
+    """
     notifies = []
     while (notify := pgconn.notifies()) is not None:
         notifies.append(notify)
+        if pgconn.notify_handler is not None:
+            pgconn.notify_handler(notify)
     return notifies
 
 
@@ -316,22 +313,8 @@ def cancel_gen(cancel_conn: PGcancelConn, *, timeout: float = 0) -> WaitGen[None
                 )
 
 
-def errand_gen(func: Callable[[], T], kind: type[Errand[T]] = Errand) -> WaitGen[T]:
-    """Run a call that blocks inside C in a thread of its own, and wait for its end.
-
-    The caller may leave at any time: the thread owns what it works on and ends by itself.
-
-    Args:
-        kind: `Chore` for a call that only computes.
-    """
-    with kind(func) as errand:
-        while not errand.done():
-            yield errand.fileno(), Wait.R
-        return errand.result()
-
-
-def until_gen(gen: WaitGen[T], deadline: float, expired: Callable[[], Exception]) -> WaitGen[T]:
-    """Pass `gen` through until `deadline` (of `time.monotonic`), then raise what `expired` makes.
+def until_gen(gen: WaitGen[T], deadline: Deadline) -> WaitGen[T]:
+    """Pass `gen` through until the deadline, then raise its error.
 
     The clock is looked at whenever the generator is resumed; the waiter must give ticks. However
     it ends, `gen` is closed: what it held open would else live as long as the exception.
@@ -340,8 +323,7 @@ def until_gen(gen: WaitGen[T], deadline: float, expired: Callable[[], Exception]
         want = next(gen)
         while True:
             ready = yield want
-            if monotonic() >= deadline:
-                raise expired()
+            deadline.check()
             want = gen.send(ready)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """The password file, asked about the server that is meant, when libpq would ask about another.
 
 libpq looks a password up by the host and port that it is given. Where the driver gives it others, as
-for a connection that somebody else makes, the password must be found beforehand. libpq does that
+for a connection over a connector's link, the password must be found beforehand. libpq does that
 too: it reads the file, so that its rules are kept, those about permissions among them.
 """
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .concurrency.threads import Errand
+from .concurrency.calls import BlockingCall
 from .errors import OperationalError, ProgrammingError
-from .waiting import Wait
+from .waiting import call_gen
 
 if TYPE_CHECKING:
     from .waiting import WaitGen
@@ -81,7 +81,7 @@ def ordered(places: list[Place], at_random: bool) -> list[Place]:
     if at_random and len(places) > 1:
         from random import SystemRandom
 
-        # Seeded by nobody: forked processes would else all take the same order.
+        # Not seeded: forked processes would else all take the same order.
         SystemRandom().shuffle(places)
     return places
 
@@ -121,10 +121,7 @@ def look_up_gen(place: Place) -> WaitGen[list[Place]]:
     """
     host = place.host
     try:
-        with Errand(addresses_of, host, place.port) as errand:
-            while not errand.done():
-                yield errand.fileno(), Wait.R
-            found = errand.result()
+        found = yield from call_gen(BlockingCall(addresses_of, host, place.port))
     except (OSError, UnicodeError) as ex:
         reason = getattr(ex, "strerror", None) or ex
         raise OperationalError(

@@ -6,6 +6,9 @@ for the 2,147,483,647 of a server that means ill. So every message that may ask 
 before libpq gets it. A count above the limit ends the attempt; below it the call may still take
 longer than an event loop should stand still, and is to be made aside, in a thread.
 
+A server that has proved by TLS who it is (sslmode=verify-full) may ask for what it likes: then libpq's
+TLS is not looked into, and all but the first message is handled aside.
+
 All rests on libpq knowing no more than was looked at. Under TLS it never does. On a plain link more
 may come between our look and libpq's read. So there libpq gets nothing before the message has come
 as a whole; and once it has got one, what makes no sense is refused, not handed on.
@@ -22,7 +25,7 @@ from .errors import OperationalError
 from .pq import ConnStatus, PGconn, views
 
 if TYPE_CHECKING:
-    from .pq.views import View
+    from .pq.views import PlainView, TlsView
 
 # What libpq accepts, before a connection is made, as messages: by kind the longest.
 _LONGEST = {b"R": 2000, b"v": 2000, b"E": 30000}
@@ -89,7 +92,7 @@ class Guard:
 
     def _start(self) -> None:
         self._stage = _Stage.FIRST
-        self._view: View | None = None
+        self._view: PlainView | TlsView | None = None
         self._held = b""  # what libpq has already of a message, from an exact link
         self._ended = False
 
@@ -108,7 +111,7 @@ class Guard:
             return Step.POLL
         if self._stage is _Stage.PAST:
             return Step.POLL
-        if self._view is None:
+        if self._view is None and not _is_authenticated(self._pgconn):
             self._view = views.view_of(self._pgconn)
         try:
             return self._look(self._view) if self._view else self._blind()
@@ -122,7 +125,7 @@ class Guard:
         self._stage = _Stage.OTHER
         return Step.POLL
 
-    def _look(self, view: View) -> Step:
+    def _look(self, view: PlainView | TlsView) -> Step:
         """Look at what libpq would read."""
         seen = view.peek()
         if seen is None:
@@ -143,7 +146,7 @@ class Guard:
         self._stage, self._held = found.stage, found.rest
         return found.step
 
-    def _incomplete(self, view: View) -> Step:
+    def _incomplete(self, view: PlainView | TlsView) -> Step:
         """Wait for the rest of a message, as long as it can come."""
         if self._ended:
             return Step.POLL
@@ -212,6 +215,13 @@ def _split(data: bytes) -> tuple[_Message | None, bytes]:
     if len(data) <= length:
         return None, data
     return _Message(kind, data[5 : length + 1]), data[length + 1 :]
+
+
+def _is_authenticated(pgconn: PGconn) -> bool:
+    """Whether the server has proved that it is the one that is meant."""
+    return bool(pgconn.ssl_in_use) and any(
+        option.keyword == b"sslmode" and option.val == b"verify-full" for option in pgconn.info
+    )
 
 
 def _place(pgconn: PGconn) -> str:

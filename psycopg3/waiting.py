@@ -24,12 +24,15 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from enum import IntEnum
 from math import ceil
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from . import errors
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
+
+    from .concurrency.calls import Call
 
 __all__ = [
     "Wait",
@@ -65,7 +68,7 @@ class Ready(IntEnum):
 
 # IntEnum, not IntFlag: `ready & Ready.R` is then int's own operator, 30 times cheaper.
 
-WaitGen: TypeAlias = Generator[tuple[int, Wait], int, T]
+WaitGen: TypeAlias = Generator[tuple[int, int], int, T]
 """A conversation that never blocks: yields ``(fd, Wait)``, is sent `Ready` bits, returns a T."""
 
 
@@ -83,6 +86,43 @@ class AsyncWaitFunc(Protocol):
     """`WaitFunc` for an asynchronous connection: returns an awaitable of the value."""
 
     def __call__(self, gen: WaitGen[T], interval: float | None = ..., /) -> Awaitable[T]: ...
+
+
+class Leaf(Protocol[T]):
+    """A generator that can also be advanced by plain calls, as compiled ones are."""
+
+    value: T
+    """What it returned, once it has ended."""
+
+    def advance(self, ready: int, /) -> tuple[int, int] | None:
+        """Go on with the `Ready` bits (0 at first); return what to wait for, None at the end."""
+        ...
+
+
+def stepping(gen: Any) -> Callable[[int | None], tuple[int, int]]:
+    """The function that takes a conversation's next step: None begins, and it ends by StopIteration.
+
+    A `Leaf` is advanced by its plain calls, and any other generator by `send()`.
+    """
+    advance = None if type(gen) is GeneratorType else getattr(gen, "advance", None)
+    if advance is None:
+        return gen.send  # type: ignore[no-any-return]
+
+    def step(ready: int | None) -> tuple[int, int]:
+        asked: tuple[int, int] | None = advance(ready or 0)
+        if asked is None:
+            raise StopIteration(gen.value)
+        return asked
+
+    return step
+
+
+def call_gen(call: Call[T]) -> WaitGen[T]:
+    """Wait for a call that is made elsewhere, and return its value; who leaves before, leaves it."""
+    with call:
+        while not call.done():
+            yield call.fileno(), Wait.R
+        return call.result()
 
 
 # ---- clocks ----
@@ -123,38 +163,65 @@ def wait_select(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         InterfaceError: `gen` yielded something other than ``(fd, Wait)``.
         ValueError: `interval` isn't positive.
     """
-    tick = min(_checked(interval) or SIGNAL_TICK, SIGNAL_TICK)
     # Looked up now, not at import: gevent and eventlet may put their own there later.
-    if (poll := getattr(select, "poll", None)) is None:
-        return _wait_without_poll(gen, tick)
-    poller: select.poll = poll()
-    milliseconds = tick * 1000
-    try:
-        asked = next(gen)
-        _register(poller, asked)
-        while True:
-            heard = poller.poll(milliseconds)
-            before = asked
-            asked = gen.send(_meaning(asked, heard[0][1]) if heard else Ready.NONE)
-            if asked != before:
-                poller.unregister(before[0])
-                _register(poller, asked)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
+    if hasattr(select, "poll"):
+        return Poller().wait(gen, _checked(interval))
+    return _wait_without_poll(gen, min(_checked(interval) or SIGNAL_TICK, SIGNAL_TICK))
 
 
-def _register(poller: select.poll, asked: tuple[int, Wait]) -> None:
-    fd, want = _pair(asked)
-    poller.register(fd, _POLL_EVENTS[want])
+class Poller:
+    """What `wait_select` does, with a poll object that is kept from one wait to the next."""
+
+    def __init__(self) -> None:
+        self._kind: Callable[[], select.poll] | None = None
+
+    def _begin(self) -> None:
+        self._kind = select.poll
+        self._poll = select.poll()
+        self._asked: tuple[int, int] = (-1, 0)
+
+    def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
+        """Run `gen` to its end and return its value.
+
+        Args:
+            gen: what to run, by plain calls if it has `advance()`.
+            interval: as that of `wait_select`.
+        """
+        if select.poll is not self._kind:  # at first, and when gevent has patched it meanwhile
+            self._begin()
+        tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
+        poll, milliseconds = self._poll.poll, tick * 1000
+        step = stepping(gen)
+        ready: int | None = None
+        try:
+            while True:
+                asked = step(ready)
+                if asked != self._asked:
+                    self._listen_to(asked)
+                found = poll(milliseconds)
+                ready = (
+                    (_POLL_READY.get(found[0][1]) or _meaning(asked, found[0][1])) if found else 0
+                )
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def _listen_to(self, asked: tuple[int, int]) -> None:
+        fd, want = _pair(asked)
+        before = self._asked[0]
+        self._asked = (-1, 0)  # an exception may strike before the next line
+        if before >= 0 and before != fd:
+            self._poll.unregister(before)
+        self._poll.register(fd, _POLL_EVENTS[want])
+        self._asked = asked
 
 
-def _meaning(asked: tuple[int, Wait], events: int) -> int:
-    """Translate what poll found."""
+def _meaning(asked: tuple[int, int], events: int) -> int:
+    """Translate what poll found besides the ordinary."""
     if events & select.POLLNVAL:
         _not_open(asked[0])
     # An error or a hang-up is for libpq to find, in whatever direction it asked for.
-    return _POLL_READY.get(events) or asked[1]
+    return asked[1]
 
 
 if hasattr(select, "poll"):
@@ -173,7 +240,7 @@ def _wait_without_poll(gen: WaitGen[T], tick: float) -> T:
         return value
 
 
-def _select(fd: int, want: Wait, tick: float) -> int:
+def _select(fd: int, want: int, tick: float) -> int:
     reading, writing = [fd] if want & 1 else [], [fd] if want & 2 else []
     try:
         # On Windows a connection that failed is neither readable nor writable but "exceptional".
@@ -206,18 +273,18 @@ async def wait_async(gen: WaitGen[T], interval: float | None = 0.1) -> T:
     from asyncio import get_running_loop
 
     _checked(interval)
-    loop = get_running_loop()
+    loop, step = get_running_loop(), stepping(gen)
     try:
-        asked = next(gen)
+        asked = step(None)
         while True:
-            asked = gen.send(await listen_asyncio(loop, asked, interval))
+            asked = step(await listen_asyncio(loop, asked, interval))
     except StopIteration as stop:
         value: T = stop.value
         return value
 
 
 async def listen_asyncio(
-    loop: AbstractEventLoop, asked: tuple[int, Wait], interval: float | None
+    loop: AbstractEventLoop, asked: tuple[int, int], interval: float | None
 ) -> int:
     """Wait once for what a generator asked, on an asyncio loop; return the `Ready` bits."""
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
@@ -236,7 +303,7 @@ async def listen_asyncio(
 
 
 def watch_asyncio(
-    loop: AbstractEventLoop, asked: tuple[int, Wait], wake: Callable[[int], None]
+    loop: AbstractEventLoop, asked: tuple[int, int], wake: Callable[[int], None]
 ) -> None:
     """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
     fd, want = asked
@@ -268,7 +335,7 @@ def _insistently(add: Callable[..., object], *args: object) -> None:
         add(*args)
 
 
-def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, Wait]) -> None:
+def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, int]) -> None:
     """End what `watch_asyncio` began: before the descriptor is closed, and its number used anew."""
     fd, want = asked
     # If the descriptor was closed, taking out one of two directions fails, and takes out both.
@@ -320,8 +387,9 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
 
     _checked(interval)
     await lowlevel.checkpoint_if_cancelled()
+    step = stepping(gen)
     try:
-        asked = next(gen)
+        asked = step(None)
     except StopIteration as stop:
         # Each call lets others run; but what is done is done, so that it isn't a cancel point.
         await lowlevel.cancel_shielded_checkpoint()
@@ -329,13 +397,13 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         return value
     try:
         while True:
-            asked = gen.send(await listen_trio(asked, interval))
+            asked = step(await listen_trio(asked, interval))
     except StopIteration as stop:
         value = stop.value
         return value
 
 
-async def listen_trio(asked: tuple[int, Wait], interval: float | None) -> int:
+async def listen_trio(asked: tuple[int, int], interval: float | None) -> int:
     """Wait once for what a generator asked, in a trio task; return the `Ready` bits."""
     from trio import ClosedResourceError, move_on_after
 
@@ -422,7 +490,7 @@ def _checked(interval: float | None) -> float | None:
     raise ValueError(f"interval is {interval}: expected seconds, more than 0, or None for no ticks")
 
 
-def _pair(asked: tuple[int, Wait]) -> tuple[int, Wait]:
+def _pair(asked: tuple[int, int]) -> tuple[int, int]:
     """Return what was yielded, if a waiter can wait for it."""
     try:
         fd, want = asked

@@ -12,17 +12,22 @@ descriptor, and `conn.fileno()` belongs to the user: his `add_reader` must not d
 from __future__ import annotations
 
 import os
+import select
 import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import errors
 from .waiting import (
     TICK,
-    Wait,
+    Poller,
     WaitGen,
     listen_trio,
+    stepping,
+    tick_within,
     unwatch_asyncio,
     wait_async,
     wait_select,
@@ -33,29 +38,43 @@ from .waiting import (
 if TYPE_CHECKING:
     import asyncio
 
+    from .deadlines import Deadline
+
 T = TypeVar("T")
 
 _READ, _WRITE = 1, 2
-_RESPITE = 1.0  # seconds: how late, at most, what was left to somebody else is heard
+_PAUSE = 1.0  # seconds: how late, at most, what was left to somebody else is heard
 
 
 class Watched(Protocol):
     """What a watcher asks of its connection."""
 
-    def _attend(self) -> bool | None:
+    def _read_idle(self) -> bool | None:
         """Take what has come, and say whether there was news for somebody.
 
-        None if it is the business of somebody else, who isn't waiting.
+        None if the connection isn't idle, so that somebody else reads.
         """
         ...
 
 
+class News(Protocol):
+    """What those who wait for notifications ask of a connection."""
+
+    backlog: deque[Any]
+    """What has come, and nobody has taken."""
+    wakers: set[Callable[[], object]]
+    """Called when something comes, and when the connection ends."""
+
+
 class Watcher:
-    """A watcher that hears only while something waits: threads, and waiters of a user's own."""
+    """A watcher that listens only while something waits: for waiters of a user's own."""
+
+    is_paused = False
+    """Whether `resume()` is to be called after an operation."""
 
     def __init__(self, wait: Callable[..., Any] = wait_select, tls: bool = False):
         self._wait = wait
-        self._ear = -1
+        self._fd_copy = -1
         # What OpenSSL has decrypted makes no socket readable: see `generators.receive()`. A timer
         # costs a tenth of a query, and none is needed for the first wait: nothing has been read.
         self.tick = TICK if tls else None
@@ -65,22 +84,41 @@ class Watcher:
         """Drive a generator to its end, as a waiter does; to be awaited except in threads."""
         return self._wait(gen, self.tick if interval is None else interval)
 
+    def wait_for_news(self, copy: int, news: News, deadline: Deadline | None) -> Any:
+        """Wait without the connection: for something to read, news in the backlog, or the deadline.
+
+        To be awaited except in threads.
+
+        Args:
+            copy: a duplicate of the connection's descriptor, which nobody else waits for.
+        """
+        tick = TICK if deadline is None else tick_within(deadline.left)
+        return self._wait(_news_gen(copy, news, deadline, self.tick is not None), tick)
+
     def resume(self) -> None:
-        """Listen again after an operation; nothing to do where nobody listens in between."""
+        """Listen again after an operation."""
 
     def close(self) -> None:
         """Stop listening; to be called before the connection's descriptor is closed."""
 
-    def disown(self) -> None:
+    def forget(self) -> None:
         """In a forked child: let go, and leave the event loop alone.
 
         Its watch list in the kernel (epoll's, kqueue's) is the parent's too: what the child takes
         out of it, the parent hears no more.
         """
-        ear, self._ear = self._ear, -1
-        if ear >= 0:
+        fd, self._fd_copy = self._fd_copy, -1
+        if fd >= 0:
             with suppress(OSError):  # a child may have closed what it inherited
-                os.close(ear)
+                os.close(fd)
+
+
+class ThreadWatcher(Poller, Watcher):
+    """Listens while something waits, by a poll object that it keeps."""
+
+    def __init__(self) -> None:
+        Poller.__init__(self)
+        Watcher.__init__(self)
 
 
 class AsyncioWatcher(Watcher):
@@ -97,70 +135,98 @@ class AsyncioWatcher(Watcher):
         self._loop = asyncio.get_running_loop()
         self._owner = weakref.ref(owner)
         self._fd = fd
-        self._ear = _duplicate(fd)
+        self._fd_copy = _duplicate(fd)
         self._reading = self._writing = False
-        self._errors = _errors(self._loop, self._ear)
-        self._gen: WaitGen[Any] | None = None
+        self._errors = _errors(self._loop, self._fd_copy)
+        self._advance: Callable[[int | None], tuple[int, int]] | None = None
         self._future: asyncio.Future[Any] | None = None
         self._timer: _Timer | None = None
         self._will_look = self._rests = False
         self._wants = 0
-        self._elsewhere: tuple[int, Wait] | None = None
+        self._elsewhere: tuple[int, int] | None = None
         self._on_readable = _weakly(self, "_readable")
         # A number that was used before may still be known to the loop, which would then be deaf.
         for forget in (self._loop.remove_reader, self._loop.remove_writer):
             with suppress(OSError):
-                forget(self._ear)
+                forget(self._fd_copy)
         self.resume()
 
     def resume(self) -> None:
         """Listen again, if the reader was paused."""
-        if not self._reading and self._ear >= 0:
-            self._loop.add_reader(self._ear, self._on_readable)
+        if not self._reading and self._fd_copy >= 0:
+            self._loop.add_reader(self._fd_copy, self._on_readable)
             self._reading = True
+        self.is_paused = False
 
     def _pause(self) -> None:
         # What nobody takes would call us again in each turn of the loop.
         if self._reading:
-            self._loop.remove_reader(self._ear)
+            self._loop.remove_reader(self._fd_copy)
             self._reading = False
+            self.is_paused = True
 
     async def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
         """Drive a generator to its end, stepping it from the loop's callbacks."""
-        if self._ear < 0:
+        if self._fd_copy < 0:
             return await wait_async(gen, self.tick if interval is None else interval)
+        step = stepping(gen)
         try:
-            asked = next(gen)
+            asked = step(None)
         except StopIteration as stop:
             value: T = stop.value
             return value
         try:
             # In no local: an exception would know the frame, and the frame it, by the future.
             self._future = self._loop.create_future()
-            self._gen = gen
+            self._advance = step
             if interval is not None:
                 self._timer = _Timer(self._loop, interval, self._silence)
             self._ask(asked)
             value = await self._future
             return value
         finally:
-            self._gen = self._future = None
+            self._advance = self._future = None
             self._wants = 0
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            self._listen_no_more()
+            if self._writing or self._elsewhere is not None:
+                self._listen_no_more()
+
+    async def wait_for_news(self, copy: int, news: News, deadline: Deadline | None) -> None:
+        """Wait for the reader to bring something, or somebody's operation; or for the end."""
+        if self._fd_copy < 0:
+            return await super().wait_for_news(copy, news, deadline)  # type: ignore[no-any-return]
+        loop = self._loop
+        woken = loop.create_future()
+
+        def wake() -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        def waker() -> None:  # maybe in another thread
+            with suppress(RuntimeError):  # the loop was closed just now
+                loop.call_soon_threadsafe(wake)
+
+        timer = None if deadline is None else loop.call_later(deadline.left, wake)
+        news.wakers.add(waker)
+        try:
+            await woken
+        finally:
+            news.wakers.discard(waker)
+            if timer is not None:
+                timer.cancel()
 
     def _step(self, ready: int) -> None:
         """Resume the generator with what was heard; at its end wake the task that drives it."""
-        gen, future = self._gen, self._future
-        if gen is None or future is None or future.done():
+        advance, future = self._advance, self._future
+        if advance is None or future is None or future.done():
             return
         if self._elsewhere is not None:
             # The generator may close that descriptor, and somebody get its number.
             self._listen_there_no_more()
         try:
-            self._ask(gen.send(ready))
+            self._ask(advance(ready))
             if self._timer is None and self.tick is not None:
                 self._timer = _Timer(self._loop, self.tick, self._silence)
         except StopIteration as stop:
@@ -174,27 +240,25 @@ class AsyncioWatcher(Watcher):
         finally:
             del future  # or the exception would know this frame, and the frame it, by the future
 
-    def _ask(self, asked: tuple[int, Wait]) -> None:
-        fd: int
-        want: int
+    def _ask(self, asked: tuple[int, int]) -> None:
         fd, want = asked
         if fd != self._fd:  # that of a cancel request, of an errand in a thread
             self._elsewhere = asked
             watch_asyncio(self._loop, asked, self._step)
             want = 0
         self._wants = want
-        if want & _READ:
+        if want & _READ and not self._reading:
             self.resume()
         writing = bool(want & _WRITE)
         if writing != self._writing:
             if writing:
-                self._loop.add_writer(self._ear, self._step, _WRITE)
+                self._loop.add_writer(self._fd_copy, self._step, _WRITE)
             else:
-                self._loop.remove_writer(self._ear)
+                self._loop.remove_writer(self._fd_copy)
             self._writing = writing
 
     def _readable(self) -> None:
-        if self._ear < 0:  # another thread has closed it, and its farewell is on the way
+        if self._fd_copy < 0:  # another thread has closed it, and the loop is told soon
             return
         if self._errors is not None and self._errors(0):
             self._pause()
@@ -205,13 +269,13 @@ class AsyncioWatcher(Watcher):
         owner = self._owner()
         if self._future is not None or owner is None:
             self._pause()
-        elif owner._attend() is None:
+        elif owner._read_idle() is None:
             self._pause()
             if not self._rests:
                 # Whose business it is will not tell when it is over: he has the lock, or libpq's
                 # connection, in his own hands.
                 self._rests = True
-                self._loop.call_later(_RESPITE, _weakly(self, "_wake"))
+                self._loop.call_later(_PAUSE, _weakly(self, "_wake"))
         else:
             self._look_later()
 
@@ -228,7 +292,7 @@ class AsyncioWatcher(Watcher):
         """Take what is left in OpenSSL, if the connection is still idle."""
         self._will_look = False
         owner = self._owner()
-        if self._ear >= 0 and self._future is None and owner is not None and owner._attend():
+        if self._fd_copy >= 0 and self._future is None and owner is not None and owner._read_idle():
             # Is it the rest, or a record that came just now, and has a rest of its own? Records that
             # have one are longer than a notification: their beginning brings news.
             self._look_later()
@@ -242,8 +306,8 @@ class AsyncioWatcher(Watcher):
             unwatch_asyncio(self._loop, asked)
 
     def _listen_no_more(self) -> None:
-        if self._writing and self._ear >= 0:
-            self._loop.remove_writer(self._ear)
+        if self._writing and self._fd_copy >= 0:
+            self._loop.remove_writer(self._fd_copy)
             self._writing = False
         if self._elsewhere is not None:
             self._listen_there_no_more()
@@ -253,19 +317,19 @@ class AsyncioWatcher(Watcher):
 
         The reader of a descriptor whose peer is gone would be called for ever.
         """
-        ear, self._ear = self._ear, -1
-        if ear < 0:
+        fd, self._fd_copy = self._fd_copy, -1
+        if fd < 0:
             return
         self._reading = self._writing = False
-        farewell = _Farewell(self._loop, ear)
+        release = _Release(self._loop, fd)
         if self._loop.is_closed() or _may_touch(self._loop):
-            farewell()
+            release()
         else:
             with suppress(RuntimeError):  # it was closed just now
-                self._loop.call_soon_threadsafe(farewell)
+                self._loop.call_soon_threadsafe(release)
 
     def __del__(self) -> None:
-        if getattr(self, "_ear", -1) >= 0:
+        if getattr(self, "_fd_copy", -1) >= 0:
             self.close()
 
 
@@ -275,56 +339,60 @@ class TrioWatcher(Watcher):
     def __init__(self, fd: int, tls: bool = False):
         super().__init__(wait_trio, tls)
         self._fd = fd
-        self._ear = _duplicate(fd)
+        self._fd_copy = _duplicate(fd)
 
     async def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
         """Drive a generator to its end, listening on the duplicate."""
-        gen = gen if self._ear < 0 else self._through(gen)
-        if interval is not None or self.tick is None:
-            return await wait_trio(gen, interval)
-        return await self._wait_with_ticks(gen)
-
-    async def _wait_with_ticks(self, gen: WaitGen[T]) -> T:
-        """`wait_trio`, but from the second wait on with an interval."""
         from trio import lowlevel
 
+        step = stepping(gen)
         await lowlevel.checkpoint_if_cancelled()
         try:
-            asked = next(gen)
+            fd, want = step(None)
         except StopIteration as stop:
             await lowlevel.cancel_shielded_checkpoint()
             value: T = stop.value
             return value
         try:
-            asked = gen.send(await listen_trio(asked, None))
             while True:
-                asked = gen.send(await listen_trio(asked, self.tick))
+                if fd == self._fd and self._fd_copy >= 0:
+                    fd = self._fd_copy
+                fd, want = step(await listen_trio((fd, want), interval))
+                interval = self.tick if interval is None else interval
         except StopIteration as stop:
             value = stop.value
             return value
 
-    def _through(self, gen: WaitGen[T]) -> WaitGen[T]:
-        """The same generator, asking for the duplicate in place of the connection's descriptor."""
-        try:
-            fd, want = next(gen)
-            while True:
-                fd, want = gen.send((yield self._ear if fd == self._fd else fd, want))
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
+    async def wait_for_news(self, copy: int, news: News, deadline: Deadline | None) -> None:
+        """Wait for something to read, until somebody's operation brings something, or the end."""
+        import trio
+
+        seconds = inf if deadline is None else deadline.left
+        with trio.move_on_after(min(seconds, inf if self.tick is None else self.tick)) as scope:
+            news.wakers.add(scope.cancel)
+            try:
+                await listen_trio((copy, _READ), None)
+            finally:
+                news.wakers.discard(scope.cancel)
 
     def close(self) -> None:
         """Wake whoever waits on the connection's descriptors, and close the duplicate."""
-        ear, self._ear = self._ear, -1
-        if ear < 0:
+        fd, self._fd_copy = self._fd_copy, -1
+        if fd < 0:
             return
-        _tell_trio(ear)
+        _tell_trio(fd)
         _tell_trio(self._fd)
-        os.close(ear)
+        os.close(fd)
 
     def __del__(self) -> None:
-        if getattr(self, "_ear", -1) >= 0:
-            os.close(self._ear)
+        if getattr(self, "_fd_copy", -1) >= 0:
+            os.close(self._fd_copy)
+
+
+def _news_gen(copy: int, news: News, deadline: Deadline | None, tls: bool) -> WaitGen[None]:
+    while not (news.backlog or (yield copy, _READ) or tls):
+        if deadline is not None and not deadline.left:
+            return
 
 
 def watcher(
@@ -342,7 +410,7 @@ def watcher(
     if wait is not None:
         return Watcher(wait, tls)
     if library == "threads":
-        return Watcher()
+        return ThreadWatcher() if hasattr(select, "poll") else Watcher()
     if os.name == "nt":  # sockets are no file descriptors there: they can't be duplicated so
         return Watcher(wait_async if library == "asyncio" else wait_trio, tls)
     return AsyncioWatcher(fd, owner, tls) if library == "asyncio" else TrioWatcher(fd, tls)
@@ -389,7 +457,7 @@ def _errors(loop: asyncio.AbstractEventLoop, fd: int) -> Callable[[int], object]
     return watched.poll
 
 
-class _Farewell:
+class _Release:
     """A callback that takes a descriptor out of its loop and closes it.
 
     A loop that stops may never call it: it closes the descriptor also when it is dropped, as with

@@ -98,7 +98,7 @@ def test_a_descriptor_freed_and_used_anew_is_left_alone(dsn, monkeypatch):
     fd = conn.fileno()
     with monkeypatch.context() as patched:
         patched.setattr(socket, "fromfd", overtaken)
-        conn._shutdown()
+        conn._cut()
     os.close(fd)
     conn.close()
     with ours, theirs:

@@ -85,7 +85,7 @@ def test_the_child_collects_the_connection(dsn):
     )
 
 
-@pytest.mark.parametrize("how", ["close", "terminate", "_give_up", "_shutdown", "cancel"])
+@pytest.mark.parametrize("how", ["close", "terminate", "_give_up", "_cut", "cancel"])
 def test_the_child_closes(dsn, how):
     out = run(
         dsn,

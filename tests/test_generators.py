@@ -9,17 +9,18 @@ import time
 import pytest
 
 import psycopg3
+from psycopg3.concurrency.calls import BlockingCall
 from psycopg3.conninfo import make_conninfo
+from psycopg3.deadlines import Deadline
 from psycopg3.generators import (
     cancel_gen,
     connect_gen,
-    errand_gen,
     execute_gen,
     notifies_gen,
     until_gen,
 )
 from psycopg3.pq import ExecStatus, TransactionStatus, version
-from psycopg3.waiting import Ready, Wait, wait_async, wait_select, wait_trio
+from psycopg3.waiting import Ready, Wait, call_gen, wait_async, wait_select, wait_trio
 
 
 def by_hand(gen):
@@ -200,6 +201,14 @@ class TestNotifies:
         notifies = wait_select(notifies_gen(pgconn))
         assert [(n.relname, n.extra) for n in notifies] == [(b"ears", b"one"), (b"ears", b"two")]
 
+    def test_the_handler_of_the_connection(self, pgconn):
+        heard = []
+        pgconn.notify_handler = heard.append
+        wait_select(execute_gen(pgconn, b"listen ears; notify ears, 'one'; notify ears, 'two'"))
+        assert heard == []  # libpq itself calls nobody
+        assert wait_select(notifies_gen(pgconn)) == heard
+        assert [notify.extra for notify in heard] == [b"one", b"two"]
+
     def test_from_elsewhere(self, pgconn, dsn):
         wait_select(execute_gen(pgconn, b"listen ears"))
         gen = notifies_gen(pgconn)
@@ -234,23 +243,25 @@ class TestCancel:
         (result,) = wait_select(continued(gen, Ready.NONE))
         assert result.error_field(ord("C")) == b"57014"
 
-    def test_errand(self, pgconn, dsn):
+    def test_blocking_call(self, pgconn, dsn):
         gen = execute_gen(pgconn, b"select pg_sleep(60)")
         next(gen)
         asleep(dsn, pgconn)
-        wait_select(errand_gen(pgconn.get_cancel().cancel))
+        wait_select(call_gen(BlockingCall(pgconn.get_cancel().cancel)))
         (result,) = wait_select(continued(gen, Ready.NONE))
         assert result.error_field(ord("C")) == b"57014"
 
 
 class TestUntil:
     def test_in_time(self, pgconn):
-        gen = until_gen(execute_gen(pgconn, b"select 1"), time.monotonic() + 5, TimeoutError)
+        gen = until_gen(execute_gen(pgconn, b"select 1"), Deadline.after(5, TimeoutError))
         assert len(wait_select(gen)) == 1
 
     def test_too_late(self, pgconn):
         begin = time.monotonic()
-        gen = until_gen(execute_gen(pgconn, b"select pg_sleep(5)"), begin + 0.2, TimeoutError)
+        gen = until_gen(
+            execute_gen(pgconn, b"select pg_sleep(5)"), Deadline.after(0.2, TimeoutError)
+        )
         with pytest.raises(TimeoutError):
             wait_select(gen)
         assert time.monotonic() - begin < 2

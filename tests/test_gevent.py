@@ -302,6 +302,26 @@ def test_deadlines(dsn: str) -> None:
         assert conn.execute("select 9").fetchone() == (9,)
 
 
+@in_process("patched_first", "imported_first")
+def test_turns_are_fair(dsn: str) -> None:
+    """A greenlet that asks in a loop starves no other: gevent's own lock would let it."""
+    with connect(dsn) as conn, gevent.Timeout(10):
+        served: list[str] = []
+
+        def ask(name: str) -> None:
+            conn.execute("select 1")
+            served.append(name)
+
+        def greedy() -> None:
+            while served.count("other") < 5:
+                ask("greedy")
+
+        loop = gevent.spawn(greedy)
+        others = [gevent.spawn(ask, "other") for _ in range(5)]
+        gevent.joinall([loop, *others], raise_error=True)
+        assert served.count("greedy") <= 10
+
+
 @in_process("not_patched")
 def test_a_connection_made_before_the_patch_serves_one_greenlet_at_a_time(dsn: str) -> None:
     import psycopg3
@@ -478,33 +498,32 @@ def test_a_query_that_cannot_be_cancelled_ends_its_connection(dsn: str) -> None:
         assert conn.broken
 
 
-# ---- errands ----
+# ---- blocking calls ----
 
 
 @in_process("patched_first", "imported_first")
-def test_errands_run_as_greenlets(dsn: str) -> None:
-    from psycopg3.concurrency.threads import Errand
-    from psycopg3.generators import errand_gen
-    from psycopg3.waiting import wait_select
+def test_blocking_calls_run_as_greenlets(dsn: str) -> None:
+    from psycopg3.concurrency.calls import BlockingCall
+    from psycopg3.waiting import call_gen, wait_select
 
     ran = []
 
-    def errand(number: int) -> int:
+    def work(number: int) -> int:
         gevent.sleep(0.1)
         ran.append(number)
         return number
 
     with others_go_on(2):
-        assert wait_select(errand_gen(lambda: errand(-1))) == -1
+        assert wait_select(call_gen(BlockingCall(work, -1))) == -1
     # More than run at once; those who leave before their turn are never run.
-    errands = [Errand(errand, number) for number in range(Errand.LIMIT + 8)]
-    for left in errands[-4:]:
+    calls = [BlockingCall(work, number) for number in range(BlockingCall.LIMIT + 8)]
+    for left in calls[-4:]:
         left.leave()
-    while not all(errand.done() for errand in errands[:-4]):
+    while not all(call.done() for call in calls[:-4]):
         gevent.sleep(0.01)
-    assert [errand.result() for errand in errands[:-4]] == list(range(Errand.LIMIT + 4))
-    assert len(ran) == 1 + Errand.LIMIT + 4
-    for done in errands:
+    assert [call.result() for call in calls[:-4]] == list(range(BlockingCall.LIMIT + 4))
+    assert len(ran) == 1 + BlockingCall.LIMIT + 4
+    for done in calls:
         done.leave()
 
 
@@ -512,14 +531,13 @@ def test_errands_run_as_greenlets(dsn: str) -> None:
 def test_what_blocks_in_c_runs_in_a_native_thread(dsn: str) -> None:
     from gevent import monkey
 
-    from psycopg3.concurrency.threads import native
-    from psycopg3.generators import errand_gen
-    from psycopg3.waiting import wait_select
+    from psycopg3.concurrency.calls import BlockingCall, native
+    from psycopg3.waiting import call_gen, wait_select
 
     block = monkey.get_original("time", "sleep")
     threads = count_threads()
     with others_go_on(5):
-        wait_select(errand_gen(native(lambda: block(0.2))))
+        wait_select(call_gen(BlockingCall(native(lambda: block(0.2)))))
         assert native(lambda: 7)() == 7
         with gevent.Timeout(0.1, False):
             native(lambda: block(0.3))()
@@ -545,8 +563,8 @@ def test_the_end_of_the_program_does_not_wait_for_long(dsn: str) -> None:
     """If it did, the process would be killed."""
     from gevent import monkey
 
-    from psycopg3.concurrency.threads import Errand, native
+    from psycopg3.concurrency.calls import BlockingCall, native
 
     block = monkey.get_original("time", "sleep")
-    Errand(native(lambda: block(100)))
+    BlockingCall(native(lambda: block(100)))
     gevent.sleep(0.05)

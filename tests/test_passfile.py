@@ -170,7 +170,7 @@ def test_a_resolved_attempt_finds_it_by_name(write: Write, monkeypatch: pytest.M
         write(f"{listeners.ADDRESS}:*:*:*:no", f"db.example:{server.port}:*:me:secret")
         params = {"host": "db.example", "port": server.port, "user": "me", "sslmode": "disable"}
         params["gssencmode"] = "disable"
-        pgconn = wait_select(Attempts(conninfo_to_dict("", **params)).advance_gen())
+        pgconn = wait_select(Attempts(conninfo_to_dict("", **params)).connect_gen())
         assert pgconn.used_password
         pgconn.finish()
     assert told == ["secret"]

@@ -150,6 +150,10 @@ async def test_results_async(server, anyio_backend):
     pgconn.finish()
 
 
+NOTICE = message(b"N", b"SNOTICE\0VNOTICE\0C00000\0Mcome\0\0")
+"""What is answered in a notice handler comes between the two reads of one step of `PGconn.advance`."""
+
+
 class Interrupted:
     """A connection on which a record comes between the two reads after a wait, or after more."""
 
@@ -172,16 +176,20 @@ def test_results_that_come_between_two_reads(server, pgconn):
     pgconn.send_query(b"select")
     pgconn.flush()
     assert server.asked.wait(5)
-    server.put(data[:PIECE])
+    server.put(NOTICE + data[:PIECE])
+    came = []
 
-    def come():
+    def come(notice):
+        came.append(notice)
         server.put(data[PIECE:])
         time.sleep(0.1)
 
+    pgconn.notice_handler = come
     results = []
     begin = time.monotonic()
-    wait_select(results_gen(Interrupted(pgconn, come), results))
+    wait_select(results_gen(pgconn, results))
     assert [result.ntuples for result in results] == [3]
+    assert len(came) == 1
     assert time.monotonic() - begin < 2
 
 
@@ -203,16 +211,16 @@ async def test_a_connection_has_intervals(server, monkeypatch):
     data = rows(PIECE + RECORD)
     conn = await psycopg3.connect_async(server.dsn, autocommit=True)
 
-    def come():
+    def come(notice):
         server.put(data[PIECE:])
         time.sleep(0.1)
 
     def first():
         server.asked.wait(5)
-        server.put(data[:PIECE])
+        server.put(NOTICE + data[:PIECE])
 
     threading.Thread(target=first, daemon=True).start()
-    conn._exchange.pgconn = Interrupted(conn.pgconn, come)
+    conn.pgconn.notice_handler = come
     with anyio.fail_after(3):
         cur = await conn.execute("select")
     assert len(await cur.fetchall()) == 3

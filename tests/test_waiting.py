@@ -846,7 +846,8 @@ def test_gevent_patched_is_cooperative() -> None:
         monkey.patch_all()
         import os, socket, gevent
         from psycopg3 import errors
-        from psycopg3.concurrency.threads import Errand, Lock
+        from psycopg3.concurrency.calls import BlockingCall
+        from psycopg3.concurrency.threads import Lock
         from psycopg3.waiting import Ready, Wait, wait_select
 
         ours, peer = socket.socketpair()
@@ -901,13 +902,13 @@ def test_gevent_patched_is_cooperative() -> None:
             assert lock.owned()
             assert gevent.spawn(lock.owned).get() is False
 
-        def errand():
-            with Errand(gevent.sleep, 0.05) as e:
+        def call():
+            with BlockingCall(gevent.sleep, 0.05) as e:
                 while not e.done():
                     yield e.fileno(), Wait.R
                 return e.result()
 
-        assert wait_select(errand()) is None
+        assert wait_select(call()) is None
         print("fine")
         """
     )

@@ -166,7 +166,7 @@ class TestIdle:
     async def test_a_busy_connection_does_not_spin(self, aconn, other):
         """What arrives while an operation is under way and nobody waits must not wake the loop."""
         calls = 0
-        attend = type(aconn)._attend
+        attend = type(aconn)._read_idle
 
         def counting(self):
             nonlocal calls
@@ -174,7 +174,7 @@ class TestIdle:
             return attend(self)
 
         await aconn.execute("listen ears")
-        type(aconn)._attend = counting
+        type(aconn)._read_idle = counting
         try:
             async with aconn.lock:  # as a stream or a COPY that nobody reads
                 other.execute("notify ears, 'one'")
@@ -182,7 +182,7 @@ class TestIdle:
             assert 0 < calls < 5
             assert await (await aconn.execute("select 1")).fetchone() == (1,)
         finally:
-            type(aconn)._attend = attend
+            type(aconn)._read_idle = attend
         assert [n.payload async for n in aconn.notifies(timeout=0)] == ["one"]
 
 
@@ -367,7 +367,7 @@ class TestLife:
     async def test_closed_from_another_thread(self, dsn):
         before = descriptors()
         conn = await psycopg3.connect_async(dsn)
-        thread = threading.Thread(target=conn._close_now)
+        thread = threading.Thread(target=conn._end)
         thread.start()
         thread.join()
         await anyio.sleep(0.05)
@@ -392,7 +392,7 @@ class TestLife:
                 with pytest.warns(ResourceWarning):
                     del conns[0]
             else:
-                getattr(conns[0], "_close_now" if how == "close" else how)()
+                getattr(conns[0], "_end" if how == "close" else how)()
 
         thread = threading.Thread(target=end)
         thread.start()
@@ -472,9 +472,7 @@ class TestLife:
     def test_another_loop_after_an_interruption(self, dsn):
         async def begin():
             conn = await psycopg3.connect_async(dsn, autocommit=True)
-            gen = conn._exchange.request_gen(lambda c: c.send_query(b"select pg_sleep(30)"))
-            next(gen)
-            gen.close()
+            conn.pgconn.send_query(b"select pg_sleep(30)")
             return conn
 
         async def go_on(conn):

@@ -1,7 +1,7 @@
 """Checks that no import climbs: floors, circles and forbidden pairs of psycopg3, from its code.
 
 Every import counts: at the top, inside functions, and for type checkers only, in stubs too, since
-a reader follows all of them. A room is a file or folder of the package; a file imports its own floor or a
+a reader follows all of them. In a shell's own folder those for type checkers may go anywhere. A room is a file or folder of the package; a file imports its own floor or a
 lower one.
 
     python tools/floors.py           what is wrong, if anything
@@ -40,6 +40,8 @@ NEVER = {
     ("waiting", "pq"),
 }
 
+SHELLS = ("_async", "_sync")
+
 Graph = Mapping[str, Iterable[str]]
 
 
@@ -75,12 +77,16 @@ class House:
         return {name: {target for _, target in self.imports(name)} for name in names}
 
     def imports(self, module: str) -> Iterator[tuple[int, str]]:
-        """Line and module of every import of the package's own modules."""
+        """Line and module of every import of the package's own modules.
+
+        Not of those for type checkers alone within the folder of a shell: what a connection makes
+        names the class of the connection, which users see.
+        """
         package = module.split(".")
         if module not in self.files or self.files[module].name != "__init__.py":
             package.pop()
         trees = [trees[module] for trees in (self.trees, self.stubs) if module in trees]
-        for node in (node for tree in trees for node in ast.walk(tree)):
+        for node, for_checkers in (pair for tree in trees for pair in _walk(tree)):
             if isinstance(node, ast.Import):
                 targets = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -90,7 +96,8 @@ class House:
             else:
                 continue
             for target in targets:
-                if target.split(".")[0] == PACKAGE:
+                within = room(module) in SHELLS and room(self._module_of(target)) == room(module)
+                if target.split(".")[0] == PACKAGE and not (for_checkers and within):
                     yield node.lineno, self._module_of(target)
 
     def caption(self, module: str) -> str:
@@ -125,6 +132,14 @@ class House:
         return (
             self.files[module].relative_to(self.root).as_posix() if module in self.files else stub
         )
+
+
+def _walk(node: ast.AST, for_checkers: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node, and whether it is for type checkers alone."""
+    yield node, for_checkers
+    checking = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(child, for_checkers or (checking and child in node.body))
 
 
 def room(module: str) -> str:

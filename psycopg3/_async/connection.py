@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
-from ..dialing.records import LINGER, dialer
+from ..deadlines import ANY, PATIENCE, check_seconds
+from ..dialing.records import LINGER, Dialer
+from ..dialing.tasks import rest
 from ..errors import ProgrammingError
 from ..pq import Format
 from ..rows import Row, tuple_row
@@ -16,16 +18,12 @@ from ..session.attempts import warn_of_gssapi
 from ..session.characteristics import Characteristics
 from ..session.reset import reset_gen
 from ..session.states import Operation
-from .connector import connecting_within, connection_params, open_connection, settled
+from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import AsyncCursor
-from .dial import ended
 from .notifies import AsyncNotifies
 from .runner import (
     CANCEL_TIMEOUT,
     AsyncRunner,
-    check_seconds,
-    check_timeouts,
-    checked_patience,
     running_library,
 )
 from .transaction import AsyncTransaction
@@ -39,8 +37,8 @@ if TYPE_CHECKING:
     from ..pq import PGconn
     from ..rows import RowFactory
     from ..session.characteristics import IsolationLevel
-    from ..session.dialled import Route
     from ..session.notices import NotifyHandler
+    from ..session.routes import Route
     from ..waiting import AsyncWaitFunc
 
 NewRow = TypeVar("NewRow")
@@ -199,13 +197,14 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             OperationalError: no connection; the message says why, for each address that was tried.
         """
         given = connector_factory is not None or sock is not None
-        links = dialer(connector_factory, sock, cast("Any", ssl)) if given else None
+        links = Dialer(connector_factory, sock, cast("Any", ssl)) if given else None
         try:
             running_library()  # where none runs, nothing is begun
             cls = _class_of(cls, connection_class)
-            check_timeouts(command_timeout, cancel_timeout)
+            check_seconds(command_timeout)
+            check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
             limit = connecting_within(timeout)
-            params = await settled(cls._get_connection_params(conninfo, **kwargs), limit)
+            params = await awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
             pgconn, route = await open_connection(params, wait, limit, links)
         except BaseException:
@@ -223,7 +222,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
     def _made(
         cls,
         pgconn: PGconn,
-        route: Route | None,
+        route: Route,
         params: dict[str, Any],
         row_factory: Any,
         wait: AsyncWaitFunc | None,
@@ -298,15 +297,16 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         if self._closed:
             return
-        patience = self.cancel_timeout if timeout is None else checked_patience(timeout)
+        patience = self.cancel_timeout if timeout is None else timeout
+        check_seconds(patience, PATIENCE)
         begin = monotonic()
         self._closed = True
         try:
             await self._cancel_for_close(patience)
         finally:
-            self._close_now()
+            self._end()
         left = LINGER if timeout is None else max(0.0, begin + patience - monotonic())
-        await ended(self, min(left, LINGER))
+        await rest(self._route.relay, min(left, LINGER))
 
     def abort(self) -> None:
         """Cut the connection off, without a goodbye to the server; call it from any thread or task.
@@ -316,8 +316,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         if not self._closed:
             self._closed = True
-            self._shutdown()
-            self._close_now()
+            self._cut()
+            self._end()
 
     def terminate(self) -> None:
         """Do what `abort()` does: it is asyncpg's name for it."""
@@ -408,7 +408,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         if not self._notices.backlog:  # what came before a loss is still to be had
             self._check(Operation.REFER, "notifies()")
-        check_seconds(timeout)
+        check_seconds(timeout, ANY)
         if not (stop_after is None or isinstance(stop_after, int)):
             raise ProgrammingError(
                 f"got stop_after={stop_after!r}: expected a whole number, or None for no end"

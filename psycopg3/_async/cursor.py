@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, cast
 
 from ..rows import Row
-from ..session.cursor import BaseCursor
+from ..session.cursor import COPIES, BaseCursor
+from .turn import AsyncTurn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -74,8 +75,28 @@ class AsyncCursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        await self._session._run(self._execute_gen(query, params, binary), timeout)
+        await self._session._in_turn(self._execute, timeout, query, params, binary)
         return self
+
+    async def _execute(
+        self, turn: AsyncTurn, query: Query, params: Params | None, binary: bool | None
+    ) -> None:
+        bound = self._bind_next(query, params, binary)
+        self._pending = pending = await turn.query(bound)
+        if not pending.done:
+            self._is_owed = True
+            return
+        if pending.status in COPIES:
+            await turn.run(self._session._exchange.drain_gen())
+        self._take(pending)
+
+    async def _receive(self) -> None:
+        """Receive the results that a pipeline still owes to this cursor."""
+        pending = self._pending
+        if self._is_owed and pending is not None:
+            if not pending.done:
+                await self._session._in_turn(AsyncTurn.receive, None, pending)
+            self._take(pending)
 
     async def executemany(
         self,
@@ -99,21 +120,30 @@ class AsyncCursor(BaseCursor[Row]):
 
     async def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""
+        if self._is_owed:
+            await self._receive()
         return self._rows().one()
 
     async def fetchmany(self, size: int = 0) -> list[Row]:
         """Return the next `size` rows (by default `arraysize`), fewer at the end."""
+        if self._is_owed:
+            await self._receive()
         return self._rows().many(size or self.arraysize)
 
     async def fetchall(self) -> list[Row]:
         """Return the rows that are left."""
+        if self._is_owed:
+            await self._receive()
         return self._rows().all()
 
     def __aiter__(self) -> Self:
-        self._rows()
+        if not self._is_owed:
+            self._rows()
         return self
 
     async def __anext__(self) -> Row:
+        if self._is_owed:
+            await self._receive()
         rows = self._rows()
         if rows.position >= rows.count:
             raise StopAsyncIteration
@@ -121,10 +151,14 @@ class AsyncCursor(BaseCursor[Row]):
 
     async def scroll(self, value: int, mode: str = "relative") -> None:
         """Move in the rows, by `value` or (mode "absolute") to it; IndexError outside of them."""
+        if self._is_owed:
+            await self._receive()
         self._rows().scroll(value, mode)
 
     async def set_result(self, index: int) -> Self:
         """Make the result of that index the current one (-1 is the last); IndexError if there is none."""
+        if self._is_owed:
+            await self._receive()
         self._choose(index)
         return self
 
@@ -144,6 +178,8 @@ class AsyncResults(AsyncIterator["AsyncCursor[Row]"]):
         return self
 
     async def __anext__(self) -> AsyncCursor[Row]:
+        if self._cursor._is_owed:
+            await self._cursor._receive()
         if self._started:
             if not self._cursor.nextset():
                 raise StopAsyncIteration

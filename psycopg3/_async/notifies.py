@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING
 
+from ..deadlines import Deadline
+from ..errors import OperationalError
 from ..session.notices import Notify
-from .runner import NO_TIMEOUT, TurnMissed
+from .runner import NO_TIMEOUT
 
 if TYPE_CHECKING:
     from typing import Self
@@ -16,11 +18,15 @@ if TYPE_CHECKING:
     from .runner import AsyncRunner
 
 
+class _TurnMissed(Exception):
+    """The time has passed while others had their turns."""
+
+
 class AsyncNotifies(AsyncIterator[Notify]):
     """An iterator over notifications; made by `connection.notifies()`.
 
-    The connection is taken only while it waits: between two notifications the loop's body may
-    use it, and leaving the loop needs no clean-up.
+    The connection isn't held while it waits: others may use it, the loop's body too, and leaving the
+    loop needs no clean-up.
     """
 
     __module__ = "psycopg3"
@@ -28,7 +34,7 @@ class AsyncNotifies(AsyncIterator[Notify]):
     def __init__(self, connection: AsyncRunner, timeout: float | None, stop_after: int | None):
         self._session = connection
         self._timeout = timeout
-        self._deadline: float | None = None
+        self._deadline: Deadline | None = None
         self._stop_after = stop_after
         self._given = 0
         self._over = False
@@ -55,17 +61,30 @@ class AsyncNotifies(AsyncIterator[Notify]):
 
     async def _listen(self) -> bool:
         """Wait for the next batch; False when the time is over."""
-        session = self._session
+        session, notices = self._session, self._session._notices
         if self._timeout is not None and self._deadline is None:
-            self._deadline = monotonic() + self._timeout
-        if self._deadline is None:
-            gen = session._notifies_gen(None)
-            await session._run(gen, NO_TIMEOUT, interval=session._watcher.tick)
-            return True
-        gen = session._notifies_gen(self._deadline)
-        with suppress(TurnMissed):
-            await session._run(gen, NO_TIMEOUT, until=self._deadline)
-        return monotonic() < self._deadline
+            self._deadline = Deadline.after(self._timeout, _TurnMissed)
+        notices.consumers += 1
+        try:
+            # What has come is taken when the connection is free; for more it is not held.
+            with suppress(_TurnMissed):
+                await session._run(session._notifies_gen(), self._deadline or NO_TIMEOUT)
+            if not notices.backlog and (self._deadline is None or self._deadline.left):
+                await self._wait(session)
+        finally:
+            notices.consumers -= 1
+        return self._deadline is None or self._deadline.left > 0
+
+    async def _wait(self, session: AsyncRunner) -> None:
+        """Wait until something may have come, or the connection has ended."""
+        try:
+            copy = os.dup(session.pgconn.socket)
+        except OperationalError:  # it has ended: the next turn tells why
+            return
+        try:
+            await session._watcher.wait_for_news(copy, session._notices, self._deadline)
+        finally:
+            os.close(copy)
 
     async def aclose(self) -> None:
         """Stop: there are no further notifications. What has come stays with the connection.

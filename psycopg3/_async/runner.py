@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import errors as e
 from ..concurrency import tasks
+from ..deadlines import PATIENCE, Deadline, check_seconds
+from ..dialing.tasks import at_once
 from ..generators import until_gen
 from ..session import forks
-from ..session.cancelling import CancelRequest, blocking_cancel_gen
-from ..session.recovery import Recovery, fate, needs_cancel
+from ..session.cancelling import blocking_cancel_gen
+from ..session.recovery import needs_cancel, recovery_gen, transaction_outcome
 from ..session.session import Session
 from ..session.states import Operation
 from ..session.transaction import OutOfOrderTransactionNesting, Rollback
 from ..waiting import STOCK, TICK, tick_within, wait_select
 from ..watching import watcher
-from .dial import Limit, advance, cancel_at_once
+from .dial import drive
+from .turn import AsyncTurn
 
 if TYPE_CHECKING:
-    from ..dialing.records import Dialer
+    from collections.abc import Callable
+
     from ..pq import PGconn
-    from ..session.exchange import Pending
     from ..waiting import AsyncWaitFunc, WaitGen
 
 T = TypeVar("T")
@@ -31,10 +33,6 @@ T = TypeVar("T")
 CANCEL_TIMEOUT = 2.0
 NO_TIMEOUT = float("inf")
 """The timeout of what waits for ever by nature, whatever `command_timeout` says."""
-
-
-class TurnMissed(Exception):
-    """The time of an operation has passed while others had their turns."""
 
 
 class AsyncRunner(Session):
@@ -76,116 +74,176 @@ class AsyncRunner(Session):
 
     @cancel_timeout.setter
     def cancel_timeout(self, value: float) -> None:
-        check_timeouts(None, value)
+        check_seconds(value, PATIENCE, "cancel_timeout")
         self._cancel_timeout = value
 
-    async def _run(
-        self,
-        gen: WaitGen[T],
-        timeout: float | None = None,
-        *,
-        until: float | None = None,
-        interval: float | None = None,
-    ) -> T:
-        """Run a generator as an operation of this connection, when its turn has come.
+    async def _run(self, gen: WaitGen[T], timeout: float | Deadline | None = None) -> T:
+        """Run a generator of the session's as an operation; see `_in_turn()`."""
+        try:
+            value: T = await self._in_turn(AsyncTurn.run, timeout, gen)
+            return value
+        finally:
+            gen.close()  # or it would warn if its turn didn't come
+
+    async def _in_turn(
+        self, operation: Callable[..., Any], timeout: float | Deadline | None, *args: Any
+    ) -> Any:
+        """Run an operation of this connection, when its turn has come.
+
+        Whatever exception ends it, the connection is afterwards at rest or closed: the server's
+        work is cancelled, and what it still sends is read and dropped.
 
         Args:
-            gen: what the session is to do.
-            timeout: seconds until the operation is given up, its turn included; None is the
-                connection's `command_timeout`.
-            until: the deadline of what has one of its own, by `time.monotonic()`: it bounds the
-                wait for its turn.
-            interval: seconds of silence after which `gen` looks at its clock; None if it has none.
+            operation: called with the turn and `args`.
+            timeout: seconds until it is given up, its turn included; None is the connection's
+                `command_timeout`.
 
         Raises:
             QueryTimeout: the time has passed; the operation was cancelled.
-            TurnMissed: `until` has passed before its turn came.
             ProgrammingError: the connection is used from inside one of its own operations.
             InterfaceError: it is used from an event loop that isn't its own.
         """
+        deadline = None
+        if timeout is not None or self.command_timeout is not None:
+            deadline = self._deadline(timeout)
+        if self._is_elsewhere() or self.lock.owned():
+            await self._check_place()
+        lock: Any = self.lock if deadline is None else self.lock.within(deadline)
+        try:
+            async with lock:
+                try:
+                    if self._underway:
+                        await self._bring_to_rest()
+                    self._underway = True
+                    value = await operation(AsyncTurn(self, deadline), *args)
+                    self._underway = False
+                    return value
+                except BaseException as ex:
+                    await self._fail(ex)
+                    raise
+                finally:
+                    self._end_operation()
+        finally:
+            # After the lock is free: a thread that closes meanwhile sees it free, or is seen here.
+            if self._closed or self.lock.owned():
+                self._leave()
+
+    def _turn(self, timeout: float | None = None) -> AsyncTurn:
+        """The exclusive use of the connection for a block of several operations: `async with`.
+
+        Args and errors are those of `_in_turn()`.
+        """
+        return AsyncTurn(self, self._deadline(timeout))
+
+    async def _take_turn(self, deadline: Deadline | None) -> None:
+        """Begin a block that holds the connection."""
+        await self._check_place()
+        try:
+            await self.lock.acquire(deadline)
+            if self._underway:
+                await self._bring_to_rest()
+            self._underway = True
+        except BaseException:
+            self._leave()
+            raise
+
+    async def _leave_turn(self, exc: BaseException | None) -> None:
+        """End a block that holds the connection, left by `exc`."""
+        try:
+            if exc is None:
+                self._underway = False
+            else:
+                await self._fail(exc)
+        finally:
+            self._end_operation()
+            self._leave()
+
+    def _deadline(self, timeout: float | Deadline | None) -> Deadline | None:
+        if isinstance(timeout, Deadline):
+            return timeout
         if timeout is None:
             timeout = self.command_timeout
-        if self._here() is not self._place:
-            await self._move()
+        if timeout is None or timeout == NO_TIMEOUT:
+            return None
+        check_seconds(timeout)
+        return Deadline.after(timeout, partial(_expired, timeout))
+
+    def _is_elsewhere(self) -> bool:
+        """Whether another event loop runs here than the connection lives in, or none."""
+        try:
+            return self._library.place() is not self._place
+        except RuntimeError:
+            return True
+
+    async def _check_place(self) -> None:
+        """Refuse an operation from where the connection can't be used; move to another event loop."""
+        try:
+            here = self._library.place()
+        except RuntimeError:
+            raise e.InterfaceError(
+                f"the connection was made on {self._library.name}, which doesn't run here: open"
+                " another connection"
+            ) from None
+        if here is not self._place:
+            await self._move(here)
         if self.lock.owned():
-            gen.close()
             raise e.ProgrammingError(
                 "the connection is already in use by the operation that calls this (a handler, a"
                 " signal handler or an iterator of it): use another connection here"
             )
-        lock, deadline = self.lock, until
-        if timeout is not None and timeout != NO_TIMEOUT:
-            deadline, expired = deadline_after(timeout), partial(_expired, timeout)
-            gen, lock = until_gen(gen, deadline, expired), lock.within(timeout, expired)
-        elif until is not None:
-            lock = lock.within(max(0.0, until - monotonic()), TurnMissed)
-        try:
-            async with lock:
-                if deadline is not None:
-                    interval = tick_within(deadline - monotonic())
-                try:
-                    return await self.wait(gen, interval)
-                finally:
-                    self._watcher.resume()
-                    if self._notices.wants_notifies and not self._closed:
-                        self._deliver()
-        finally:
-            # After the lock is free: a thread that closes meanwhile sees it free, or is seen here.
-            if self._closed:
-                self._finish()
 
-    async def wait(self, gen: WaitGen[T], interval: float | None = 0.1) -> T:
-        """Run a generator over the connection's descriptor; the lock must be held.
-
-        Whatever exception ends the wait, the connection is afterwards at rest or closed:
-        the server's work is cancelled, and what it still sends is read and dropped.
-
-        Args:
-            gen: yields `(fd, Wait)` and is sent `Ready` bits.
-            interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no
-                clock.
-        """
-        if self._underway and self._exchange.unsettled:
-            # An exception struck where another one was being handled, in between two lines.
+    async def _bring_to_rest(self) -> None:
+        """Recover what an exception left that struck where another one was being handled."""
+        if self._exchange.unsettled:
             await self._library.shield(self._recover, True)
-        self._underway = True
-        before = self._exchange.last
-        try:
-            value: T = await self._watcher.wait(gen, interval)
-            self._underway = False
-            return value
-        except BaseException as first:
-            ex = await self._outcome(first, before)
-            try:
-                if ex is not first:
-                    raise ex
-                raise
-            finally:
-                del ex  # or it would know this frame, and the frame it: a cycle
+        self._exchange.last, self._exchange.is_used = None, False
 
-    async def _outcome(self, first: BaseException, before: Pending | None) -> BaseException:
-        """Bring the session to rest, or close it, and return what is to be raised.
+    def _end_operation(self) -> None:
+        # Whoever holds a Pending is the one owner of its results.
+        self._exchange.last, self._exchange.is_used = None, False
+        if self._watcher.is_paused:
+            self._watcher.resume()
+        if self._notices.wants_notifies and not self._closed:
+            self._deliver()
 
-        Args:
-            first: what has ended the wait.
-            before: the last command of the operation before.
-        """
-        ex = await self._rest_after(first) if self._exchange.unsettled else first
+    def _leave(self) -> None:
+        if self.lock.owned():  # an exception struck between taking it and the block it is for
+            self.lock.release()
+        if self._closed:
+            self._free()
+
+    async def _fail(self, first: BaseException) -> None:
+        """Bring the session to rest after an exception, or close it; raise what replaces it, if any."""
+        ex = first
+        if self._needs_recovery(first):
+            ex = await self._rest_after(first)
         self._underway = False
-        unknown = fate(self, ex, before)
-        if self.broken or self._exchange.farewell is not None:
-            self._loss_told = True
-            self._notices.look_for_reason(self._exchange)
+        unknown = transaction_outcome(self, ex)
+        if self.broken or self._exchange.fatal_result is not None:
+            self._loss.is_told = True
+            self._find_reason()
         if self.broken:
             self._note_loss()
-        if unknown is not None:
-            unknown.__cause__ = ex
-            return unknown
-        if self._closed and isinstance(ex, e.QueryCanceled) and ex.__class__ is e.QueryCanceled:
-            explained = self._explain(ex)
-            explained.__suppress_context__ = True
-            return explained
-        return ex
+        try:
+            if unknown is not None:
+                raise unknown from ex
+            if self._closed and ex.__class__ is e.QueryCanceled:
+                explained = self._explain(cast("e.OperationalError", ex))
+                explained.__suppress_context__ = True
+                raise explained
+            if ex is not first:
+                raise ex
+        finally:
+            del ex, first, unknown  # or they would know this frame, and the frame them: a cycle
+
+    def _needs_recovery(self, ex: BaseException) -> bool:
+        """Whether an exception has left the session in the middle of something."""
+        exchange = self._exchange
+        if not exchange.is_used or not exchange.unsettled:
+            return False
+        # A pipeline that the user has entered goes on after errors; what interrupts it ends it.
+        own = isinstance(ex, e.Error) and not isinstance(ex, e.QueryTimeout)
+        return not (exchange.pipelined and not exchange.is_own and own)
 
     async def _rest_after(self, ex: BaseException) -> BaseException:
         """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""
@@ -201,17 +259,7 @@ class AsyncRunner(Session):
             return another
         return ex
 
-    def _here(self) -> object:
-        """The event loop that runs this."""
-        try:
-            return self._library.place()
-        except RuntimeError:
-            raise e.InterfaceError(
-                f"the connection was made on {self._library.name}, which doesn't run here: open"
-                " another connection"
-            ) from None
-
-    async def _move(self) -> None:
+    async def _move(self, here: object) -> None:
         """Settle in another event loop, if the one that the connection lived in has gone.
 
         What was under way there is brought to rest first.
@@ -223,26 +271,25 @@ class AsyncRunner(Session):
                 " connection in each loop"
             )
         self._watcher.close()
-        if self._route is not None and self._route.relay and self._route.relay.deserted():
+        if self._route.relay and self._route.relay.deserted():
             self._give_up()
             raise e.OperationalError(
                 "the connection was relayed by the event loop that it was made in, which has ended:"
                 " open another connection"
             )
-        self._settle_in(self._here())
+        self._settle_in(here)
         if self._exchange.unsettled:
             await self._recover(True)
 
-    def _attend(self) -> bool | None:
-        """Take what the server sends while idle; None if that is the business of somebody else.
-
-        It is while an operation is under way, and while there are answers that nobody has read: of
-        a command that the user sent by `pgconn`, of a pipeline.
+    def _read_idle(self) -> bool | None:
+        """Take what the server sends while idle.
 
         Returns:
-            Whether notifications have been delivered.
+            Whether notifications have been delivered. None if it isn't idle: an operation is under
+            way, or there are answers that nobody has read, of a command that the user sent by
+            `pgconn`, of a pipeline.
         """
-        return None if self.lock.locked() or self._exchange.unsettled else self._hear()
+        return None if self.lock.locked() or self._exchange.unsettled else self._receive_idle()
 
     async def _recover(self, cancel: bool) -> None:
         """Bring the session back to rest within its budget, or give it up; raises no driver's error."""
@@ -250,11 +297,10 @@ class AsyncRunner(Session):
         if not seconds:
             self._give_up()
             return
-        limit = Limit(monotonic() + seconds, partial(_restless, seconds))
+        deadline = Deadline.after(seconds, partial(_restless, seconds))
+        gen = partial(recovery_gen, self, seconds, cancel=cancel)
         try:
-            await advance(
-                Recovery(self, seconds, cancel=cancel), self._watcher.wait, self._dialer, limit
-            )
+            await drive(gen, self._route.dialer, self._watcher.wait, deadline)
         except BaseException as ex:
             self._log(
                 "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
@@ -274,7 +320,7 @@ class AsyncRunner(Session):
                 return await self._run(gen)
             seconds = self.cancel_timeout or TICK
             # The first to lose patience: after it, there is no second budget for a recovery.
-            gen = until_gen(gen, monotonic() + seconds, partial(_restless, seconds))
+            gen = until_gen(gen, Deadline.after(seconds, partial(_restless, seconds)))
             undone: T = await self._library.shield(self._run, gen, seconds + TICK)
             return undone
         except OutOfOrderTransactionNesting:
@@ -302,10 +348,11 @@ class AsyncRunner(Session):
             await self._request_cancel(timeout)
 
     async def _request_cancel(self, timeout: float) -> None:
-        limit = Limit(deadline_after(timeout), _not_cancelled)
+        check_seconds(timeout)
+        deadline = Deadline.after(timeout, _not_cancelled)
+        gen = partial(self._route.cancel_request_gen, self.pgconn, deadline)
         # Not by the watcher: it is waiting for the operation that is to be cancelled.
-        wait = self._own_wait or STOCK[self._library.name]
-        await advance(CancelRequest(self, limit.deadline), wait, self._dialer, limit)
+        await drive(gen, self._route.dialer, self._own_wait or STOCK[self._library.name], deadline)
 
     def cancel(self) -> None:
         """Ask the server to cancel the command under way; call it from any thread or task.
@@ -325,16 +372,11 @@ class AsyncRunner(Session):
         if self.closed:
             return
         seconds = tasks.patience()
-        if self._route is not None:
-            cancel_at_once(partial(self.cancel_safe, timeout=seconds))
-            return
-        gen = blocking_cancel_gen(self.pgconn)
-        deadline = monotonic() + seconds
-        wait_select(until_gen(gen, deadline, partial(_still_going, seconds)), tick_within(seconds))
-
-    @property
-    def _dialer(self) -> Dialer | None:
-        return None if self._route is None else self._route.dialer
+        if self._route.dialer is not None:
+            at_once(partial(self.cancel_safe, timeout=seconds))
+        else:
+            deadline = Deadline.after(seconds, partial(_still_going, seconds))
+            wait_select(until_gen(blocking_cancel_gen(self.pgconn), deadline), tick_within(seconds))
 
     async def _cancel_for_close(self, seconds: float) -> None:
         """Stop the server's work for somebody else's operation before its link is cut."""
@@ -346,29 +388,32 @@ class AsyncRunner(Session):
         with suppress(Exception):
             await self._request_cancel(seconds)
 
-    def _close_now(self) -> None:
-        """Close without waiting, also while another task or thread uses the connection."""
-        self._closed = True
-        if not self.lock.locked() or self.lock.owned():
-            self._finish()
-        else:
-            # libpq must not be freed under its user: the shutdown wakes him, and he frees it.
-            self._shutdown()
+    # How a connection ends. `_free` ends it, `_cut` has whoever uses it end it, `_forget` leaves it to
+    # the parent process:
+    #
+    #   close(), a lost relay       _end: _free, or _cut while somebody else uses it
+    #   abort()                     _cut, then _end
+    #   a recovery that failed      _give_up: what has come is delivered, then libpq's part is freed
+    #   a block not undone in time  _end
+    #   the server left             _note_loss: nobody listens any more; freed when it is closed
+    #   a fork                      _forget, in the child
 
-    def _finish(self) -> None:
+    def _end(self) -> None:
+        """End the connection now. If somebody else is using it, its link is cut: he wakes, and frees it."""
+        if self.lock.locked() and not self.lock.owned():
+            self._cut()
+        elif self._closed:
+            self._free()
+        else:
+            self._give_up()
+
+    def _free(self) -> None:
         """Stop listening and free libpq's connection, in this order."""
         self._watcher.close()
         self.pgconn.finish()
-        if self._route is not None:
-            self._route.close()
+        self._route.close()
         self._tell_closed()
-
-    def _abandon(self) -> None:
-        """Give the connection up although somebody else may be using it: he finds it lost."""
-        if self.lock.locked() and not self.lock.owned():
-            self._shutdown()
-        else:
-            self._give_up()
+        self._notices.wake()
 
     def _give_up(self) -> None:
         """Close the socket now, whatever is under way; the connection counts as broken."""
@@ -378,16 +423,17 @@ class AsyncRunner(Session):
             super()._give_up()
         self._note_loss()
 
-    def _disown(self) -> None:
+    def _forget(self) -> None:
         """In a forked child: let go of the parent's connection, and of his event loop's reader."""
         self.lock = self._library.Lock()  # who held the other may be a thread of the parent's
-        self._watcher.disown()
-        super()._disown()
+        self._watcher.forget()
+        super()._forget()
 
     def _note_loss(self) -> None:
         """Stop listening to a connection that the server has left."""
         self._watcher.close()
         super()._note_loss()
+        self._notices.wake()
 
     def _tell_closed(self) -> None:
         """Call the close handlers, in the event loop that the connection lives in."""
@@ -405,61 +451,6 @@ def running_library() -> tasks.Library:
         return tasks.current()
     except RuntimeError as ex:
         raise e.InterfaceError(str(ex)) from None
-
-
-def deadline_after(timeout: float) -> float:
-    """The time of `time.monotonic` at which a timeout ends.
-
-    Raises:
-        ProgrammingError: it isn't a positive number of seconds.
-    """
-    with suppress(TypeError, OverflowError):
-        if timeout > 0:  # a NaN is not
-            return monotonic() + timeout
-    raise e.ProgrammingError(
-        f"got the timeout {timeout!r}: expected a positive number of seconds, or None for none"
-    )
-
-
-def check_timeouts(command_timeout: float | None, cancel_timeout: float) -> None:
-    """Refuse those that a connection can't have.
-
-    Raises:
-        ProgrammingError: a `command_timeout` that isn't positive; a `cancel_timeout` that is
-            negative, or without end.
-    """
-    if command_timeout is not None:
-        deadline_after(command_timeout)
-    checked_patience(cancel_timeout, "cancel_timeout")
-
-
-def checked_patience(seconds: float, name: str = "timeout") -> float:
-    """Refuse a time for coming to rest that is no number, or negative, or without end.
-
-    Raises:
-        ProgrammingError: it is.
-    """
-    with suppress(TypeError, OverflowError):
-        if 0 <= seconds + 0.0 < NO_TIMEOUT:
-            return seconds
-    raise e.ProgrammingError(
-        f"got the {name} {seconds!r}: expected a number of seconds, or 0 to close"
-        " the connection at once"
-    )
-
-
-def check_seconds(timeout: float | None) -> None:
-    """Refuse a timeout that is no number; one that is negative is over.
-
-    Raises:
-        ProgrammingError: it is none.
-    """
-    with suppress(TypeError, OverflowError):
-        if timeout is None or timeout + 0.0 == timeout:  # a NaN is not
-            return
-    raise e.ProgrammingError(
-        f"got the timeout {timeout!r}: expected a number of seconds, or None for none"
-    )
 
 
 def _expired(timeout: float) -> e.QueryTimeout:

@@ -4,32 +4,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..concurrency import threads
 from ..conninfo import conninfo_to_dict
+from ..deadlines import Deadline, check_seconds
 from ..errors import ConnectionTimeout, ProgrammingError
 from ..session.attempts import Attempts
 from ..waiting import STOCK
-from .dial import Limit, advance
-from .runner import deadline_after, running_library
+from .dial import drive
+from .runner import running_library
 
 if TYPE_CHECKING:
     from ..dialing.records import Dialer
     from ..pq import PGconn
-    from ..session.dialled import Route
+    from ..session.routes import Route
     from ..waiting import WaitFunc
 
 
-class Within(NamedTuple):
-    """The time for all that connecting takes."""
-
-    seconds: float
-    deadline: float
-    """When it is over, by `time.monotonic()`."""
-
-
-def connecting_within(timeout: float | None) -> Within | None:
+def connecting_within(timeout: float | None) -> Deadline | None:
     """The limit for all that connecting takes, from here on.
 
     Args:
@@ -38,10 +31,11 @@ def connecting_within(timeout: float | None) -> Within | None:
     Raises:
         ProgrammingError: it isn't a positive number.
     """
-    return None if timeout is None else Within(timeout, deadline_after(timeout))
+    check_seconds(timeout)
+    return None if timeout is None else Deadline.after(timeout, partial(_expired, timeout))
 
 
-def settled(value: Any, within: Within | None) -> Any:
+def awaited(value: Any, limit: Deadline | None) -> Any:
     """What a function of the user's returned, awaited if it is to be, within the limit.
 
     Raises:
@@ -49,9 +43,9 @@ def settled(value: Any, within: Within | None) -> Any:
         ProgrammingError: it is to be awaited, and can't be.
     """
     try:
-        if within is None:
+        if limit is None:
             return threads.settled(value)
-        return threads.settled(value, within.deadline, partial(_expired, within.seconds))
+        return threads.settled(value, limit.at, limit.expired)
     except threads.Unawaitable as ex:
         raise ProgrammingError(str(ex)) from None
 
@@ -73,36 +67,34 @@ def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
 def open_connection(
     params: dict[str, Any],
     wait: WaitFunc | None,
-    within: Within | None = None,
+    limit: Deadline | None = None,
     dialer: Dialer | None = None,
-) -> tuple[PGconn, Route | None]:
+) -> tuple[PGconn, Route]:
     """Connect by libpq with these parameters, waiting as the running library waits.
 
     Args:
         params: as `connection_params` makes them. A callable password is called once, before the
             first attempt; what it raises passes as it is.
         wait: a waiter of the user's own.
-        within: the time for everything; None for no limit but that of each attempt.
+        limit: when everything must be over; None for no limit but that of each attempt.
         dialer: who makes the links, if libpq is not to.
 
     Returns:
-        libpq's connection, and how it goes if a dialer made its link.
+        libpq's connection, and how its links go.
 
     Raises:
         ConnectionTimeout: the time has passed; the message says what was under way, and what had
             failed before.
         OperationalError: no connection; the message says why.
     """
-    drive: WaitFunc = wait or STOCK[running_library().name]
+    waiter: WaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
-        params = {**params, "password": settled(password(), within)}
+        params = {**params, "password": awaited(password(), limit)}
     attempts = Attempts(params, dialer)
-    limit = within and Limit(within.deadline, partial(attempts.overdue, within.seconds))
-    try:
-        return advance(attempts, drive, dialer, limit), attempts.route
-    finally:
-        attempts.close()
+    if limit is not None:
+        limit = Deadline(limit.at, partial(attempts.overdue, limit.seconds))
+    return drive(attempts.connect_gen, dialer, waiter, limit), attempts.route
 
 
 def _expired(timeout: float) -> ConnectionTimeout:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Iterable
 from typing import TYPE_CHECKING, cast
 
 from ..rows import Row
-from ..session.cursor import BaseCursor
+from ..session.cursor import COPIES, BaseCursor
+from .turn import Turn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,8 +76,28 @@ class Cursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        self._session._run(self._execute_gen(query, params, binary), timeout)
+        self._session._in_turn(self._execute, timeout, query, params, binary)
         return self
+
+    def _execute(
+        self, turn: Turn, query: Query, params: Params | None, binary: bool | None
+    ) -> None:
+        bound = self._bind_next(query, params, binary)
+        self._pending = pending = turn.query(bound)
+        if not pending.done:
+            self._is_owed = True
+            return
+        if pending.status in COPIES:
+            turn.run(self._session._exchange.drain_gen())
+        self._take(pending)
+
+    def _receive(self) -> None:
+        """Receive the results that a pipeline still owes to this cursor."""
+        pending = self._pending
+        if self._is_owed and pending is not None:
+            if not pending.done:
+                self._session._in_turn(Turn.receive, None, pending)
+            self._take(pending)
 
     def executemany(
         self,
@@ -100,21 +121,30 @@ class Cursor(BaseCursor[Row]):
 
     def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""
+        if self._is_owed:
+            self._receive()
         return self._rows().one()
 
     def fetchmany(self, size: int = 0) -> list[Row]:
         """Return the next `size` rows (by default `arraysize`), fewer at the end."""
+        if self._is_owed:
+            self._receive()
         return self._rows().many(size or self.arraysize)
 
     def fetchall(self) -> list[Row]:
         """Return the rows that are left."""
+        if self._is_owed:
+            self._receive()
         return self._rows().all()
 
     def __iter__(self) -> Self:
-        self._rows()
+        if not self._is_owed:
+            self._rows()
         return self
 
     def __next__(self) -> Row:
+        if self._is_owed:
+            self._receive()
         rows = self._rows()
         if rows.position >= rows.count:
             raise StopIteration
@@ -122,10 +152,14 @@ class Cursor(BaseCursor[Row]):
 
     def scroll(self, value: int, mode: str = "relative") -> None:
         """Move in the rows, by `value` or (mode "absolute") to it; IndexError outside of them."""
+        if self._is_owed:
+            self._receive()
         self._rows().scroll(value, mode)
 
     def set_result(self, index: int) -> Self:
         """Make the result of that index the current one (-1 is the last); IndexError if there is none."""
+        if self._is_owed:
+            self._receive()
         self._choose(index)
         return self
 
@@ -145,6 +179,8 @@ class Results(Iterator["Cursor[Row]"]):
         return self
 
     def __next__(self) -> Cursor[Row]:
+        if self._cursor._is_owed:
+            self._cursor._receive()
         if self._started:
             if not self._cursor.nextset():
                 raise StopIteration

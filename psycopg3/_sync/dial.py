@@ -1,118 +1,46 @@
 # Generated from psycopg3/_async/dial.py by `python tools/unasync.py`: edit that file, not this one.
-"""Runs what may need a link of the user's connector: goes on with each until it is done."""
+"""Drives generators that may need links of the user's connector, each within its deadline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..dialing import threads
-from ..dialing.records import Dial, Link
-from ..errors import ConnectionTimeout
 from ..generators import until_gen
 from ..waiting import TICK, tick_within
 
 if TYPE_CHECKING:
-    from ..dialing.records import Dialer
-    from ..session.session import Session
+    from ..deadlines import Deadline
+    from ..dialing.records import Dial, Dialer
     from ..waiting import WaitFunc, WaitGen
 
-T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 
 
-class Steps(Protocol[T_co]):
-    """What is done step by step, with links in between: attempts, cancel requests, recoveries."""
-
-    def advance_gen(self, answer: Link | Exception | None) -> WaitGen[Dial | T_co]:
-        """Go on until a link is needed, or to the end."""
-        ...
-
-
-class Limit(NamedTuple):
-    """When all is to be over, by `time.monotonic()`, and the error if it isn't."""
-
-    deadline: float
-    expired: Callable[[], Exception]
-
-
-def advance(
-    steps: Steps[T_co], wait: WaitFunc, dialer: Dialer | None, limit: Limit | None = None
-) -> T_co:
-    """Run steps to their end, having the links dialled that they ask for.
+def drive(
+    make_gen: Callable[[Dial], WaitGen[T]],
+    dialer: Dialer | None,
+    wait: WaitFunc,
+    deadline: Deadline | None = None,
+) -> T:
+    """Run a generator that has links dialled, and return its value.
 
     Args:
-        steps: what is to be done.
-        wait: a waiter.
+        make_gen: makes it; given what has the connector make a link.
         dialer: who makes the links; None if none will be needed.
-        limit: the time for all steps together.
+        wait: a waiter.
+        deadline: when all must be over.
     """
-    answer: Link | Exception | None = None
-    is_kept = False  # whether the last link is the connection's own from here on
-    try:
-        while isinstance(step := _step(steps, answer, wait, limit), Dial):
-            assert dialer is not None
-            _release(answer)
-            answer, is_kept = None, step.purpose == "connect"
-            answer = _dialled(dialer, step, wait, limit)
-    except BaseException:
-        _release(answer)
-        raise
-    if not is_kept:
-        _release(answer)
-    return step
-
-
-def _step(
-    steps: Steps[T_co], answer: Link | Exception | None, wait: WaitFunc, limit: Limit | None
-) -> Dial | T_co:
-    gen, interval = steps.advance_gen(answer), TICK
-    if limit is not None:
-        gen = until_gen(gen, *limit)
-        interval = tick_within(limit.deadline - monotonic())
-    try:
-        return wait(gen, interval)
-    finally:
-        # A waiter that is interrupted leaves everything where it is: sockets would stay open for
-        # as long as the exception lives. One that runs it elsewhere may still be at it.
-        with suppress(ValueError):
-            gen.close()
-
-
-def _release(answer: Link | Exception | None) -> None:
-    """End a link that has served."""
-    if isinstance(answer, Link):
-        answer.close()
-        if answer.relay is not None:
-            answer.relay.abort()
-
-
-def _dialled(dialer: Dialer, wish: Dial, wait: WaitFunc, limit: Limit | None) -> Link | Exception:
-    if limit is not None:
-        wish = wish._replace(deadline=min(wish.deadline, limit.deadline))
-        if monotonic() >= limit.deadline:
-            raise limit.expired()
-    try:
-        answer = threads.dial(dialer, wish, wait)
-    except Exception as ex:
-        if wish.purpose != "cancel":
-            raise
-        return ex  # whoever recovers has another exception to raise
-    if isinstance(answer, Exception) and limit is not None:
-        # An event loop's clock may go off a moment before the deadline.
-        waited = isinstance(answer, ConnectionTimeout) and wish.deadline == limit.deadline
-        if waited or monotonic() >= limit.deadline:
-            raise limit.expired() from (None if waited else answer)
-    return answer
-
-
-def cancel_at_once(cancel: Callable[[], Any]) -> None:
-    """Call `cancel`, which needs the connector, where that can be waited for without awaiting."""
-    threads.at_once(cancel)
-
-
-def ended(session: Session, seconds: float) -> None:
-    """Wait, for so many seconds at most, until the last bytes of a connection are through its relay."""
-    if session._route is not None:
-        threads.rest(session._route.relay, seconds)
+    with threads.dialling(dialer) as dial:
+        gen, interval = make_gen(dial), TICK
+        if deadline is not None:
+            gen, interval = until_gen(gen, deadline), tick_within(deadline.left)
+        try:
+            return wait(gen, interval)
+        finally:
+            # A waiter that is interrupted leaves everything where it is: sockets would stay open for
+            # as long as the exception lives. One that runs it elsewhere may still be at it.
+            with suppress(ValueError):
+                gen.close()

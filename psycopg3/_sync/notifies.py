@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING
 
+from ..deadlines import Deadline
+from ..errors import OperationalError
 from ..session.notices import Notify
-from .runner import NO_TIMEOUT, TurnMissed
+from .runner import NO_TIMEOUT
 
 if TYPE_CHECKING:
     from typing import Self
@@ -17,11 +19,15 @@ if TYPE_CHECKING:
     from .runner import Runner
 
 
+class _TurnMissed(Exception):
+    """The time has passed while others had their turns."""
+
+
 class Notifies(Iterator[Notify]):
     """An iterator over notifications; made by `connection.notifies()`.
 
-    The connection is taken only while it waits: between two notifications the loop's body may
-    use it, and leaving the loop needs no clean-up.
+    The connection isn't held while it waits: others may use it, the loop's body too, and leaving the
+    loop needs no clean-up.
     """
 
     __module__ = "psycopg3"
@@ -29,7 +35,7 @@ class Notifies(Iterator[Notify]):
     def __init__(self, connection: Runner, timeout: float | None, stop_after: int | None):
         self._session = connection
         self._timeout = timeout
-        self._deadline: float | None = None
+        self._deadline: Deadline | None = None
         self._stop_after = stop_after
         self._given = 0
         self._over = False
@@ -56,17 +62,30 @@ class Notifies(Iterator[Notify]):
 
     def _listen(self) -> bool:
         """Wait for the next batch; False when the time is over."""
-        session = self._session
+        session, notices = self._session, self._session._notices
         if self._timeout is not None and self._deadline is None:
-            self._deadline = monotonic() + self._timeout
-        if self._deadline is None:
-            gen = session._notifies_gen(None)
-            session._run(gen, NO_TIMEOUT, interval=session._watcher.tick)
-            return True
-        gen = session._notifies_gen(self._deadline)
-        with suppress(TurnMissed):
-            session._run(gen, NO_TIMEOUT, until=self._deadline)
-        return monotonic() < self._deadline
+            self._deadline = Deadline.after(self._timeout, _TurnMissed)
+        notices.consumers += 1
+        try:
+            # What has come is taken when the connection is free; for more it is not held.
+            with suppress(_TurnMissed):
+                session._run(session._notifies_gen(), self._deadline or NO_TIMEOUT)
+            if not notices.backlog and (self._deadline is None or self._deadline.left):
+                self._wait(session)
+        finally:
+            notices.consumers -= 1
+        return self._deadline is None or self._deadline.left > 0
+
+    def _wait(self, session: Runner) -> None:
+        """Wait until something may have come, or the connection has ended."""
+        try:
+            copy = os.dup(session.pgconn.socket)
+        except OperationalError:  # it has ended: the next turn tells why
+            return
+        try:
+            session._watcher.wait_for_news(copy, session._notices, self._deadline)
+        finally:
+            os.close(copy)
 
     def close(self) -> None:
         """Stop: there are no further notifications. What has come stays with the connection.

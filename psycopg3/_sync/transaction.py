@@ -50,11 +50,11 @@ class Transaction(BaseTransaction):
             raise
         finally:
             if self._is_open():  # not even its rollback got through in time
-                self._session._abandon()
+                self._session._end()
 
     def _undo(self, ex: BaseException) -> None:
         """Undo a block whose begin or end was interrupted by `ex`."""
         if self._is_open():
             self._session._undo(self._exit_gen(ex), ex)
         if self._is_open():
-            self._session._abandon()
+            self._session._end()

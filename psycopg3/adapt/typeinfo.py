@@ -106,10 +106,10 @@ class TypeInfo:
         else:
             try:
                 _, result, _ = yield from conn._command_gen(
-                    b"SAVEPOINT _pg3_type;" + query + b"; RELEASE _pg3_type"
+                    b"SAVEPOINT _pg3_type", query, b"RELEASE _pg3_type"
                 )
             except Error:
-                yield from conn._command_gen(b"ROLLBACK TO _pg3_type; RELEASE _pg3_type")
+                yield from conn._command_gen(b"ROLLBACK TO _pg3_type", b"RELEASE _pg3_type")
                 raise
         return cls._from_result(result, encoding) if result.ntuples else None
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import trio
 
+    from ..deadlines import Deadline
+
 __all__ = [
     "Library",
     "Lock",
@@ -52,7 +54,7 @@ def current() -> Library:
         except RuntimeError:
             pass
         else:
-            return _ASYNCIO
+            return _asyncio()
     raise RuntimeError(
         "no event loop is running here: an asynchronous connection must be made in a coroutine"
         " that asyncio, uvloop or trio runs"
@@ -157,19 +159,22 @@ class Lock(Generic[Turn]):
         except RuntimeError:
             return False
 
-    async def acquire(self) -> None:
+    async def acquire(self, deadline: Deadline | None = None) -> None:
         """Take the lock, after those who asked before.
 
         Raises:
             RuntimeError: the task that asks holds it already.
+            Exception: what the deadline raises of who is too late.
         """
         me = self._current_task()
         if self._holder is None:
             self._holder = me
         elif self._holder is me:
             raise RuntimeError("the task that waits for this lock is the one that holds it")
-        else:
+        elif deadline is None:
             await self._wait_turn(me)
+        elif not await self._wait_turn_for(me, deadline.left):
+            raise deadline.expired()
 
     def release(self) -> None:
         """Pass the lock on to whoever waits longest, or leave it free.
@@ -187,7 +192,10 @@ class Lock(Generic[Turn]):
                 return
 
     async def __aenter__(self) -> None:
-        await self.acquire()
+        if self._holder is None:
+            self._holder = self._current_task()
+        else:
+            await self.acquire()
 
     # Not `async def`: trio's Ctrl-C may strike between the call and its await, and the coroutine
     # would never run. The call itself has released it.
@@ -195,13 +203,13 @@ class Lock(Generic[Turn]):
         self.release()
         return _DONE
 
-    async def acquire_within(self, seconds: float) -> bool:
-        """Wait for the turn of the current task for so long; False if it hasn't come."""
-        raise NotImplementedError
+    def within(self, deadline: Deadline) -> Within:
+        """The lock as a context manager that raises what `deadline` does if its turn is too late."""
+        return Within(self, deadline)
 
-    def within(self, seconds: float, expired: Callable[[], Exception]) -> Within:
-        """The lock as a context manager that raises what `expired` makes if its turn is too late."""
-        return Within(self, seconds, expired)
+    async def _wait_turn_for(self, me: object, seconds: float) -> bool:
+        """Wait for a turn for so long; False if it hasn't come."""
+        raise NotImplementedError
 
     async def _wait_turn(self, me: object) -> None:
         """Queue up and sleep until `release` has made `me` the holder."""
@@ -236,14 +244,13 @@ _DONE = _Done()
 class Within:
     """A lock that is waited for only so long."""
 
-    __slots__ = ("_expired", "_lock", "_seconds")
+    __slots__ = ("_deadline", "_lock")
 
-    def __init__(self, lock: Lock[Any], seconds: float, expired: Callable[[], Exception]) -> None:
-        self._lock, self._seconds, self._expired = lock, seconds, expired
+    def __init__(self, lock: Lock[Any], deadline: Deadline) -> None:
+        self._lock, self._deadline = lock, deadline
 
     async def __aenter__(self) -> None:
-        if not await self._lock.acquire_within(self._seconds):
-            raise self._expired()
+        await self._lock.acquire(self._deadline)
 
     def __aexit__(self, *exc: object) -> Awaitable[None]:
         self._lock.release()
@@ -265,11 +272,8 @@ class _AsyncioLock(Lock["Future[None]"]):
         self._queue[me] = get_running_loop().create_future()
         await self._queue[me]
 
-    async def acquire_within(self, seconds: float) -> bool:
-        """Wait for the turn of the current task for so long; False if it hasn't come."""
+    async def _wait_turn_for(self, me: object, seconds: float) -> bool:
         from asyncio import get_running_loop
-
-        me = self._current_task()
 
         def give_up() -> None:
             turn = self._queue.get(me)
@@ -278,7 +282,7 @@ class _AsyncioLock(Lock["Future[None]"]):
 
         timer = get_running_loop().call_later(seconds, give_up)
         try:
-            await self.acquire()
+            await self._wait_turn(me)
             return True
         except TimeoutError:
             return False
@@ -311,12 +315,11 @@ class _TrioLock(Lock["trio.lowlevel.Task"]):
         self._queue[me] = me
         await wait_task_rescheduled(abort)
 
-    async def acquire_within(self, seconds: float) -> bool:
-        """Wait for the turn of the current task for so long; False if it hasn't come."""
+    async def _wait_turn_for(self, me: object, seconds: float) -> bool:
         from trio import move_on_after
 
         with move_on_after(seconds):
-            await self.acquire()
+            await self._wait_turn(me)
             return True
         return False
 
@@ -366,12 +369,6 @@ async def _shield_trio(func: Callable[..., Awaitable[T]], /, *args: Any, **kwarg
     scope.shield = True
     with scope:
         return await func(*args, **kwargs)
-
-
-def _asyncio_loop() -> Any:
-    import asyncio
-
-    return asyncio.get_running_loop()
 
 
 def _asyncio_deserted(loop: Any) -> bool:
@@ -442,15 +439,19 @@ async def _logged(coroutine: Coroutine[Any, Any, object]) -> None:
         logging.getLogger("psycopg3").exception("error in a handler's coroutine %r", coroutine)
 
 
-_ASYNCIO = Library(
-    "asyncio",
-    _AsyncioLock,
-    _shield_asyncio,
-    _asyncio_loop,
-    _asyncio_deserted,
-    _asyncio_elsewhere,
-    _asyncio_spawn,
-)
+@cache
+def _asyncio() -> Library:
+    from asyncio import get_running_loop
+
+    return Library(
+        "asyncio",
+        _AsyncioLock,
+        _shield_asyncio,
+        get_running_loop,
+        _asyncio_deserted,
+        _asyncio_elsewhere,
+        _asyncio_spawn,
+    )
 
 
 @cache
@@ -459,7 +460,7 @@ def _trio() -> Library:
 
     # Ctrl-C may come between any two lines of trio's main task; between these it would leave a
     # connection locked for ever.
-    for name in ("acquire", "release", "__aenter__", "__aexit__", "acquire_within"):
+    for name in ("acquire", "release", "__aenter__", "__aexit__"):
         setattr(_TrioLock, name, enable_ki_protection(getattr(_TrioLock, name)))
     for name in ("__aenter__", "__aexit__"):
         setattr(Within, name, enable_ki_protection(getattr(Within, name)))

@@ -4,7 +4,7 @@ libpq opens its sockets itself, and has no way to be given one. So it is sent to
 nobody listens: it opens a socket, and asks to be told when that is writable, before it has sent a
 byte. Then the user's socket is put under the same descriptor number, and libpq goes on over it.
 
-A socket that libpq has opened is told by what it is, not by its number: a fallback closes one and
+A socket that libpq has opened is recognised by what it is, not by its number: a fallback closes one and
 opens another, which has the same number (observed with libpq 12 to 18).
 """
 
@@ -12,16 +12,21 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .. import errors as e
+from ..pq import ConnStatus, PGconn, PollingStatus
+from ..waiting import Wait, WaitGen
 
 if TYPE_CHECKING:
+    from ..pq import PGcancelConn
     from .records import Link
 
 Identity = tuple[int, int]
+
+_WANTS = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 
 _LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
@@ -97,18 +102,47 @@ def shared_reservation() -> Reservation:
 
 
 def identity(fd: int) -> Identity:
-    """What tells an open file from any other that is open now."""
+    """Return device and inode of an open file, which no other has that is open now."""
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
 
 
 def adopt(fd: int, link: Link) -> Identity:
     """Put a link under libpq's descriptor, and close the original; returns its identity."""
-    # Shared with the original by whoever else may have duplicated it.
+    # All duplicates of a descriptor share the flag.
     link.socket.setblocking(False)
     os.dup2(link.socket.fileno(), fd, inheritable=False)
     link.socket.close()
     return identity(fd)
+
+
+def negotiate_gen(
+    conn: PGconn | PGcancelConn,
+    poll_gen: Callable[[], WaitGen[PollingStatus]],
+    link_gen: Callable[[], WaitGen[Link]],
+) -> WaitGen[PollingStatus]:
+    """Have libpq get to its server over links that are made for it; returns OK, or FAILED.
+
+    Args:
+        conn: what was started: a PGconn, or a PGcancelConn.
+        poll_gen: takes its next step.
+        link_gen: makes a link, whenever libpq has opened a socket: for each of its tries.
+    """
+    # The manual's section 34.1: until the first poll, act as if it had said WRITING.
+    status = PollingStatus.FAILED if conn.status == ConnStatus.BAD else PollingStatus.WRITING
+    adopted: Identity | None = None
+    while status in _WANTS:
+        if adopted is None:
+            adopted = adopt(conn.socket, (yield from link_gen()))
+        while not (yield conn.socket, _WANTS[status]):
+            pass
+        status = yield from poll_gen()
+        # After a poll, STARTED always means a new one; a system may give sockets no identity.
+        if status in _WANTS and (
+            conn.status == ConnStatus.STARTED or identity(conn.socket) != adopted
+        ):
+            adopted = None
+    return status
 
 
 def apply_tcp_options(tcp: object, options: Mapping[str, str | None]) -> None:

@@ -42,7 +42,7 @@ class ScramFilter:
             self._begun, self.done = True, held[:1] == b"G"
         while not self.done and len(held) >= 5:
             length = 1 + int(struct.unpack_from("!i", held, 1)[0])
-            if not 5 <= length <= _LONGEST:  # not the protocol: libpq's business
+            if not 5 <= length <= _LONGEST:  # not the protocol: libpq finds that out
                 self.done = True
             elif len(held) < length:
                 break

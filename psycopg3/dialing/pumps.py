@@ -15,17 +15,18 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from .offers import ScramFilter
 from .records import LINGER, close
 
 PIECE = 262144
-_HANG_UP = select.POLLHUP | select.POLLERR if hasattr(select, "POLLHUP") else 0
+
+T = TypeVar("T")
 
 
 class ThreadRelay:
-    """A relay whose threads end with either of its two links.
+    """A relay of two threads, one each way, that end with either of its two links.
 
     Args:
         near: our end of the pair that libpq has the other end of.
@@ -35,10 +36,11 @@ class ThreadRelay:
 
     def __init__(self, near: socket.socket, far: Any, filter: ScramFilter | None):
         self._near, self._far, self._filter = near, far, filter
+        self._shared = _Shared(far) if isinstance(far, socket.socket) else far
         self._far_closing = threading.Lock()
         self._threads = [
             threading.Thread(target=self._run, args=(work,), name="psycopg3-relay", daemon=True)
-            for work in self._works()
+            for work in (self._there, self._back)
         ]
         _relays.add(self)
         try:
@@ -49,9 +51,20 @@ class ThreadRelay:
             self._near.close()
             raise
 
-    def _works(self) -> list[Callable[[], None]]:
-        """What its threads do, one each."""
-        raise NotImplementedError
+    def _there(self) -> None:
+        try:
+            while data := self._near.recv(PIECE):
+                self._shared.sendall(data)
+        except Exception:
+            # The other side may have said why before it left: that is still to be read.
+            self._threads[1].join(LINGER)
+
+    def _back(self) -> None:
+        while data := self._shared.recv(65536):
+            if self._filter is not None:
+                data = self._filter.feed(data)
+            if data:
+                self._near.sendall(data)
 
     def _run(self, work: Callable[[], None]) -> None:
         # Whatever the link raises, libpq learns of it as a closed connection.
@@ -92,7 +105,7 @@ class ThreadRelay:
             self._near.shutdown(socket.SHUT_RDWR)
 
     def _close_far(self) -> None:
-        """Close the user's link, unless somebody else is at it."""
+        """Close the user's link, unless another thread does."""
         if self._far_closing.acquire(blocking=False):
             # As for the near end; and it wakes who waits for this one. The socket's own method comes
             # first: that of TLS gives its state up before, and what is sent meanwhile would go in clear.
@@ -108,7 +121,7 @@ class ThreadRelay:
         """Threads live in no event loop."""
         return False
 
-    def disown(self) -> None:
+    def forget(self) -> None:
         """In a forked child, which has no such thread: leave the links to the parent."""
         self._near.close()
         if isinstance(self._far, socket.socket):
@@ -116,143 +129,49 @@ class ThreadRelay:
                 os.close(self._far.detach())  # without a word of TLS
 
 
-class SocketRelay(ThreadRelay):
-    """Both ways in one thread: a TLS socket must not be used by two."""
+class _Shared:
+    """A socket that two threads use: one of TLS must not be used by both at once."""
 
-    def _works(self) -> list[Callable[[], None]]:
-        return [self._pump]
+    def __init__(self, sock: socket.socket):
+        self._socket, self._lock = sock, threading.Lock()
+        sock.setblocking(False)
 
-    def _pump(self) -> None:
-        self._near.setblocking(False)
-        self._far.setblocking(False)
-        there = _Way(self._near, self._far)
-        back = _Way(self._far, self._near, self._filter)
-        near_hung_up = None
-        while not (there.ended or back.ended):
-            # Both, always: what TLS has decrypted already makes no descriptor readable.
-            moved = [there.move(), back.move()]
-            if any(moved):
-                continue
-            if near_hung_up is None:
-                if self._sleep([there, back], None):
-                    near_hung_up = monotonic()
-            elif monotonic() - near_hung_up > LINGER:
-                return
-            else:
-                self._sleep([there], LINGER / 10)
+    def recv(self, size: int) -> bytes:
+        """Wait for bytes, and return them; none at the end."""
+        return self._call(self._socket.recv, size, select.POLLIN)
 
-    def _sleep(self, ways: list[_Way], seconds: float | None) -> bool:
-        """Wait until one of the ways can go on; True if libpq has hung up with bytes on their way."""
-        poller = select.poll()
-        asked: dict[int, int] = {}
-        if seconds is None:
-            asked[self._near.fileno()] = 0
-        for way in ways:
-            if way.asks is not None:
-                link, event = way.asks
-                asked[link.fileno()] = asked.get(link.fileno(), 0) | event
-        for fd, events in asked.items():
-            poller.register(fd, events)
-        near = self._near.fileno()
-        for fd, events in poller.poll(None if seconds is None else seconds * 1000):
-            if fd == near and events & _HANG_UP and not asked[fd] & select.POLLIN:
-                return True
-        return False
+    def sendall(self, data: bytes) -> None:
+        """Send bytes, and wait until they are sent."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._call(self._socket.send, rest, select.POLLOUT) :]
 
-
-class _Way:
-    """Bytes on their way from one socket to another; one piece of them is held at most."""
-
-    __slots__ = ("_filter", "_piece", "_source", "_target", "asks", "ended")
-
-    def __init__(
-        self, source: socket.socket, target: socket.socket, filter: ScramFilter | None = None
-    ):
-        self._source, self._filter = source, filter
-        self._target: socket.socket | None = target
-        self._piece = memoryview(b"")
-        self.ended = False
-        self.asks: tuple[socket.socket, int] | None = None
-        """What to wait for if nothing moves: a socket, and poll's event; None: for nothing."""
-
-    def move(self) -> bool:
-        """Move what can be moved at once; False if that is nothing."""
-        if self._target is None:
-            return False
-        return self._send(self._target) if self._piece else self._receive(self._target)
-
-    def _receive(self, target: socket.socket) -> bool:
-        try:
-            data = self._source.recv(PIECE)
-        except OSError as ex:
-            self.asks = self._source, _event_of(ex, select.POLLIN)
-            return False
-        self.ended = not data
-        if self._filter is not None:
-            data = self._filter.feed(data)
-            if self._filter.done:
-                self._filter = None
-        self._piece = memoryview(data)
-        if data:
-            self._send(target)
-        return True
-
-    def _send(self, target: socket.socket) -> bool:
-        try:
-            sent = target.send(self._piece)
-        except OSError as ex:
+    def _call(self, method: Callable[[Any], T], argument: Any, event: int) -> T:
+        while True:
             try:
-                self.asks = target, _event_of(ex, select.POLLOUT)
-            except OSError:
-                # The other side may have said why before it left: that is still to be read.
-                self._target = self.asks = None
-            return False
-        self._piece = self._piece[sent:]
-        return True
-
-
-def _event_of(ex: OSError, event: int) -> int:
-    """What to wait for after a call that would have blocked; what else it raised goes on."""
-    if isinstance(ex, BlockingIOError | InterruptedError):
-        return event
-    name = type(ex).__name__  # of ssl, which is imported where there is one
-    if name == "SSLWantReadError":
-        return select.POLLIN
-    if name == "SSLWantWriteError":
-        return select.POLLOUT
-    raise ex
-
-
-class PairRelay(ThreadRelay):
-    """Each way in a thread of its own: for links that can only block, such as SSH channels."""
-
-    def _works(self) -> list[Callable[[], None]]:
-        return [self._there, self._back]
-
-    def _there(self) -> None:
-        try:
-            while data := self._near.recv(PIECE):
-                self._far.sendall(data)
-        except Exception:
-            # The other side may have said why before it left: that is still to be read.
-            self._threads[1].join(LINGER)
-
-    def _back(self) -> None:
-        while data := self._far.recv(65536):
-            if self._filter is not None:
-                data = self._filter.feed(data)
-            if data:
-                self._near.sendall(data)
+                with self._lock:
+                    return method(argument)
+            except OSError as ex:
+                name = type(ex).__name__  # of ssl, which is imported where there is one
+                if name == "SSLWantReadError":
+                    event = select.POLLIN
+                elif name == "SSLWantWriteError":
+                    event = select.POLLOUT
+                elif not isinstance(ex, BlockingIOError | InterruptedError):
+                    raise
+            poller = select.poll()
+            poller.register(self._socket, event)
+            poller.poll()
 
 
 _relays: weakref.WeakSet[ThreadRelay] = weakref.WeakSet()
 
 
-def _disown_all() -> None:
+def _forget_all() -> None:
     for relay in tuple(_relays):
-        relay.disown()
+        relay.forget()
     _relays.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
+    os.register_at_fork(after_in_child=_forget_all)

@@ -1,4 +1,4 @@
-"""What passes between a connection that needs a link and those who make one: Dialer, Dial, Link."""
+"""What passes between a connection that needs a link and those who make one: Dialer, Target, Link."""
 
 from __future__ import annotations
 
@@ -6,39 +6,32 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from .. import errors as e
-from ..concurrency.threads import Solo
+from ..concurrency.calls import Call, ImmediateCall
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from ..deadlines import Deadline
 
 LINGER = 1.0
 """Seconds that the last bytes of a connection that was closed may take through a relay."""
 
 
-class Dial(NamedTuple):
-    """A wish for a link: what a connector is asked for."""
+class Target(NamedTuple):
+    """What a link is to lead to: what a connector is called with, and until when."""
 
     host: str
     """A name, an address, or the directory of a Unix socket: as it was given to `connect()`."""
     port: int
-    purpose: Literal["connect", "cancel"]
-    """`connect`, or `cancel` for a request to cancel."""
-    deadline: float
-    """When, by `time.monotonic()`, the link must be there."""
+    deadline: Deadline
+    """When the link must be there."""
     name: str = ""
     """The server's name, by which TLS is to verify it."""
     in_clear: bool = False
-    """Whether libpq will surely do no encryption over it, and so needs not to hear of any."""
-
-    def overdue(self) -> e.ConnectionTimeout:
-        """The error for a connector that took too long."""
-        return e.ConnectionTimeout(
-            f"the connector gave no link to {self.host!r}, port {self.port}, in time: check what it"
-            " connects to, or raise connect_timeout"
-        )
+    """Whether libpq will surely do no encryption over it, and so must not be offered channel binding."""
 
 
 class Relay(Protocol):
@@ -57,32 +50,28 @@ class Relay(Protocol):
         ...
 
 
-class Link:
-    """A link as libpq takes it: a socket, be it the connector's own or one end of a relay."""
+class Link(NamedTuple):
+    """A link as libpq takes it."""
 
-    __slots__ = ("encrypted", "hostaddr", "relay", "socket", "tcp")
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        *,
-        hostaddr: str = "",
-        tcp: Any = None,
-        encrypted: bool = False,
-        relay: Relay | None = None,
-    ):
-        self.socket = sock
-        self.hostaddr = hostaddr
-        """The address of the other side; "" if that is no IP address or isn't known."""
-        self.tcp = tcp
-        """What has `setsockopt()` for the TCP connection below, if there is one."""
-        self.encrypted = encrypted
-        """Whether TLS is done beneath it, so that libpq must not do it too."""
-        self.relay = relay
+    socket: socket.socket
+    """The connector's own, or one end of a relay."""
+    hostaddr: str = ""
+    """The address of the other side; "" if that is no IP address or isn't known."""
+    tcp: Any = None
+    """What has `setsockopt()` for the TCP connection below, if there is one."""
+    encrypted: bool = False
+    """Whether TLS is done beneath it, so that libpq must not do it too."""
+    relay: Relay | None = None
 
     def close(self) -> None:
-        """Close it, unless libpq has taken it over; a relay ends when its socket is closed."""
+        """End it, relay and all; a socket that libpq has taken over stays open to libpq."""
         self.socket.close()
+        if self.relay is not None:
+            self.relay.abort()
+
+
+Dial: TypeAlias = Callable[[Target], Call[Link]]
+"""Has a connector begin to make a link: see `tasks.dialling`."""
 
 
 class Dialer:
@@ -93,7 +82,7 @@ class Dialer:
         sock: the one link that there is, instead.
         ssl: what the connector is to make its TLS with; None if libpq does it.
 
-    It owns `sock` from here on: whatever is raised, nobody else need close it.
+    It owns `sock` from here on, and closes it whatever is raised.
 
     Raises:
         ProgrammingError: they don't go together, or are none.
@@ -132,7 +121,7 @@ class Dialer:
                 " there; listen on 127.0.0.1 in your program, relay, and connect there"
             )
 
-    def take(self, dial: Dial) -> Any:
+    def take(self, target: Target) -> Any:
         """The one link, the first time.
 
         Raises:
@@ -141,7 +130,7 @@ class Dialer:
         sock, self._sock = self._sock, None
         if sock is None:
             raise e.OperationalError(
-                f"a second link to {dial.host!r}, port {dial.port}, is needed, and sock= is for one"
+                f"a second link to {target.host!r}, port {target.port}, is needed, and sock= is for one"
                 " only: give connector_factory; or one host, and a sslmode that the server accepts"
             )
         return sock
@@ -153,28 +142,10 @@ class Dialer:
             discard(sock)
 
 
-def dialer(
-    connector: Callable[..., Any] | None, sock: Any, ssl: SSLContext | None
-) -> Dialer | None:
-    """The Dialer for what `connect()` was given; None if libpq is to make its links itself.
-
-    Raises:
-        ProgrammingError: the arguments don't go together.
-    """
-    if connector is None and sock is None:
-        if ssl is not None:
-            raise e.ProgrammingError(
-                "got ssl without connector_factory or sock: libpq makes the TLS of its own"
-                " connections; say how by sslmode, sslrootcert and so on"
-            )
-        return None
-    return Dialer(connector, sock, ssl)
-
-
 def _check_context(ssl: object) -> None:
     if ssl is None:
         return
-    from ssl import SSLContext  # whoever has a context has imported it
+    from ssl import SSLContext  # a context is given: it is imported already
 
     if not isinstance(ssl, SSLContext):
         raise e.ProgrammingError(
@@ -183,14 +154,14 @@ def _check_context(ssl: object) -> None:
 
 
 def discard(link: Any) -> None:
-    """Close a link that nobody wants, without waiting for that.
+    """Close a link that is not used, without waiting for that.
 
     Transports know how to close themselves at once. What an object of the user's does in its
     close() may take its time, and takes it in a thread of its own.
     """
     if hasattr(link, "sendall") and type(link) is not socket.socket:
         with suppress(RuntimeError, OSError):  # there is no thread to be had, or no descriptor
-            Solo(close, link).leave()
+            ImmediateCall(close, link).leave()
             return
     close(link)
 
@@ -201,6 +172,6 @@ def close(link: Any) -> None:
         if callable(end := getattr(link, name, None)):
             with suppress(Exception):
                 ended: Any = end()
-                if hasattr(ended, "close"):  # a coroutine: nobody will await it
+                if hasattr(ended, "close"):  # a coroutine, which can't be awaited here
                     ended.close()
             return

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import select
 import socket
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from .. import errors as e
 from .offers import ScramFilter
-from .pumps import PairRelay, SocketRelay, ThreadRelay
+from .pumps import ThreadRelay
 from .records import Link, discard
 
 if TYPE_CHECKING:
-    from .records import Dial, Dialer
+    from .records import Dialer, Target
 
 EXPECTED = "a connected socket, or an object with recv(), sendall() and close()"
 FOR_TLS = "a connected socket, over which TLS is done as ssl= says"
@@ -23,13 +22,13 @@ Methods: TypeAlias = tuple[str, ...]
 OBJECT = ("recv", "sendall", "close")
 
 
-def link_of(made: Any, dialer: Dialer, wish: Dial) -> Link | None:
+def link_of(made: Any, dialer: Dialer, target: Target) -> Link | None:
     """The link that a socket, or something like one, makes; None if it is nothing of the kind.
 
     Args:
         made: what the connector returned; closed if it is refused.
         dialer: its `ssl` was given to the connector, who then must have done TLS.
-        wish: what the connector was asked for.
+        target: what the connector was asked for.
 
     Raises:
         InterfaceError: it can't be a link to a server.
@@ -38,9 +37,9 @@ def link_of(made: Any, dialer: Dialer, wish: Dial) -> Link | None:
     wants_tls = dialer.ssl is not None
     try:
         if isinstance(made, socket.socket):
-            return _socket_link(made, wants_tls, wish)
+            return _socket_link(made, wants_tls, target)
         if has(made, OBJECT):
-            near, relay = _relayed(PairRelay, made, filter_for(wish, wants_tls))
+            near, relay = _relayed(made, filter_for(target, wants_tls))
             return Link(near, encrypted=wants_tls, relay=relay)
     except BaseException:
         discard(made)
@@ -48,7 +47,7 @@ def link_of(made: Any, dialer: Dialer, wish: Dial) -> Link | None:
     return None
 
 
-def _socket_link(made: socket.socket, wants_tls: bool, wish: Dial) -> Link:
+def _socket_link(made: socket.socket, wants_tls: bool, target: Target) -> Link:
     check_socket(made)
     tcp = made if made.family in (socket.AF_INET, socket.AF_INET6) else None
     hostaddr = peer_address(made)
@@ -62,29 +61,27 @@ def _socket_link(made: socket.socket, wants_tls: bool, wish: Dial) -> Link:
     if is_tls and made.version() is None:  # type: ignore[attr-defined]
         _refuse("a TLS socket that hasn't shaken hands")
     encrypted = wants_tls or is_tls
-    near, relay = _relayed(SocketRelay, made, filter_for(wish, encrypted))
+    near, relay = _relayed(made, filter_for(target, encrypted))
     return Link(near, hostaddr=hostaddr, tcp=tcp, encrypted=encrypted, relay=relay)
 
 
-def _relayed(
-    kind: type[ThreadRelay], far: Any, filter: ScramFilter | None
-) -> tuple[socket.socket, ThreadRelay]:
+def _relayed(far: Any, filter: ScramFilter | None) -> tuple[socket.socket, ThreadRelay]:
     """libpq's end of a relay, and the relay."""
     near, ours = socket.socketpair()
     try:
-        return near, kind(ours, far, filter)
+        return near, ThreadRelay(ours, far, filter)
     except BaseException:
         near.close()
         raise
 
 
-def filter_for(wish: Dial, encrypted: bool) -> ScramFilter | None:
+def filter_for(target: Target, encrypted: bool) -> ScramFilter | None:
     """What the server's first words must go through in a relay.
 
-    Where libpq does no TLS, it needs to hear nothing of channel binding; there may be TLS beneath
+    Where libpq does no TLS, it must not be offered channel binding; there may be TLS beneath
     that can't be recognised.
     """
-    return ScramFilter() if encrypted or wish.in_clear else None
+    return ScramFilter() if encrypted or target.in_clear else None
 
 
 def check_given(sock: object, wants_tls: bool, others: tuple[Methods, ...], expected: str) -> None:
@@ -113,9 +110,8 @@ def check_given(sock: object, wants_tls: bool, others: tuple[Methods, ...], expe
         raise
 
 
-def wait_connected(sock: socket.socket, deadline: float) -> None:
+def wait_connected(sock: socket.socket, seconds: float) -> None:
     """Wait for a connection that is still being made; blocks."""
-    seconds = max(0.0, deadline - monotonic())
     if not hasattr(select, "poll"):  # under eventlet
         select.select([], [sock], [], seconds)
         return

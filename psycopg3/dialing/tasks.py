@@ -1,65 +1,158 @@
-"""Dials in the asynchronous worlds; `threads` has the same names."""
+"""Connectors called in tasks, for the asynchronous worlds; `threads` has the same names."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from contextvars import Context, copy_context
+from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
 
 from .. import errors as e
+from ..concurrency.calls import Call
 from ..concurrency.tasks import Library, current
-from ..waiting import AsyncWaitFunc
 from . import streams
-from .records import LINGER, Dial, Dialer, Link, Relay, discard
+from .records import LINGER, Dial, Dialer, Link, Relay, Target, discard
+from .relays import sleep
 from .sockets import FOR_TLS, GIVEN, OBJECT, check_given, check_socket
 
-__all__ = ["at_once", "dial", "rest"]
+__all__ = ["at_once", "dialling", "rest"]
 
 
-async def dial(dialer: Dialer, wish: Dial, _wait: AsyncWaitFunc) -> Link | Exception:
-    """Have the connector make a link, and wait for it no longer than the wish allows.
+def dialling(dialer: Dialer | None) -> AbstractAsyncContextManager[Dial]:
+    """What has the connector make links for one operation: a function of their targets.
 
-    The connector is awaited in the task that calls this: who cancels the task cancels it.
-
-    Returns:
-        The link; or why there is none: the connector's OSError, or ConnectionTimeout.
-
-    Raises:
-        InterfaceError: it returned something that is no link.
-        Exception: whatever else the connector raised.
+    The connector runs in a task of its own, so that any waiter, the user's own too, waits
+    for a descriptor. It has the caller's context variables. A call that was left is
+    cancelled; at the end it has LINGER seconds to take note.
     """
-    library = current()
-    if dialer.connector is None:
+    return _Dialling(dialer)
+
+
+class _Dialling:
+    """The calls of a connector for one operation."""
+
+    def __init__(self, dialer: Dialer | None):
+        self._dialer = dialer
+        self._library, self._context = current(), copy_context()
+        self._place = self._library.place()
+        self._calls: list[_TaskCall] = []
+
+    async def __aenter__(self) -> Dial:
+        return self._begin
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        calls, self._calls = self._calls, []  # they know this object: no cycle is left
+
+        def ended() -> bool:
+            return all(call.done() for call in calls)
+
+        if not ended() and kind is not GeneratorExit:  # a coroutine being closed can't wait
+            await self._library.shield(_soon, ended, LINGER)
+
+    def _begin(self, target: Target) -> Call[Link]:
+        assert self._dialer is not None  # libpq's own links need no dialer
+        make = _maker(self._dialer, target, self._library)
+        self._calls.append(_TaskCall(make, self._call_in_loop, self._context))
+        return self._calls[-1]
+
+    def _call_in_loop(self, func: Callable[[], object]) -> None:
+        if not self._library.elsewhere(self._place, func):
+            func()
+
+
+class _TaskCall(Call[Link]):
+    """A connector at work in a task; who leaves cancels it.
+
+    A waiter of the user's own may run its generator in another thread: so what belongs to the event
+    loop is called there.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Awaitable[Link]],
+        call_in_loop: Callable[[Callable[[], object]], object],
+        context: Context,
+    ):
+        super().__init__(Link.close)
+        self._make, self._call_in_loop, self._context = make, call_in_loop, context
+        self._cancel: Callable[[], object] = int  # nothing to do
+        call_in_loop(self._start)
+
+    def _start(self) -> None:
+        if current().name == "trio":
+            import trio
+
+            self._scope = trio.CancelScope()
+            self._cancel = self._scope.cancel
+            trio.lowlevel.spawn_system_task(self._run_on_trio, context=self._context)
+        else:
+            import asyncio
+
+            task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
+            self._cancel = task.cancel
+        if self._left:
+            self._cancel()
+
+    async def _run(self) -> None:
         try:
-            make = _maker(dialer, wish, library)
-        except (e.OperationalError, OSError) as ex:
-            return ex
-    else:
-        make = dialer.connector
+            self._finish(await self._make())
+        except BaseException as ex:
+            self._finish(error=ex)
+
+    async def _run_on_trio(self) -> None:
+        import trio
+
+        # What leaves a system task ends the program, and so would a nursery that the connector has
+        # left open in one. In a nursery of ours it is an error like others.
+        made: list[Link] = []
+        error: BaseException | None = None
+
+        async def make() -> None:
+            made.append(await self._make())
+
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(make)
+        except BaseException as ex:
+            error = ex.exceptions[0] if isinstance(ex, BaseExceptionGroup) else ex
+        if made and error is None:
+            self._finish(made[0])
+            return
+        for link in made:
+            link.close()
+        self._finish(error=error or TimeoutError("the connector was cancelled"))
+
+    def leave(self) -> None:
+        """Wait no longer, and cancel it."""
+        super().leave()
+        if not self.done():
+            with suppress(RuntimeError):  # the loop is closed
+                self._call_in_loop(lambda: self._cancel())
+
+
+def _maker(dialer: Dialer, target: Target, library: Library) -> Callable[[], Awaitable[Link]]:
+    """What makes a link: by the connector, or of the one that there is."""
+    connector = dialer.connector or _given(dialer, target, library)
     if library.name == "trio":
-        return await _dial_trio(make, wish, dialer, library)
+        return partial(_link_on_trio, connector, target, dialer, library)
     from . import protocols  # its classes are asyncio's
 
-    return await protocols.dial(make, wish, dialer, library)
+    return partial(protocols.link_by, connector, target, dialer, library)
 
 
-async def _dial_trio(
-    connector: Callable[..., Any], wish: Dial, dialer: Dialer, library: Library
-) -> Link | Exception:
-    import trio
-
-    try:
-        with trio.move_on_after(max(0.0, wish.deadline - monotonic())):
-            made = await streams.awaitable(connector(wish.host, wish.port, ssl=dialer.ssl))
-            return await streams.link_of(made, dialer, wish, library)
-        return wish.overdue()
-    except OSError as ex:
-        return ex
+async def _link_on_trio(
+    connector: Callable[..., Any], target: Target, dialer: Dialer, library: Library
+) -> Link:
+    made = await streams.awaitable(connector(target.host, target.port, ssl=dialer.ssl))
+    return await streams.link_of(made, dialer, target, library)
 
 
-def _maker(dialer: Dialer, wish: Dial, library: Library) -> Callable[..., Any]:
+def _given(dialer: Dialer, target: Target, library: Library) -> Callable[..., Any]:
     """A connector that returns the one link that there is, with TLS if that was asked for."""
-    sock = dialer.take(wish)
+    sock = dialer.take(target)
     ssl, on_trio = dialer.ssl, library.name == "trio"
     if ssl is not None:
         check_given(sock, True, (streams.TRIO,) if on_trio else (), FOR_TLS)
@@ -73,7 +166,7 @@ def _maker(dialer: Dialer, wish: Dial, library: Library) -> Callable[..., Any]:
     async def by_asyncio(factory: Any, *_place: Any, loop: Any, ssl: Any) -> Any:
         try:
             return await loop.create_connection(
-                factory, sock=sock, ssl=ssl, server_hostname=wish.name
+                factory, sock=sock, ssl=ssl, server_hostname=target.name
             )
         except BaseException:
             discard(sock)
@@ -88,7 +181,7 @@ def _maker(dialer: Dialer, wish: Dial, library: Library) -> Callable[..., Any]:
                 await trio.lowlevel.wait_writable(sock)
                 check_socket(sock, GIVEN)
                 stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-            return trio.SSLStream(stream, ssl, server_hostname=wish.name)
+            return trio.SSLStream(stream, ssl, server_hostname=target.name)
         except BaseException:
             discard(sock)
             raise
@@ -102,15 +195,19 @@ async def rest(relay: Relay | None, seconds: float = LINGER) -> None:
     """Wait until a relay has passed on its last bytes, but not for longer than so many seconds."""
     if relay is None:
         return
-    deadline = monotonic() + seconds
-    pause = 0.0
     try:
-        while not relay.finished and monotonic() < deadline and not relay.deserted():
-            await streams.sleep(pause)
-            pause = min(pause + 0.001, 0.02)
+        await _soon(lambda: relay.finished or relay.deserted(), seconds)
     finally:
         if not relay.finished:
             relay.abort()
+
+
+async def _soon(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until something comes true, but not for longer than so many seconds."""
+    deadline, pause = monotonic() + seconds, 0.0
+    while not condition() and monotonic() < deadline:
+        await sleep(pause)
+        pause = min(pause + 0.001, 0.02)
 
 
 def at_once(_func: Callable[[], Awaitable[object]]) -> NoReturn:

@@ -109,8 +109,8 @@ def parameters(
     return checked, lengths
 
 
-def counted(types: Sequence[int] | None) -> tuple[int]:
-    """How many parameter types are given, as a C argument.
+def counted(types: Sequence[int] | None) -> int:
+    """How many parameter types are given.
 
     Raises:
         DataError: too many.
@@ -118,4 +118,4 @@ def counted(types: Sequence[int] | None) -> tuple[int]:
     count = len(types) if types is not None else 0
     if count > MOST_PARAMETERS:
         raise DataError(f"got {count} parameter types, a query takes {MOST_PARAMETERS} at most")
-    return (count,)
+    return count

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     # Every binding has the names and signatures of this one.
     from . import libpq_ctypes as lib
     from . import memory_ctypes as memory
-    from .abc import Memory
 
     IMPL: str
-    _memory: Memory = memory
 else:
     IMPL, (lib, memory) = _impl.choose({"cffi": _load_cffi, "ctypes": _load_ctypes})
 

@@ -83,14 +83,14 @@ const char *PQhostaddr(const PGconn *conn);
 const char *PQport(const PGconn *conn);
 const char *PQtty(const PGconn *conn);
 const char *PQoptions(const PGconn *conn);
-int PQstatus(const PGconn *conn);
-int PQtransactionStatus(const PGconn *conn);
+int PQstatus(const PGconn *conn); /* hot */
+int PQtransactionStatus(const PGconn *conn); /* hot */
 const char *PQparameterStatus(const PGconn *conn, const char *name);
 int PQprotocolVersion(const PGconn *conn);
 int PQfullProtocolVersion(const PGconn *conn); /* 18 */
 int PQserverVersion(const PGconn *conn);
 const char *PQerrorMessage(const PGconn *conn);
-int PQsocket(const PGconn *conn);
+int PQsocket(const PGconn *conn); /* hot */
 int PQbackendPID(const PGconn *conn);
 int PQconnectionNeedsPassword(const PGconn *conn);
 int PQconnectionUsedPassword(const PGconn *conn);
@@ -122,17 +122,17 @@ int PQsendDescribePrepared(PGconn *conn, const char *name); /* waits */
 int PQsendDescribePortal(PGconn *conn, const char *name); /* waits */
 int PQsendClosePrepared(PGconn *conn, const char *name); /* waits 17 */
 int PQsendClosePortal(PGconn *conn, const char *name); /* waits 17 */
-PGresult *PQgetResult(PGconn *conn); /* waits */
-int PQconsumeInput(PGconn *conn); /* waits */
-int PQisBusy(PGconn *conn); /* waits */
+PGresult *PQgetResult(PGconn *conn); /* waits hot */
+int PQconsumeInput(PGconn *conn); /* waits hot */
+int PQisBusy(PGconn *conn); /* waits hot */
 int PQsetnonblocking(PGconn *conn, int on); /* waits */
 int PQisnonblocking(const PGconn *conn);
-int PQflush(PGconn *conn); /* waits */
+int PQflush(PGconn *conn); /* waits hot */
 int PQsetSingleRowMode(PGconn *conn);
 int PQsetChunkedRowsMode(PGconn *conn, int rows); /* 17 */
 
 /* Pipeline mode */
-int PQpipelineStatus(const PGconn *conn);
+int PQpipelineStatus(const PGconn *conn); /* hot */
 int PQenterPipelineMode(PGconn *conn);
 int PQexitPipelineMode(PGconn *conn); /* waits */
 int PQpipelineSync(PGconn *conn); /* waits */
@@ -140,12 +140,12 @@ int PQsendPipelineSync(PGconn *conn); /* waits 17 */
 int PQsendFlushRequest(PGconn *conn); /* waits */
 
 /* Results */
-int PQresultStatus(const PGresult *res);
+int PQresultStatus(const PGresult *res); /* hot */
 const char *PQresultErrorMessage(const PGresult *res);
 const char *PQresultErrorField(const PGresult *res, int field);
 void PQclear(PGresult *res); /* waits */
-int PQntuples(const PGresult *res);
-int PQnfields(const PGresult *res);
+int PQntuples(const PGresult *res); /* hot */
+int PQnfields(const PGresult *res); /* hot */
 const char *PQfname(const PGresult *res, int column); /* hot */
 Oid PQftable(const PGresult *res, int column); /* hot */
 int PQftablecol(const PGresult *res, int column); /* hot */

@@ -6,7 +6,7 @@
  */
 
 /* What the extension is made of, in a number that is in libpq_cffi.py too. */
-#define PSYCOPG3_BINDING 1698009133
+#define PSYCOPG3_BINDING 1113441275
 
 typedef unsigned int Oid;
 

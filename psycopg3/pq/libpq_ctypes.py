@@ -163,9 +163,9 @@ PQhostaddr: Callable[[Pointer], Text] = _function(
 PQport: Callable[[Pointer], Text] = _function(_quick, "PQport", 14, c_char_p, [PGconnPointer])
 PQtty: Callable[[Pointer], Text] = _function(_quick, "PQtty", 14, c_char_p, [PGconnPointer])
 PQoptions: Callable[[Pointer], Text] = _function(_quick, "PQoptions", 14, c_char_p, [PGconnPointer])
-PQstatus: Callable[[Pointer], int] = _function(_quick, "PQstatus", 14, c_int, [PGconnPointer])
+PQstatus: Callable[[Pointer], int] = _function(_quick, "PQstatus", 14, c_int, None)
 PQtransactionStatus: Callable[[Pointer], int] = _function(
-    _quick, "PQtransactionStatus", 14, c_int, [PGconnPointer]
+    _quick, "PQtransactionStatus", 14, c_int, None
 )
 PQparameterStatus: Callable[[Pointer, Text], Text] = _function(
     _quick, "PQparameterStatus", 14, c_char_p, [PGconnPointer, c_char_p]
@@ -182,7 +182,7 @@ PQserverVersion: Callable[[Pointer], int] = _function(
 PQerrorMessage: Callable[[Pointer], Text] = _function(
     _quick, "PQerrorMessage", 14, c_char_p, [PGconnPointer]
 )
-PQsocket: Callable[[Pointer], int] = _function(_quick, "PQsocket", 14, c_int, [PGconnPointer])
+PQsocket: Callable[[Pointer], int] = _function(_quick, "PQsocket", 14, c_int, None)
 PQbackendPID: Callable[[Pointer], int] = _function(
     _quick, "PQbackendPID", 14, c_int, [PGconnPointer]
 )
@@ -263,19 +263,17 @@ PQsendClosePortal: Callable[[Pointer, Text], int] = _function(
     _waiting, "PQsendClosePortal", 17, c_int, [PGconnPointer, c_char_p]
 )
 PQgetResult: Callable[[Pointer], Pointer] = _function(
-    _waiting, "PQgetResult", 14, PGresultPointer, [PGconnPointer]
+    _waiting, "PQgetResult", 14, PGresultPointer, None
 )
-PQconsumeInput: Callable[[Pointer], int] = _function(
-    _waiting, "PQconsumeInput", 14, c_int, [PGconnPointer]
-)
-PQisBusy: Callable[[Pointer], int] = _function(_waiting, "PQisBusy", 14, c_int, [PGconnPointer])
+PQconsumeInput: Callable[[Pointer], int] = _function(_waiting, "PQconsumeInput", 14, c_int, None)
+PQisBusy: Callable[[Pointer], int] = _function(_waiting, "PQisBusy", 14, c_int, None)
 PQsetnonblocking: Callable[[Pointer, int], int] = _function(
     _waiting, "PQsetnonblocking", 14, c_int, [PGconnPointer, c_int]
 )
 PQisnonblocking: Callable[[Pointer], int] = _function(
     _quick, "PQisnonblocking", 14, c_int, [PGconnPointer]
 )
-PQflush: Callable[[Pointer], int] = _function(_waiting, "PQflush", 14, c_int, [PGconnPointer])
+PQflush: Callable[[Pointer], int] = _function(_waiting, "PQflush", 14, c_int, None)
 PQsetSingleRowMode: Callable[[Pointer], int] = _function(
     _quick, "PQsetSingleRowMode", 14, c_int, [PGconnPointer]
 )
@@ -284,9 +282,7 @@ PQsetChunkedRowsMode: Callable[[Pointer, int], int] = _function(
 )
 
 # Pipeline mode
-PQpipelineStatus: Callable[[Pointer], int] = _function(
-    _quick, "PQpipelineStatus", 14, c_int, [PGconnPointer]
-)
+PQpipelineStatus: Callable[[Pointer], int] = _function(_quick, "PQpipelineStatus", 14, c_int, None)
 PQenterPipelineMode: Callable[[Pointer], int] = _function(
     _quick, "PQenterPipelineMode", 14, c_int, [PGconnPointer]
 )
@@ -304,9 +300,7 @@ PQsendFlushRequest: Callable[[Pointer], int] = _function(
 )
 
 # Results
-PQresultStatus: Callable[[Pointer], int] = _function(
-    _quick, "PQresultStatus", 14, c_int, [PGresultPointer]
-)
+PQresultStatus: Callable[[Pointer], int] = _function(_quick, "PQresultStatus", 14, c_int, None)
 PQresultErrorMessage: Callable[[Pointer], Text] = _function(
     _quick, "PQresultErrorMessage", 14, c_char_p, [PGresultPointer]
 )
@@ -314,8 +308,8 @@ PQresultErrorField: Callable[[Pointer, int], Text] = _function(
     _quick, "PQresultErrorField", 14, c_char_p, [PGresultPointer, c_int]
 )
 PQclear: Callable[[Pointer], None] = _function(_waiting, "PQclear", 14, None, [PGresultPointer])
-PQntuples: Callable[[Pointer], int] = _function(_quick, "PQntuples", 14, c_int, [PGresultPointer])
-PQnfields: Callable[[Pointer], int] = _function(_quick, "PQnfields", 14, c_int, [PGresultPointer])
+PQntuples: Callable[[Pointer], int] = _function(_quick, "PQntuples", 14, c_int, None)
+PQnfields: Callable[[Pointer], int] = _function(_quick, "PQnfields", 14, c_int, None)
 PQfname: Callable[[Pointer, int], Text] = _function(_quick, "PQfname", 14, c_char_p, None)
 PQftable: Callable[[Pointer, int], int] = _function(_quick, "PQftable", 14, c_uint, None)
 PQftablecol: Callable[[Pointer, int], int] = _function(_quick, "PQftablecol", 14, c_int, None)

@@ -70,7 +70,144 @@ static int library_find(void *library, const char *name)
     return 0;
 }
 
+/* --- conversations ---------------------------------------------------------------------------- */
+
+/* Results that Python has not taken yet, and what is known of the step that found them. They are kept in C,
+ * since a signal's handler may raise before Python has seen what a call returned. */
+typedef struct { int count, taken, left, reads; PGresult *results[16]; } FOUND;
+
+enum { READABLE = 1, FULL = 4, FLUSH_FAILED = -1, READ_FAILED = -2 };
+
+static int step(PGconn *conn, int ready, FOUND *found)
+{
+    int read = ready & READABLE || (ready == 0 && libpq.PQsslInUse(conn));
+    if (ready != FULL) {
+        found->left = libpq.PQflush(conn);
+        if (found->left < 0)
+            return FLUSH_FAILED;
+        found->reads = 0;
+    }
+    for (;;) {
+        PGresult *result;
+        if (read) {
+            if (!libpq.PQconsumeInput(conn))
+                return READ_FAILED;
+            found->reads++;
+            read = 0;
+        }
+        if (libpq.PQisBusy(conn)) {
+            /* A rest of the record may be left in OpenSSL: `receive` in generators.py. */
+            read = found->reads == 1 && libpq.PQsslInUse(conn);
+            if (read)
+                continue;
+            return found->left ? 3 : 1;
+        }
+        if (found->count == sizeof found->results / sizeof *found->results)
+            return FULL;
+        result = libpq.PQgetResult(conn);
+        if (!result)
+            return 0;
+        found->results[found->count++] = result;
+        switch (libpq.PQresultStatus(result)) {
+        case 3: case 4: case 8: case 10: /* COPY_OUT, COPY_IN, COPY_BOTH, PIPELINE_SYNC */
+            return 0;
+        }
+    }
+}
+
+/* The next result, which is no longer ours to clear; NULL after the last. */
+static PGresult *found_take(FOUND *found)
+{
+    if (found->taken < found->count)
+        return found->results[found->taken++];
+    found->taken = found->count = 0;
+    return NULL;
+}
+
+/* Clear what nobody took. */
+static void found_clear(FOUND *found)
+{
+    PGresult *result;
+    while ((result = found_take(found)))
+        libpq.PQclear(result);
+}
+
+/* What memory.advance() says; FULL when there is no room for more results: call again with it. */
+static int conn_advance(PGconn *conn, int ready, FOUND *found)
+{
+    int wanted;
+    /* Python has taken all, unless it was interrupted twice: then this was for another list. */
+    found_clear(found);
+    WAITING(wanted = step(conn, ready, found));
+    return wanted;
+}
+
+/* What memory.send_query() says of what libpq has been given to send. */
+static int sent(PGconn *conn, int success)
+{
+    if (!success)
+        return 0;
+    /* In a pipeline libpq collects what is to be sent. */
+    return libpq.PQpipelineStatus(conn) || libpq.PQflush(conn) ? 3 : 1;
+}
+
+static int send_query(PGconn *conn, const char *query)
+{
+    int outcome;
+    WAITING(outcome = sent(conn, libpq.PQsendQuery(conn, query)));
+    return outcome;
+}
+
+/* Send `values`, or those in `data`, where a zero byte follows each. Their lengths, ints in Python's bytes,
+ * are -1 for SQL's NULL; they may be missing where all are text, as may the formats, a byte for each.
+ * `prepared`: whether `query` is the name of a statement. */
+static int send_parameters(PGconn *conn, const char *query, int prepared, int n, const Oid *types,
+    const char *data, const char **values, const char *lengths, const char *formats, int result_format)
+{
+    const char *few[64], **room = few;
+    const int *sizes = (const int *)(const void *)lengths;
+    int few_kinds[64], *kinds = few_kinds, i, outcome;
+    if (n > 64) {
+        if (!(room = malloc((size_t)n * (sizeof *room + sizeof *kinds))))
+            return 0;
+        kinds = (int *)(room + n);
+    }
+    for (i = 0; i < n; i++) {
+        int null = sizes && sizes[i] < 0;
+        room[i] = null ? NULL : values ? values[i] : data;
+        if (!values && i + 1 < n)
+            data += (null ? 0 : sizes ? (size_t)sizes[i] : strlen(data)) + 1;
+        if (formats)
+            kinds[i] = formats[i];
+    }
+    if (!formats)
+        kinds = NULL;
+    WAITING(outcome = sent(conn, prepared
+        ? libpq.PQsendQueryPrepared(conn, query, n, room, sizes, kinds, result_format)
+        : libpq.PQsendQueryParams(conn, query, n, types, room, sizes, kinds, result_format)));
+    if (room != few)
+        free(room);
+    return outcome;
+}
+
+/* Whether the server reports a setting with this value. */
+static int conn_reports(PGconn *conn, const char *name, const char *value)
+{
+    const char *reported = libpq.PQparameterStatus(conn, name);
+    return reported && strcmp(reported, value) == 0;
+}
+
 /* --- values ----------------------------------------------------------------------------------- */
+
+/* PQclear, during which others run only if there is much to free: to let them costs more than to free
+ * a few rows. */
+static void result_clear(PGresult *res)
+{
+    if (libpq.PQresultMemorySize(res) < 1 << 20)
+        libpq.PQclear(res);
+    else
+        WAITING(libpq.PQclear(res));
+}
 
 /* The length of a value; -1 for SQL's NULL, and for a value that isn't there. */
 static int value_length(const PGresult *res, int row, int column)

@@ -10,7 +10,18 @@ const char *library_error(void);
 int library_find(void *library, const char *name);
 void text_free(const char *text);
 
+/* Conversations */
+typedef struct { int count, taken, left, reads; PGresult *results[16]; } FOUND;
+int conn_advance(PGconn *conn, int ready, FOUND *found);
+PGresult *found_take(FOUND *found);
+void found_clear(FOUND *found);
+int send_query(PGconn *conn, const char *query);
+int send_parameters(PGconn *conn, const char *query, int prepared, int n, const Oid *types,
+    const char *data, const char **values, const char *lengths, const char *formats, int result_format);
+int conn_reports(PGconn *conn, const char *name, const char *value);
+
 /* Values */
+void result_clear(PGresult *res);
 int value_length(const PGresult *res, int row, int column);
 size_t column_size(const PGresult *res, int column, int row0, int row1);
 int column_texts(const PGresult *res, int column, int row0, int row1, char *to);

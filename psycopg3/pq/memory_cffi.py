@@ -1,6 +1,6 @@
 """What libpq's pointers point to, as Python values, through cffi.
 
-The same functions exist for every binding (`abc.Memory` says what each does): what `pgconn.py` and
+The same functions exist for every binding, which `tests/pq/test_binding.py` holds: what `pgconn.py` and
 `pgresult.py` need besides a plain call. What would take many calls from Python is done in one, in
 memory_cffi.c.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from struct import pack
 from typing import Any
 
 from . import libpq_cffi as lib
@@ -23,6 +24,12 @@ NULL: Pointer = ffi.NULL
 _value_address: Callable[[Pointer, int, int], Pointer] = lib._function("PQgetvalue", 14)
 _value_length = extension.value_length
 
+_advance, _take_found = extension.conn_advance, extension.found_take
+_send_parameters = extension.send_parameters
+
+# What memory_ctypes.py says of them is done in C.
+reports, send_query = extension.conn_reports, extension.send_query
+
 _from_buffer, _gc, _new = ffi.from_buffer, ffi.gc, ffi.new
 _string, _unpack = ffi.string, ffi.unpack
 _new_unset = ffi.new_allocator(should_clear_after_alloc=False)
@@ -30,6 +37,18 @@ _new_unset = ffi.new_allocator(should_clear_after_alloc=False)
 # CPython frees a result when its last reference goes. PyPy waits until there is much to collect, so
 # it has to know how much a result holds.
 _counts_references = sys.implementation.name == "cpython"
+_clear = extension.result_clear if _counts_references else lib.PQclear
+
+# What conn_advance() returns when there is no room for more results, and takes to go on.
+_FULL = 4
+
+# To copy parameters side by side, for C to find them again, is cheaper than an array of pointers
+# made by cffi, as long as there is little to copy.
+_LITTLE = 1 << 16
+
+# Arrays by what is in them.
+_oids: dict[tuple[int, ...] | None, Pointer] = {None: NULL, (): NULL}
+_MOST_OIDS = 1000
 
 
 def address(pointer: Pointer) -> int | None:
@@ -40,8 +59,29 @@ def address(pointer: Pointer) -> int | None:
 def owned(result: Pointer) -> Pointer:
     """The result as a pointer that frees it with its last reference, by C alone."""
     if _counts_references:
-        return _gc(result, lib.PQclear)
-    return _gc(result, lib.PQclear, lib.PQresultMemorySize(result))
+        return _gc(result, _clear)
+    return _gc(result, _clear, lib.PQresultMemorySize(result))
+
+
+def found() -> Pointer:
+    """A place for the results of one connection, from `advance` finding them to their delivery."""
+    return _gc(_new("FOUND *"), extension.found_clear)
+
+
+def advance(
+    conn: Pointer, ready: int, found: Pointer, results: list[Any], make: Callable[[Pointer], Any]
+) -> int:
+    """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did."""
+    while True:
+        try:
+            wanted: int = _advance(conn, ready, found)
+        finally:
+            # Also if a signal's handler has raised: it does when all is done.
+            while result := _take_found(found):
+                results.append(make(owned(result)))
+        if wanted != _FULL:
+            return wanted
+        ready = _FULL
 
 
 def value(result: Pointer, row: int, column: int) -> bytes | None:
@@ -82,8 +122,13 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
 
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
-    # cffi makes an array of a list for the time of the call.
-    return list(types) if types else NULL
+    try:
+        return _oids[types]  # type: ignore[index]
+    except (KeyError, TypeError):
+        array = _new("Oid[]", types)
+    if type(types) is tuple and len(_oids) < _MOST_OIDS and len(types) <= 64:
+        _oids[types] = array
+    return array
 
 
 def parameters(
@@ -96,6 +141,34 @@ def parameters(
     if lengths is None or formats is None:
         return (pointers, NULL, NULL)
     return (pointers, lengths, list(formats))
+
+
+def send_parameters(conn: Pointer, prepared: bool, given: tuple[Any, ...]) -> int:
+    """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s.
+
+    Args:
+        given: the query, values, types, lengths, formats, result format.
+    """
+    query, values, types, lengths, formats, result_format = given
+    count, data, pointers, sizes, kinds = len(values), NULL, NULL, NULL, NULL
+    if lengths is not None and formats is not None:
+        kinds = bytes(formats)
+    if None in values:
+        lengths = [-1 if value is None else len(value) for value in values]
+        values = [value or b"" for value in values]
+    if lengths is not None:
+        sizes = pack(f"{count}i", *lengths)
+    if count == 1:
+        data = values[0]
+    elif sum(map(len, values)) < _LITTLE:
+        data = b"\0".join(values)
+    else:
+        pointers = [_from_buffer(value) for value in values]
+    array = oids(types)
+    sent: int = _send_parameters(
+        conn, query, prepared, count, array, data, pointers, sizes, kinds, result_format
+    )
+    return sent
 
 
 def take(pointer: Pointer) -> bytes:

@@ -1,6 +1,6 @@
 """What libpq's pointers point to, as Python values, through ctypes.
 
-The same functions exist for every binding (`abc.Memory` says what each does): what `pgconn.py` and
+The same functions exist for every binding, which `tests/pq/test_binding.py` holds: what `pgconn.py` and
 `pgresult.py` need besides a plain call.
 """
 
@@ -29,7 +29,14 @@ _bytes = [c_char * length for length in range(65)]
 # Array types by length. ctypes' own cache costs four times as much.
 _pointers: dict[int, Any] = {}
 _ints: dict[int, Any] = {}
-_oids: dict[int, Any] = {}
+_oid_types: dict[int, Any] = {}
+
+# Arrays by what is in them.
+_oids: dict[tuple[int, ...] | None, Pointer] = {None: NULL, (): NULL}
+_MOST_OIDS = 1000
+
+# COPY_OUT, COPY_IN, COPY_BOTH, PIPELINE_SYNC: after these nothing follows now.
+_LAST = frozenset({3, 4, 8, 10})
 
 
 def _array(types: dict[int, Any], item: Any, values: Sequence[Any]) -> Any:
@@ -68,6 +75,49 @@ def owned(result: Pointer) -> Pointer:
     """The result as a pointer that frees it with its last reference, by C alone."""
     result.__class__ = _OwnedPointer
     return result
+
+
+def found() -> Pointer:
+    """What `advance` keeps of a connection: nothing here."""
+    return NULL
+
+
+def advance(
+    conn: Pointer,
+    ready: int,
+    found: Pointer,  # noqa: ARG001
+    results: list[Any],
+    make: Callable[[Pointer], Any],
+) -> int:
+    """What `PGconn.advance` says; -1 if flushing failed, -2 if reading did."""
+    reads = 0
+    # PQconsumeInput flushes too.
+    if not ready & 1 and lib.PQflush(conn) < 0:
+        return -1
+    if ready & 1 or (ready == 0 and lib.PQsslInUse(conn)):
+        reads = 1
+        if not lib.PQconsumeInput(conn):
+            return -2
+    while True:
+        while lib.PQisBusy(conn):
+            # A rest of the record may be left in OpenSSL: `receive` in generators.py.
+            if reads != 1 or not lib.PQsslInUse(conn):
+                left = lib.PQflush(conn)
+                return -1 if left < 0 else 3 if left else 1
+            reads = 2
+            if not lib.PQconsumeInput(conn):
+                return -2
+        result = lib.PQgetResult(conn)
+        if not result:
+            return 0
+        results.append(make(owned(result)))
+        if lib.PQresultStatus(result) in _LAST:
+            return 0
+
+
+def reports(conn: Pointer, name: bytes, value: bytes) -> int:
+    """Whether the server reports a setting with this value."""
+    return lib.PQparameterStatus(conn, name) == value
 
 
 def value(result: Pointer, row: int, column: int) -> bytes | None:
@@ -111,7 +161,13 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
 
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
-    return _array(_oids, c_uint, types) if types else None
+    try:
+        return _oids[types]  # type: ignore[index]
+    except (KeyError, TypeError):
+        array = _array(_oid_types, c_uint, types or ())
+    if type(types) is tuple and len(_oids) < _MOST_OIDS and len(types) <= 64:
+        _oids[types] = array
+    return array
 
 
 def parameters(
@@ -127,6 +183,35 @@ def parameters(
         _array(_ints, c_int, lengths),
         _array(_ints, c_int, formats),
     )
+
+
+def send_query(conn: Pointer, query: bytes) -> int:
+    """PQsendQuery: 0 when it failed, else the `Wait` bits to wait for."""
+    return _sent(conn, lib.PQsendQuery(conn, query))
+
+
+def send_parameters(conn: Pointer, prepared: bool, given: tuple[Any, ...]) -> int:
+    """Send a query, or the name of a prepared one, with values; the result is as `send_query`'s.
+
+    Args:
+        given: the query, values, types, lengths, formats, result format.
+    """
+    query, values, types, lengths, formats, result_format = given
+    n, (pointers, sizes, kinds) = len(values), parameters(values, lengths, formats)
+    if prepared:
+        sent = lib.PQsendQueryPrepared(conn, query, n, pointers, sizes, kinds, result_format)
+    else:
+        sent = lib.PQsendQueryParams(
+            conn, query, n, oids(types), pointers, sizes, kinds, result_format
+        )
+    return _sent(conn, sent)
+
+
+def _sent(conn: Pointer, success: int) -> int:
+    if not success:
+        return 0
+    # In a pipeline libpq collects what is to be sent.
+    return 3 if lib.PQpipelineStatus(conn) or lib.PQflush(conn) else 1
 
 
 def take(pointer: Pointer) -> bytes:

@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 _SEVERITIES = tuple(
     f"{severity}:  "
     for severity in ("ERROR", "FATAL", "PANIC", "WARNING", "NOTICE", "INFO", "LOG", "DEBUG")
 )
 
-_HIDDEN = "***"
-# The search for pieces of a password takes time by the square of its length.
-_LONGEST_SEARCHED = 4096
-_SCHEME = r"postgres(?:ql)?://"
-# `password = it` and its kin, in both kinds of connection strings.
-_KEYWORD = re.compile(
-    r"(\b\w*(?:password|secret)\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&\"]+)", re.IGNORECASE | re.DOTALL
+# libpq's keywords, of versions 14 to 18.
+_KEYWORDS = frozenset({
+    "application_name", "channel_binding", "client_encoding", "connect_timeout", "dbname",
+    "fallback_application_name", "gssdelegation", "gssencmode", "gsslib", "host", "hostaddr",
+    "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "krbsrvname",
+    "load_balance_hosts", "max_protocol_version", "min_protocol_version", "oauth_client_id",
+    "oauth_client_secret", "oauth_issuer", "oauth_scope", "options", "passfile", "password", "port",
+    "replication", "require_auth", "requirepeer", "requiressl", "scram_client_key",
+    "scram_server_key", "service", "servicefile", "ssl", "ssl_max_protocol_version",
+    "ssl_min_protocol_version", "sslcert", "sslcertmode", "sslcompression", "sslcrl", "sslcrldir",
+    "sslkey", "sslkeylogfile", "sslmode", "sslnegotiation", "sslpassword", "sslrootcert", "sslsni",
+    "target_session_attrs", "tcp_user_timeout", "user",
+})  # fmt: skip
+# What may be, or be part of, a secret; the colon of a plain URL's scheme is none of it.
+_SIGN = re.compile(r"[:@]|pass|pwd|secret|key", re.IGNORECASE)
+_PAIR = re.compile(
+    r"\s*(\w+)\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?!\S)", re.ASCII | re.DOTALL
 )
-# The part of a URI between the user's colon and the at sign: the last one, should there be several.
-_USERINFO = re.compile(rf"({_SCHEME}[^:@/?\s]*:)(.*)(?=@)", re.IGNORECASE | re.DOTALL)
-# The same where the at sign was forgotten: what libpq takes for a port, if it is no number.
-_PORT = re.compile(
-    rf"({_SCHEME}[^:@/?\[\s]*:)(?!\d*(?:[,/?\"]|$)|[^/?\"]*@)([^/?\"]*)", re.IGNORECASE
+_SCHEME = re.compile(r"postgres(?:ql)?://", re.ASCII | re.IGNORECASE)
+_ENCODED = "%(?!00)[0-9a-f]{2}"
+_HOST = rf"(?:(?:[\w.-]|{_ENCODED})*|\[[0-9a-f:.]+\])(?::\d*)?"
+_BEFORE_QUERY = re.compile(
+    rf"(?:(?:[^:@/?#\[\]\s%]|{_ENCODED})*(?::(?:[^@/?#\[\]\s%]|{_ENCODED})*)?@)?"
+    rf"{_HOST}(?:,{_HOST})*(?:/(?:[^@/?#\s%]|{_ENCODED})*)?(?:\?|$)",
+    re.ASCII | re.IGNORECASE,
 )
-_QUOTED = re.compile(r'"([^"]*)"')
+_PARAMETER = re.compile(rf"(\w+)=(?:[^&=\s%]|{_ENCODED})*(?:&|$)", re.ASCII | re.IGNORECASE)
 
-# In a connection string: what follows the user's colon, or the keyword, up to the next keyword.
-_AFTER_USER = re.compile(rf"{_SCHEME}[^:@/?\[\s]*:(.*)", re.IGNORECASE | re.DOTALL)
-_AFTER_KEYWORD = re.compile(
-    r"\b\w*(?:password|secret)\s*=\s*(.*?)(?=\s+\w+\s*=|$)", re.IGNORECASE | re.DOTALL
-)
-_AFTER_PARAMETER = re.compile(
-    r"\b\w*(?:password|secret)=(.*?)(?=&\w+=|$)", re.IGNORECASE | re.DOTALL
-)
+_HIDDEN = "***"
+# What surely is libpq's own: a keyword as the only quotation, and some signs in what a message
+# begins with.
+_OF_KEYWORD = re.compile(rf'[^"]*"(?:{"|".join(_KEYWORDS)})"[^"]*')
+_BEGINNING = re.compile(r'(?:[^"]*(?:missing|separator|matching) "[=\]]")?')
 
 
 def version_pretty(version: int) -> str:
@@ -57,77 +65,48 @@ def severity_stripped(message: bytes, encoding: str) -> str:
     return strip_severity(message.decode(encoding, "replace")) or "no details available"
 
 
-def redact(message: str, conninfo: bytes = b"") -> str:
-    """The message without the passwords that libpq quotes when a connection string is malformed.
+def redact(message: str, conninfo: bytes) -> str:
+    """The message without what it quotes of a connection string, if that may hold a secret.
+
+    A string that reads plainly is no danger: libpq takes nothing else in it for a password than
+    who wrote it, and quotes no password. Of any other, every quotation may be a piece of one, but
+    for libpq's own keywords.
 
     Args:
-        conninfo: the connection string that the message is about. With it, pieces are found too of
-            a password that libpq read wrong since it should have been quoted or percent-encoded;
-            all but those that read as a keyword, or as the host where no other is given.
+        message: libpq's, about the string or the connection that it asks for.
+        conninfo: the connection string.
     """
-    if len(conninfo) > _LONGEST_SEARCHED:
-        return re.sub('".*"', f'"{_HIDDEN}"', message, flags=re.DOTALL)
-    message = _USERINFO.sub(rf"\g<1>{_HIDDEN}", message)
-    message = _PORT.sub(rf"\g<1>{_HIDDEN}", message)
-    message = _KEYWORD.sub(rf"\g<1>{_HIDDEN}", message)
-    secrets = set(_misread(conninfo.decode("utf-8", "replace")))
-    message = _without(message, secrets)
-
-    def hide(quoted: re.Match[str]) -> str:
-        # What is too short for _without, or begins in the password and goes on behind it. Signs
-        # alone, as in `missing "="`, are libpq's words.
-        piece = quoted[1]
-        leaks = any(c.isalnum() for c in piece) and any(piece in s or s in piece for s in secrets)
-        return f'"{_HIDDEN}"' if leaks else quoted[0]
-
-    return _QUOTED.sub(hide, message) if secrets else message
-
-
-def _without(message: str, secrets: set[str]) -> str:
-    """The message without the words, of three characters or more, that come from a secret."""
-    shown, at = "", 0
-    while at < len(message):
-        end = at
-        if at == 0 or not message[at - 1].isalnum():
-            while end < len(message) and any(message[at : end + 1] in s for s in secrets):
-                end += 1
-        if end - at < 3 or message[end : end + 1].isalnum():
-            end = at
-        shown += _HIDDEN if end > at else message[at]
-        at = max(end, at + 1)
+    text = conninfo.decode("utf-8", "replace")
+    scheme = _SCHEME.match(text)
+    if not _SIGN.search(text, scheme.end() if scheme else 0):
+        return message
+    if _is_plain_url(text, scheme.end()) if scheme else _is_plain_list(text):
+        return message
+    if _OF_KEYWORD.fullmatch(message):
+        return message
+    # Quotation marks may be part of what is quoted: from the first to the last all goes.
+    begin = len(_BEGINNING.match(message)[0])  # type: ignore[index]  # it matches nothing, too
+    shown = message[:begin] + re.sub('".*"', f'"{_HIDDEN}"', message[begin:], flags=re.DOTALL)
+    if not shown.isascii():  # other languages have other quotation marks
+        return "libpq's reason is withheld, since it may show the password"
     return shown
 
 
-def _misread(conninfo: str) -> Iterator[str]:
-    """The passwords of which libpq may have taken pieces for something else, and such pieces."""
-    uri = re.match(_SCHEME, conninfo, re.IGNORECASE)
-    match = _AFTER_USER.match(conninfo)
-    if match:
-        region = _meant_as_password(match[1])
-        # Which of these signs ended what libpq took for the password isn't known here.
-        for piece in [region, *re.split("[@/?#]", region)] if region else []:
-            yield from {piece, _percent_decoded(piece)} - {""}
-    for match in (_AFTER_PARAMETER if uri else _AFTER_KEYWORD).finditer(conninfo):
-        region = match[1].strip()
-        if re.search(r"[%&=\s]" if uri else r"[\s'\\]", region):
-            yield region
+def _is_plain_list(text: str) -> bool:
+    """Whether a connection string is a list of `keyword=value` that can't be misunderstood."""
+    end = 0
+    while match := _PAIR.match(text, end):
+        if match[1] not in _KEYWORDS:
+            return False
+        end = match.end()
+    return not text[end:].strip()
 
 
-def _meant_as_password(rest: str) -> str:
-    """The password before a URI's host, or what can't be told from one; empty if libpq reads it right.
-
-    Args:
-        rest: the URI from the colon after the user.
-    """
-    # libpq ends the password at the first at sign, if that comes before any slash.
-    authority, path = rest.partition("/")[0], re.split(r"\?(?=\w+=)", rest)[0]
-    region = max(authority.rpartition("@")[0], path.rpartition("@")[0], key=len)
-    if "@" in rest and region:
-        return region if re.search(r"[@/?#%\[\]\s]", region) else ""
-    # Without one, this is a port, or several hosts with ports; or the host was forgotten.
-    return "" if re.match(r"\d+([,/?]|$)", rest) or "@" in authority else rest
-
-
-def _percent_decoded(text: str) -> str:
-    decoded = re.sub(rb"%([0-9a-fA-F]{2})", lambda m: bytes([int(m[1], 16)]), text.encode())
-    return decoded.decode("utf-8", "replace")
+def _is_plain_url(text: str, start: int) -> bool:
+    """Whether a connection string is a URL that can't be misunderstood."""
+    match = _BEFORE_QUERY.match(text, start)
+    while match is not None and match.end() < len(text):
+        match = _PARAMETER.match(text, match.end())
+        if match is None or match[1] not in _KEYWORDS:
+            return False
+    return match is not None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
-from operator import index
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Self
 from weakref import WeakValueDictionary
 
 from ..errors import NotSupportedError, OperationalError
@@ -14,10 +13,10 @@ from . import arguments
 from .abc import Buffer, Pointer
 from .binding import lib, memory
 from .cancel import PGcancel, PGcancelConn
+from .commands import Commands
 from .enums import (
     ConnStatus,
     ExecStatus,
-    Format,
     Members,
     Ping,
     PipelineStatus,
@@ -25,7 +24,6 @@ from .enums import (
     Trace,
     TransactionStatus,
 )
-from .handle import Handle
 from .messages import redact, severity_stripped
 from .pgresult import PGresult
 from .records import ConninfoOption, PGnotify
@@ -37,7 +35,7 @@ _PIPELINE_STATUSES = Members(PipelineStatus)
 _PINGS = Members(Ping)
 
 
-class PGconn(Handle):
+class PGconn(Commands):
     """A connection of libpq's.
 
     After `finish()` whatever needs the connection raises OperationalError; `status`,
@@ -48,7 +46,7 @@ class PGconn(Handle):
         notice_handler: called with a PGresult for each notice, inside the libpq call that received
             it; the result is good until it returns. What it raises is logged; KeyboardInterrupt and
             its like are raised by the next call on the connection. None: notices are dropped.
-        notify_handler: called by the generators with each PGnotify; libpq itself never calls it.
+        notify_handler: called by `generators.notifies_gen` with each PGnotify; libpq never calls it.
     """
 
     _release = staticmethod(lib.PQfinish)
@@ -66,6 +64,8 @@ class PGconn(Handle):
         self.notice_handler = None
         self.notify_handler = None
         self._stream: Pointer = memory.NULL
+        # Settings, as last told: to ask whether one is the same costs a fifth of copying it.
+        self._reported: dict[bytes, bytes] = {}
         # libpq gets a number, never a reference: a connection that is gone is just not found.
         key = next(_keys)
         _receivers[key] = self
@@ -201,7 +201,16 @@ class PGconn(Handle):
 
     def parameter_status(self, name: Buffer) -> bytes | None:
         """A setting that the server reports, such as b"client_encoding"; None for others."""
-        return lib.PQparameterStatus(self._open(), arguments.text(name, "parameter name"))
+        if type(name) is not bytes:
+            name = arguments.text(name, "parameter name")
+        known = self._reported.get(name)
+        if known is not None and memory.reports(self._open(), name, known):
+            return known
+        checked = arguments.text(name, "parameter name")
+        value = lib.PQparameterStatus(self._open(), checked)
+        if value is not None:
+            self._reported[checked] = value
+        return value
 
     @property
     def error_message(self) -> bytes:
@@ -278,189 +287,12 @@ class PGconn(Handle):
         """Whether the connection is encrypted by GSSAPI."""
         return bool(lib.PQgssEncInUse(self._open()))
 
-    # Commands that wait for their result
-
-    def exec_(self, command: Buffer) -> PGresult:
-        """Run a query, or several separated by semicolons, whose last result is returned."""
-        return self._result("executing the query", lib.PQexec, arguments.text(command, "query"))
-
-    def exec_params(
-        self,
-        command: Buffer,
-        param_values: Sequence[Buffer | None] | None,
-        param_types: Sequence[int] | None = None,
-        param_formats: Sequence[int] | None = None,
-        result_format: int = Format.TEXT,
-    ) -> PGresult:
-        """Run a query with parameters ($1, $2...); see `send_query_params`."""
-        query = arguments.text(command, "query")
-        given = _query_arguments(param_values, param_types, param_formats, result_format)
-        return self._result("executing the query", lib.PQexecParams, query, *given)
-
-    def prepare(
-        self, name: Buffer, command: Buffer, param_types: Sequence[int] | None = None
-    ) -> PGresult:
-        """Prepare a statement; see `send_prepare`."""
-        given = _prepare_arguments(name, command, param_types)
-        return self._result("preparing the statement", lib.PQprepare, *given)
-
-    def exec_prepared(
-        self,
-        name: Buffer,
-        param_values: Sequence[Buffer | None] | None,
-        param_formats: Sequence[int] | None = None,
-        result_format: int = Format.TEXT,
-    ) -> PGresult:
-        """Run a prepared statement; see `send_query_prepared`."""
-        statement = arguments.text(name, "statement name")
-        given = _prepared_arguments(param_values, param_formats, result_format)
-        return self._result("executing the statement", lib.PQexecPrepared, statement, *given)
-
-    def describe_prepared(self, name: Buffer) -> PGresult:
-        """Ask for the parameters and columns of a prepared statement."""
-        statement = arguments.text(name, "statement name")
-        return self._result("describing the statement", lib.PQdescribePrepared, statement)
-
-    def describe_portal(self, name: Buffer) -> PGresult:
-        """Ask for the columns of a portal, which a cursor of SQL is."""
-        portal = arguments.text(name, "portal name")
-        return self._result("describing the portal", lib.PQdescribePortal, portal)
-
-    def close_prepared(self, name: Buffer) -> PGresult:
-        """Close a prepared statement; one that isn't there is no error. libpq 17."""
-        statement = arguments.text(name, "statement name")
-        return self._result("closing the statement", lib.PQclosePrepared, statement)
-
-    def close_portal(self, name: Buffer) -> PGresult:
-        """Close a portal; one that isn't there is no error. libpq 17."""
-        portal = arguments.text(name, "portal name")
-        return self._result("closing the portal", lib.PQclosePortal, portal)
-
-    # Commands sent now and answered by get_result
-
-    def send_query(self, command: Buffer) -> None:
-        """Send a query, or several separated by semicolons."""
-        self._send("sending the query", lib.PQsendQuery, arguments.text(command, "query"))
-
-    def send_query_params(
-        self,
-        command: Buffer,
-        param_values: Sequence[Buffer | None] | None,
-        param_types: Sequence[int] | None = None,
-        param_formats: Sequence[int] | None = None,
-        result_format: int = Format.TEXT,
-    ) -> None:
-        """Send one query, with parameters ($1, $2...).
-
-        Args:
-            param_values: a value for each parameter, None for SQL's NULL.
-            param_types: an oid for each; 0, or no list, leaves it to the server.
-            param_formats: a Format for each; no list means text.
-            result_format: the Format of all columns.
-        """
-        query = arguments.text(command, "query")
-        given = _query_arguments(param_values, param_types, param_formats, result_format)
-        self._send("sending the query", lib.PQsendQueryParams, query, *given)
-
-    def send_prepare(
-        self, name: Buffer, command: Buffer, param_types: Sequence[int] | None = None
-    ) -> None:
-        """Send a statement to prepare.
-
-        Args:
-            name: the statement's; empty for the unnamed one.
-            param_types: the oids of the first parameters; 0, or none, leaves it to the server.
-        """
-        given = _prepare_arguments(name, command, param_types)
-        self._send("sending the statement", lib.PQsendPrepare, *given)
-
-    def send_query_prepared(
-        self,
-        name: Buffer,
-        param_values: Sequence[Buffer | None] | None,
-        param_formats: Sequence[int] | None = None,
-        result_format: int = Format.TEXT,
-    ) -> None:
-        """Send a prepared statement's name and parameters, to run it."""
-        statement = arguments.text(name, "statement name")
-        given = _prepared_arguments(param_values, param_formats, result_format)
-        self._send("sending the statement", lib.PQsendQueryPrepared, statement, *given)
-
-    def send_describe_prepared(self, name: Buffer) -> None:
-        """Send the question for a prepared statement's parameters and columns."""
-        statement = arguments.text(name, "statement name")
-        self._send("asking for the statement", lib.PQsendDescribePrepared, statement)
-
-    def send_describe_portal(self, name: Buffer) -> None:
-        """Send the question for a portal's columns."""
-        portal = arguments.text(name, "portal name")
-        self._send("asking for the portal", lib.PQsendDescribePortal, portal)
-
-    def send_close_prepared(self, name: Buffer) -> None:
-        """Send that a prepared statement is to be closed. libpq 17."""
-        statement = arguments.text(name, "statement name")
-        self._send("closing the statement", lib.PQsendClosePrepared, statement)
-
-    def send_close_portal(self, name: Buffer) -> None:
-        """Send that a portal is to be closed. libpq 17."""
-        portal = arguments.text(name, "portal name")
-        self._send("closing the portal", lib.PQsendClosePortal, portal)
-
-    def get_result(self) -> PGresult | None:
-        """The next result, None after a command's last. Waits unless `is_busy` said 0."""
-        pointer = self._call(lib.PQgetResult)
-        return PGresult(pointer) if pointer else None
-
-    def consume_input(self) -> None:
-        """Read what the server has sent, without waiting for it."""
-        if not self._call(lib.PQconsumeInput):
-            raise self._failed("consuming input failed")
-
-    def is_busy(self) -> int:
-        """1 when `get_result` would wait, else 0."""
-        busy: int = self._call(lib.PQisBusy)
-        return busy
-
-    @property
-    def nonblocking(self) -> int:
-        """1 when sending never waits, else 0: then see `flush`."""
-        return lib.PQisnonblocking(self._ptr)
-
-    @nonblocking.setter
-    def nonblocking(self, on: int) -> None:
-        if self._call(lib.PQsetnonblocking, int(on)) < 0:
-            raise self._failed("setting the connection non-blocking failed")
-
-    def flush(self) -> int:
-        """Send what waits to be sent: 0 when all of it went, 1 when some is left."""
-        left: int = self._call(lib.PQflush)
-        if left < 0:
-            raise self._failed("flushing failed")
-        return left
-
-    def set_single_row_mode(self) -> None:
-        """Ask, right after sending a query, for a result of its own for each row."""
-        if not lib.PQsetSingleRowMode(self._open()):
-            raise OperationalError(
-                "setting single-row mode failed: it is possible only right after sending a query",
-                pgconn=self,
-            )
-
-    def set_chunked_rows_mode(self, size: int) -> None:
-        """Ask, right after sending a query, for a result for each `size` rows. libpq 17."""
-        if not lib.PQsetChunkedRowsMode(self._open(), size):
-            raise OperationalError(
-                f"setting chunked-rows mode of {size} rows failed: it is possible only right after"
-                " sending a query, with 1 row or more",
-                pgconn=self,
-            )
-
     def make_empty_result(self, exec_status: int) -> PGresult:
         """A result of our own, with the connection's message if the status is an error."""
         pointer = lib.PQmakeEmptyPGresult(self._ptr, exec_status)
         if not pointer:
             raise MemoryError("libpq couldn't allocate a result")
-        return PGresult(pointer)
+        return PGresult(memory.owned(pointer))
 
     # Pipeline mode
 
@@ -545,7 +377,7 @@ class PGconn(Handle):
         handler = self.notice_handler
         if handler is None:
             return
-        result = PGresult(pointer, owned=False)
+        result = PGresult(pointer)
         try:
             handler(result)
         except Exception:
@@ -617,16 +449,6 @@ class PGconn(Handle):
     def _text(self, function: Callable[[Pointer], bytes | None]) -> bytes:
         return function(self._open()) or b""
 
-    def _send(self, doing: str, function: Callable[..., int], *given: Any) -> None:
-        if not self._call(function, *given):
-            raise self._failed(f"{doing} failed")
-
-    def _result(self, doing: str, function: Callable[..., Pointer], *given: Any) -> PGresult:
-        pointer = self._call(function, *given)
-        if not pointer:
-            raise self._failed(f"{doing} failed")
-        return PGresult(pointer)
-
     def _failed(self, what: str) -> OperationalError:
         return OperationalError(f"{what}: {self.get_error_message()}", pgconn=self)
 
@@ -636,31 +458,6 @@ class PGconn(Handle):
         if freed and self._stream:
             memory.close_stream(self._stream)
         return freed
-
-
-def _query_arguments(
-    values: Sequence[Buffer | None] | None,
-    types: Sequence[int] | None,
-    formats: Sequence[int] | None,
-    result_format: int,
-) -> tuple[Any, ...]:
-    checked, lengths = arguments.parameters(values or (), types, formats)
-    given = memory.parameters(checked, lengths, formats)
-    return (len(checked), memory.oids(types), *given, index(result_format))
-
-
-def _prepared_arguments(
-    values: Sequence[Buffer | None] | None, formats: Sequence[int] | None, result_format: int
-) -> tuple[Any, ...]:
-    checked, lengths = arguments.parameters(values or (), None, formats)
-    return (len(checked), *memory.parameters(checked, lengths, formats), index(result_format))
-
-
-def _prepare_arguments(
-    name: Buffer, command: Buffer, types: Sequence[int] | None
-) -> tuple[Any, ...]:
-    statement, query = arguments.text(name, "statement name"), arguments.text(command, "query")
-    return (statement, query, *arguments.counted(types), memory.oids(types))
 
 
 # Connections by the number that libpq's notices come with.

@@ -33,13 +33,9 @@ class PGresult:
 
     __slots__ = ("_ptr",)
 
-    def __init__(self, pointer: Pointer, *, owned: bool = True) -> None:
-        """Wrap a result of libpq's.
-
-        Args:
-            owned: whether it is ours to clear. One handed to a notice handler isn't.
-        """
-        self._ptr: Pointer = memory.owned(pointer) if owned else pointer
+    def __init__(self, pointer: Pointer) -> None:
+        """Wrap a result of libpq's: ours to clear if the pointer is a `memory.owned` one."""
+        self._ptr: Pointer = pointer
 
     def __repr__(self) -> str:
         state = self.status.name if self._ptr else "cleared"
@@ -128,6 +124,8 @@ class PGresult:
         Where there are many, one costs a tenth (cffi) to a half (ctypes) of what it costs alone.
         """
         pointer = self._ptr
+        if row1 - row0 == 1:
+            return [memory.value(pointer, row0, column_number)]
         if row1 - row0 <= _FEW:
             return [memory.value(pointer, row, column_number) for row in range(row0, row1)]
         values: list[bytes | None] = []

@@ -5,16 +5,14 @@ from __future__ import annotations
 import select
 import socket
 import sys
-from contextlib import closing
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OperationalError
 from .binding import lib
 from .pgconn import PGconn
 
 if TYPE_CHECKING:
-    import _socket
     import ctypes
 
 # More than libpq reads at once, and than it takes for a message while it connects.
@@ -24,31 +22,8 @@ _SIZE = 32768
 _POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000 if sys.platform == "linux" else 0)
 
 
-class View(Protocol):
-    """The receiving end of a connection, below libpq."""
-
-    exact: bool
-    """Whether libpq's next read takes what was seen, and no more."""
-
-    def peek(self) -> bytes | None:
-        """What is there to read.
-
-        Returns:
-            None when there is nothing yet; b"" when there is an end or an error, which libpq finds
-            out when it reads.
-
-        Raises:
-            OperationalError: it failed, in a way that libpq could not find out any more.
-        """
-        ...
-
-    def ended(self) -> bool:
-        """Whether nothing more will come. False where the system doesn't tell."""
-        ...
-
-
-def view_of(pgconn: PGconn) -> View | None:
-    """The link of a connection; None where nobody can look into it.
+def view_of(pgconn: PGconn) -> PlainView | TlsView | None:
+    """The link of a connection; None where it can't be looked into.
 
     That is so where GSSAPI encrypts it, or another TLS library than OpenSSL, or one that is not to
     be found by way of libpq.
@@ -62,27 +37,24 @@ def view_of(pgconn: PGconn) -> View | None:
     return TlsView(openssl, pointer) if pointer else None
 
 
-def duplicate(fd: int) -> _socket.socket:
-    """A socket object, to be closed, over a duplicate of a descriptor; its family is of no matter."""
-    # One step of C: between any two of Python's a signal's handler may raise, and a descriptor that
-    # belongs to no object yet would stay open.
-    made = partial(socket.SocketType, socket.AF_INET, socket.SOCK_STREAM, 0)
-    (sock,) = map(made, map(socket.dup, (fd,)))
-    return sock
-
-
 class PlainView:
-    """A socket that nothing encrypts. More may come between our look and libpq's read."""
+    """A socket that nothing encrypts."""
 
     exact = False
+    """Whether libpq's next read takes what was seen, and no more. Here more may have come."""
 
     def __init__(self, pgconn: PGconn) -> None:
         self._pgconn = pgconn
 
     def peek(self) -> bytes | None:
-        """What is there to read, None for nothing yet, b"" for an end or an error."""
-        # By a duplicate: a signal's handler that raises here leaves libpq its own. 3 µs.
-        with closing(duplicate(self._pgconn.socket)) as sock:
+        """What is there to read.
+
+        Returns:
+            None when there is nothing yet; b"" when there is an end or an error, which libpq finds
+            out when it reads.
+        """
+        # By a duplicate: a signal's handler that raises here leaves libpq its own.
+        with socket.fromfd(self._pgconn.socket, socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.settimeout(0)
             try:
                 return sock.recv(_SIZE, socket.MSG_PEEK)
@@ -130,7 +102,7 @@ class TlsView:
                 raise OperationalError(f"SSL error: {reason.decode()}")
             return b""
         finally:
-            # Whoever uses OpenSSL next in this thread would take our errors for his.
+            # The next call of OpenSSL in this thread would report our errors.
             openssl.ERR_clear_error()
 
     def ended(self) -> bool:

@@ -1,8 +1,8 @@
 """Attempts: the hosts to try, in which order, until when; ends with a connection or the reasons.
 
 The driver, not libpq, goes through the hosts, and gives libpq one address at a time: so each attempt
-has its own clock, names are looked up where nobody is kept waiting, and what failed can be told place
-by place. libpq still gets the name beside its address, to verify the server's certificate by it, and
+has its own clock, names are looked up in threads, and the message lists what failed place by
+place. libpq still gets the name beside its address, to verify the server's certificate by it, and
 to look up the password.
 
 Looking up a name blocks, in a thread that is sent out for it (`look_up_gen`): what is waited for here
@@ -17,7 +17,6 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Mapping
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .. import errors as e
@@ -33,10 +32,12 @@ from ..conninfo import (
     with_server_settings,
     with_service,
 )
-from ..dialing.records import Dial, Dialer, Link
+from ..deadlines import Deadline
+from ..dialing.records import Dial, Dialer
 from ..generators import connect_gen, until_gen
 from ..places import Place, look_up_gen, ordered
-from .dialled import DialledAttempt, Route, check_params
+from .dialled import DialledAttempt, check_params
+from .routes import Route
 
 if TYPE_CHECKING:
     from ..pq import PGconn
@@ -63,7 +64,7 @@ class Attempts:
 
     target_session_attrs=prefer-standby makes two passes: for a standby, then for any server. Places
     that could not be found, or gave no answer in time, are not asked a second time. Of those that
-    are, the second answer is told.
+    are, the second answer is listed.
 
     Args:
         params: connection parameters, by libpq's keywords; and perhaps `server_settings`, a dict.
@@ -74,9 +75,6 @@ class Attempts:
             each other.
         OperationalError: a parameter's value is unknown, or there is no such service.
     """
-
-    route: Route | None = None
-    """How the connection that was made goes, if a dialer made its link."""
 
     def __init__(self, params: Mapping[str, Any], dialer: Dialer | None = None):
         given = dict(params)
@@ -100,35 +98,30 @@ class Attempts:
         self._place, self._index, self._stage = places[0], 0, ""
         self._dialer = dialer
         self._dialled: DialledAttempt | None = None
+        self.route = Route()
+        """How the connection that was made goes."""
         if dialer is not None:
             check_params(self._params, dialer)
 
-    def advance_gen(self, answer: Link | Exception | None = None) -> WaitGen[Dial | PGconn]:
-        """Make the attempts that are left, until one succeeds or needs a link.
+    def connect_gen(self, dial: Dial | None = None) -> WaitGen[PGconn]:
+        """Make the attempts that are left, until one succeeds.
 
         Args:
-            answer: what came of the Dial that it returned before: the link, or why there is none.
+            dial: has the connector make a link; needed if there is a dialer.
 
         Returns:
-            A connection in non-blocking mode, ready for commands; or, if there is a dialer, the Dial
-            to have done before this is called again.
+            A connection in non-blocking mode, ready for commands.
 
         Raises:
             OperationalError: none succeeded. A single one's message is libpq's own; that of several
                 lists them. Class and `pgconn` are those of the last attempt: ConnectionTimeout
                 if it was the time that ended it.
         """
-        if answer is not None and (step := (yield from self._go_on_gen(answer))) is not None:
-            return step
         while self._next():
-            deadline = monotonic() + self._timeout
             try:
-                if self._dialer is not None:
-                    return self._dial(self._dialer, deadline)
-                if self._place.unresolved:
-                    yield from self._resolve_gen(deadline)
-                self._tell("DEBUG", "connecting to %s", self._place)
-                return (yield from self._attempt_gen(self._place, deadline))
+                if self._dialer is not None and dial is not None:
+                    return (yield from self._dialled_attempt_gen(self._dialer, dial))
+                return (yield from self._attempt_gen())
             except e.OperationalError as ex:
                 self._note(ex)
         raise self._refusal()
@@ -139,42 +132,15 @@ class Attempts:
         Args:
             seconds: how long that was.
         """
-        within, reason = f"within {seconds:g} seconds", f"{self._stage}, or raise the timeout"
+        stage = self._stage
+        if self._dialled is not None:
+            stage = _DIALLING if self._dialled.is_dialling else _TALKING_OVER_LINK
+        within, reason = f"within {seconds:g} seconds", f"{stage}, or raise the timeout"
         failures = self._failures.copy()
         failures[self._index : self._index + 1] = [(self._place, reason)]
         if len(failures) == 1:
             return e.ConnectionTimeout(f"no connection to {self._place} {within}: {reason}")
         return e.ConnectionTimeout(_listed(f"no connection {within}, after", failures))
-
-    def close(self) -> None:
-        """Give up the attempt that waits for a link."""
-        dialled, self._dialled = self._dialled, None
-        if dialled is not None:
-            dialled.close()
-
-    def _dial(self, dialer: Dialer, deadline: float) -> Dial:
-        """Begin an attempt that needs a link."""
-        params, self._stage = self._params_for(self._place), _DIALLING
-        self._dialled = DialledAttempt(params, dialer, deadline, self._scram_limit)
-        self._tell("DEBUG", "dialling %s", self._place)
-        return self._dialled.dial
-
-    def _go_on_gen(self, answer: Link | Exception) -> WaitGen[Dial | PGconn | None]:
-        """Go on with the attempt that needed a link; None if it has failed."""
-        attempt = self._dialled
-        assert attempt is not None
-        self._stage = _TALKING_OVER_LINK
-        try:
-            pgconn = yield from attempt.advance_gen(answer)
-        except e.OperationalError as ex:
-            self.close()
-            self._note(ex)
-            return None
-        if pgconn is None:
-            self._stage = _DIALLING
-            return attempt.dial
-        self._dialled, self.route = None, attempt.route
-        return pgconn
 
     def _next(self) -> bool:
         """Take the place to try next, if there is any."""
@@ -188,38 +154,45 @@ class Attempts:
         self._place = self._failures[self._index][0]
         return True
 
-    def _resolve_gen(self, deadline: float) -> WaitGen[None]:
-        """Look up a host's addresses; the first is tried now, the others next."""
-        place, self._stage = self._place, _LOOKING_UP
-
-        def too_late() -> Exception:
-            return e.ConnectionTimeout(
-                f"no address of the host {place.host!r} was found within {self._timeout} seconds:"
-                " check its name and the network, or raise connect_timeout"
-            )
-
-        found = yield from until_gen(look_up_gen(place), deadline, too_late)
-        first, *others = ordered(found, self._is_random)
-        self._left.extendleft(reversed(others))
-        self._several |= bool(others)
-        self._place = first
-
-    def _attempt_gen(self, place: Place, deadline: float) -> WaitGen[PGconn]:
-        """Have libpq connect to one place."""
-
-        def too_late() -> Exception:
-            return e.ConnectionTimeout(
-                f"no connection to {place} within {self._timeout} seconds: the server did not"
-                " answer in time; check host and port, or raise connect_timeout"
-            )
-
-        conninfo, self._stage = make_conninfo("", **self._params_for(place)), _TALKING
+    def _attempt_gen(self) -> WaitGen[PGconn]:
+        """Have libpq connect to the place, at the first of its addresses."""
+        deadline = Deadline.after(self._timeout, self._too_late)
+        self._stage = _LOOKING_UP
+        if self._place.unresolved:
+            found = yield from until_gen(look_up_gen(self._place), deadline)
+            first, *others = ordered(found, self._is_random)
+            self._left.extendleft(reversed(others))
+            self._several |= bool(others)
+            self._place = first
+        self._log("DEBUG", "connecting to %s", self._place)
+        conninfo, self._stage = make_conninfo("", **self._params_for(self._place)), _TALKING
         try:
             gen = connect_gen(conninfo, scram_max_iterations=self._scram_limit)
-            return (yield from until_gen(gen, deadline, too_late))
+            return (yield from until_gen(gen, deadline))
         except e.OperationalError as ex:
-            ex.args = tuple(place.named_in(arg) for arg in ex.args)
+            ex.args = tuple(self._place.named_in(arg) for arg in ex.args)
             raise
+
+    def _too_late(self) -> Exception:
+        """The error for an attempt that has had its time."""
+        place, within = self._place, f"within {self._timeout} seconds"
+        if self._stage is _LOOKING_UP:
+            return e.ConnectionTimeout(
+                f"no address of the host {place.host!r} was found {within}:"
+                " check its name and the network, or raise connect_timeout"
+            )
+        return e.ConnectionTimeout(
+            f"no connection to {place} {within}: the server did not"
+            " answer in time; check host and port, or raise connect_timeout"
+        )
+
+    def _dialled_attempt_gen(self, dialer: Dialer, dial: Dial) -> WaitGen[PGconn]:
+        """Connect to the place over links of the connector's."""
+        params = self._params_for(self._place)
+        self._log("DEBUG", "dialling %s", self._place)
+        attempt = DialledAttempt(params, dialer, self._timeout, self._scram_limit)
+        self._dialled, self.route = attempt, attempt.route
+        return (yield from attempt.connect_gen(dial))
 
     def _params_for(self, place: Place) -> dict[str, Any]:
         """The parameters of one attempt: those given, where they don't differ for this place."""
@@ -239,11 +212,11 @@ class Attempts:
         not_found = place.unresolved and self._dialer is None
         if self._prefers_standby and not (not_found or isinstance(ex, e.ConnectionTimeout)):
             self._second_pass.append(self._index)
-        self._tell("INFO", "no connection to %s: %s", place, ex)
+        self._log("INFO", "no connection to %s: %s", place, ex)
 
-    def _tell(self, level: str, message: str, *args: object) -> None:
-        """Let the log know how it goes, if several places are tried."""
-        # Where nobody has imported logging nobody wants to know, and the import costs some ms.
+    def _log(self, level: str, message: str, *args: object) -> None:
+        """Log the progress, if several places are tried."""
+        # A program that logs has imported it; the import costs some ms.
         if self._several and (logging := sys.modules.get("logging")):
             logging.getLogger("psycopg3").log(getattr(logging, level), message, *args)
 
@@ -272,7 +245,7 @@ def _choice(params: Mapping[str, Any], keyword: str, choices: tuple[str, ...]) -
 
 
 def warn_of_gssapi(pgconn: PGconn, params: Mapping[str, Any]) -> None:
-    """Tell whoever connects that GSSAPI was used by libpq's own choice; the line of `connect()` is shown.
+    """Warn that GSSAPI was used by libpq's own choice; the line of `connect()` is shown.
 
     The default, gssencmode=prefer, tries it wherever there is a ticket; other builds of libpq don't.
     """

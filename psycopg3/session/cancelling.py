@@ -1,7 +1,7 @@
-"""Asking the server to cancel: over a link of libpq's own, or one that the user's connector makes.
+"""Asking the server to cancel where libpq has no connection for it: a call that blocks, or a packet.
 
 libpq 17 and newer have connections for that, which go where the connection itself went, and are as
-encrypted. Older ones have a call that blocks, and speaks to nobody but the address they know. Of a
+encrypted. Older ones have a call that blocks, and connects only to the address they know. Of a
 connection that has a connector that is the reserved address: there the driver takes the request, and
 delivers it over a link of the connector's.
 """
@@ -10,69 +10,18 @@ from __future__ import annotations
 
 import socket
 import struct
-from contextlib import closing, suppress
-from math import inf
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
 from .. import errors as e
-from ..concurrency.threads import Solo, native
-from ..dialing.records import Dial, Link
-from ..generators import cancel_gen
-from ..pq import ConnStatus, PGconn, PollingStatus, version
-from ..waiting import Wait, WaitGen
-from .dialled import HAS_CANCEL_CONN, Negotiation, Route
-
-if TYPE_CHECKING:
-    from .session import Session
+from ..concurrency.calls import ImmediateCall, native
+from ..dialing.adoption import Reservation
+from ..pq import PGconn
+from ..waiting import Wait, WaitGen, call_gen
 
 _REQUEST = struct.Struct("!iiii")
 _REQUEST_CODE = 80877102
-# In its first words a server of protocol 3.2 may give keys of up to 256 bytes.
+# In its BackendKeyData a server of protocol 3.2 may give keys of up to 256 bytes.
 _LONGEST = 12 + 256
-
-
-class CancelRequest:
-    """A request to cancel the command under way.
-
-    Args:
-        session: whose command it is.
-        deadline: when, by `time.monotonic()`, a link for it must be there.
-    """
-
-    def __init__(self, session: Session, deadline: float = inf):
-        self._session, self._deadline = session, deadline
-
-    def advance_gen(self, answer: Link | Exception | None = None) -> WaitGen[Dial | None]:
-        """Deliver the request, and wait until the server has heard.
-
-        Args:
-            answer: what came of the Dial that it returned before.
-
-        Returns:
-            A Dial if it needs a link; None when it is done.
-
-        Raises:
-            OperationalError: it could not be delivered.
-            NotSupportedError: there is no second link to be had.
-        """
-        pgconn, route = self._session.pgconn, self._session._route
-        if route is None:
-            yield from _libpqs_own_gen(pgconn)
-            return None
-        if isinstance(answer, Link):
-            with closing(answer):
-                yield from _deliver_gen(pgconn, route, answer)
-            return None
-        if answer is not None:
-            raise _undelivered(answer)
-        if route.dialer.one_shot:
-            raise e.NotSupportedError(
-                "a connection over sock= can't be cancelled: a request to cancel needs a second link"
-                " to the server; give connector_factory instead"
-            )
-        if version() < HAS_CANCEL_CONN and route.packet is None:
-            route.packet = yield from _captured_gen(pgconn, route)
-        return route.dial("cancel", self._deadline)
 
 
 def blocking_cancel_gen(pgconn: PGconn) -> WaitGen[None]:
@@ -83,66 +32,21 @@ def blocking_cancel_gen(pgconn: PGconn) -> WaitGen[None]:
     """
     deliver = native(pgconn.get_cancel().cancel)
     try:
-        errand = Solo(deliver)
+        call = ImmediateCall(deliver)
     except (RuntimeError, OSError):
         deliver()  # no thread or descriptor is to be had, as at the end of a program
         return
-    with errand:
-        while not errand.done():
-            yield errand.fileno(), Wait.R
-        errand.result()
+    yield from call_gen(call)
 
 
-def _libpqs_own_gen(pgconn: PGconn) -> WaitGen[None]:
-    """Deliver a request over a link of libpq's own."""
-    if version() >= HAS_CANCEL_CONN:
-        cancel_conn = pgconn.cancel_conn()
-        try:
-            yield from cancel_gen(cancel_conn)
-        finally:
-            cancel_conn.finish()
-    else:
-        yield from blocking_cancel_gen(pgconn)
-
-
-def _undelivered(reason: Exception) -> Exception:
-    if not isinstance(reason, OSError | e.Error):
-        return reason  # the connector's own, which pass as they are
+def undelivered(reason: object) -> e.OperationalError:
+    """The error for a request that didn't get to the server."""
     text = str(reason) or repr(reason)
-    error = e.OperationalError(f"the cancel request could not be delivered: {text}")
-    if isinstance(reason, e.ConnectionTimeout):
-        error = e.CancellationTimeout("the connector gave no link for the cancel request in time")
-    error.__cause__ = reason
-    return error
+    return e.OperationalError(f"the cancel request could not be delivered: {text}")
 
 
-def _deliver_gen(pgconn: PGconn, route: Route, link: Link) -> WaitGen[None]:
-    if route.packet is not None:
-        yield from _send_gen(link.socket, route.packet)
-        return
-    cancel_conn = pgconn.cancel_conn()
-    sent = False
-
-    def poll_gen() -> WaitGen[PollingStatus]:
-        nonlocal sent
-        yield from ()
-        sent = sent or cancel_conn.status == ConnStatus.AWAITING_RESPONSE
-        return cancel_conn.poll()
-
-    try:
-        cancel_conn.start()
-        negotiation = Negotiation(cancel_conn, poll_gen)
-        complete = yield from negotiation.advance_gen(link)
-        # Once it is sent, any end will do: TLS may be cut off without a goodbye.
-        if not sent and (not complete or negotiation.asks == PollingStatus.FAILED):
-            reason = route.named_in(cancel_conn.get_error_message()) or "the link was cut"
-            raise e.OperationalError(f"the cancel request could not be delivered: {reason}")
-    finally:
-        cancel_conn.finish()
-
-
-def _send_gen(sock: socket.socket, packet: bytes) -> WaitGen[None]:
-    """Send a request, and wait until the server has closed: it has heard then."""
+def send_gen(sock: socket.socket, packet: bytes) -> WaitGen[None]:
+    """Send a request, and wait until the server has closed: it has taken it then."""
     sock.setblocking(False)
     try:
         while packet:
@@ -150,7 +54,7 @@ def _send_gen(sock: socket.socket, packet: bytes) -> WaitGen[None]:
             with suppress(BlockingIOError):
                 packet = packet[sock.send(packet) :]
     except OSError as ex:
-        raise _undelivered(ex) from ex
+        raise undelivered(ex) from ex
     with suppress(ConnectionError):
         while True:
             yield sock.fileno(), Wait.R
@@ -159,63 +63,59 @@ def _send_gen(sock: socket.socket, packet: bytes) -> WaitGen[None]:
                     return
 
 
-def _captured_gen(pgconn: PGconn, route: Route) -> WaitGen[bytes]:
+def captured_gen(pgconn: PGconn, reservation: Reservation) -> WaitGen[bytes]:
     """Have libpq send its request to us; returns it.
 
     The reserved address takes connections for just this time. A stranger who gets in line before
     libpq is passed over: he sends no request for our server process, or nothing at all.
     """
-    ear = listener = route.reservation.listen()
-    callers: list[_Caller] = []
+    waited_for = listener = reservation.listen()
+    clients: list[_Client] = []
     try:
-        with Solo(native(pgconn.get_cancel().cancel)) as errand:
+        with ImmediateCall(native(pgconn.get_cancel().cancel)) as call:
             while True:
-                yield ear.fileno(), Wait.R
-                sent = errand.done()  # asked first: what it has sent by then is found below
+                yield waited_for.fileno(), Wait.R
+                sent = call.done()  # asked first: what it has sent by then is found below
                 newcomers = _accepted(listener)
-                callers += newcomers
-                for caller in callers:
-                    if caller.asks_for(pgconn.backend_pid):
-                        return caller.heard
+                clients += newcomers
+                for client in clients:
+                    if client.has_sent_request(pgconn.backend_pid):
+                        return client.received
                 if sent:
-                    errand.result()
+                    call.result()
                     raise e.OperationalError("libpq sent its cancel request elsewhere")
                 # The newest is likely to be libpq, which speaks at once, or else when it can.
-                ear = newcomers[-1].sock if newcomers else listener
+                waited_for = newcomers[-1].socket if newcomers else listener
     finally:
-        for caller in callers:
-            caller.sock.close()
+        for client in clients:
+            client.socket.close()
 
 
-class _Caller:
-    """Somebody who has connected to the reserved address, and what he has said so far."""
+class _Client:
+    """A connection to the reserved address, and what has been received from it so far."""
 
     def __init__(self, sock: socket.socket):
         sock.setblocking(False)
-        self.sock, self.heard = sock, b""
+        self.socket, self.received = sock, b""
 
-    def asks_for(self, pid: int) -> bool:
-        """Whether he has sent a request for a server process, and nothing else."""
-        with suppress(OSError):  # he says no more for now, or has left
-            while len(self.heard) <= _LONGEST and (piece := self.sock.recv(_LONGEST)):
-                self.heard += piece
-        return _is_request(self.heard, pid)
+    def has_sent_request(self, pid: int) -> bool:
+        """Whether it has sent a request for a server process, and nothing else."""
+        with suppress(OSError):  # it sends no more for now, or has left
+            while len(self.received) <= _LONGEST and (piece := self.socket.recv(_LONGEST)):
+                self.received += piece
+        return _is_request(self.received, pid)
 
 
-def _accepted(listener: socket.socket) -> list[_Caller]:
-    callers = []
+def _accepted(listener: socket.socket) -> list[_Client]:
+    clients = []
     with suppress(BlockingIOError, ConnectionError):
         while True:
-            callers.append(_Caller(listener.accept()[0]))
-    return callers
-
-
-def _length_of(packet: bytes) -> int:
-    return int.from_bytes(packet[:4], "big")
+            clients.append(_Client(listener.accept()[0]))
+    return clients
 
 
 def _is_request(packet: bytes, pid: int) -> bool:
-    if len(packet) < _REQUEST.size or len(packet) != _length_of(packet):
+    if len(packet) < _REQUEST.size:
         return False
-    _, code, asked, _ = _REQUEST.unpack_from(packet)
-    return bool(code == _REQUEST_CODE and asked == pid)
+    length, code, asked, _ = _REQUEST.unpack_from(packet)
+    return bool(length == len(packet) and code == _REQUEST_CODE and asked == pid)

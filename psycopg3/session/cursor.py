@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -12,21 +11,22 @@ from ..pq import ExecStatus, Format
 from ..query import BoundQuery, bind
 from ..rows import Row, tuple_row
 from ..waiting import WaitGen
+from .endings import is_copy
 from .exchange import Pending
+from .executions import Executions
 from .results import Column, ResultSet, check_results
 from .session import Session
-from .states import MEANING, Meaning, Operation
+from .states import Meaning, Operation, meaning_of
 
 if TYPE_CHECKING:
     from ..abc import Params, Query
     from ..pq import PGresult
     from ..rows import RowFactory
 
-# executemany: how many commands are sent before the oldest of them must have its results.
-# They bound the memory that results take; more than 100 in flight gain nothing measurable.
-_IN_FLIGHT = 256
-
-_COPY = re.compile(rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*copy\b", re.IGNORECASE | re.DOTALL)
+_TUPLES_OK = ExecStatus.TUPLES_OK
+COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
+"""The statuses of results after which data is transferred."""
+_END: Any = object()
 
 
 class BaseCursor(Generic[Row]):
@@ -50,7 +50,9 @@ class BaseCursor(Generic[Row]):
         self._transformer.reset()
         self._query: BoundQuery | None = None
         self._pending: Pending | None = None
-        self._results: list[PGresult] = []
+        """What was asked last: the owner of its results."""
+        self._is_owed = False
+        """Whether the results have still to be received, or checked for errors."""
         self._index = 0
         self._set: ResultSet[Row] | None = None
         self._total = -1
@@ -141,10 +143,15 @@ class BaseCursor(Generic[Row]):
 
     def nextset(self) -> bool | None:
         """Go to the next statement's result; None if there is none."""
-        if self._index + 1 >= len(self._results):
+        if self._set is None or self._index + 1 >= len(self._results):
             return None
         self._select(self._index + 1)
         return True
+
+    @property
+    def _results(self) -> list[PGresult]:
+        """The results that have come, one a statement."""
+        return [] if self._pending is None or self._is_owed else self._pending.results
 
     def _select(self, index: int) -> None:
         """Make a result the current one, at its first row."""
@@ -210,21 +217,39 @@ class BaseCursor(Generic[Row]):
 
     # -- commands --------------------------------------------------------------------------
 
-    def _execute_gen(
-        self, query: Query, params: Params | None, binary: bool | None
-    ) -> WaitGen[None]:
-        """Bind and run a query; its results are then this cursor's."""
-        self._check_open()
+    def _bind_next(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
+        """Forget what was asked before, and bind the next query."""
+        if self._closed or self._session._closed:
+            self._check_open()
         self._reset()
-        self._query = bound = self._bind(query, params, binary)
-        self._pending = pending = yield from self._session._query_gen(bound)
+        format = self.format if binary is None else int(bool(binary))
+        self._query = bound = bind(query, params, self._transformer, result_format=format)
+        return bound
+
+    def _take(self, pending: Pending) -> None:
+        """Take the results of a request that is done; the first one becomes the current.
+
+        Raises:
+            Error: the server's.
+            ProgrammingError: it is a COPY.
+        """
+        self._is_owed = False
+        if pending.status is None:
+            return
+        if pending.status != _TUPLES_OK and meaning_of(pending.status) is not Meaning.DONE:
+            self._refuse(pending)
+        self._select(0)
+
+    def _refuse(self, pending: Pending) -> None:
+        """Raise what the results of a request mean that didn't succeed."""
         results = pending.results
-        if results and MEANING[results[-1].status] is not Meaning.ROWS:
-            yield from self._refuse_copy_gen(results)
-            check_results(results, self._error_encoding)
-        self._results = results
-        if results:
-            self._select(0)
+        # In the end it is the BEGIN sent with it that failed.
+        if pending.begin is not None and meaning_of(results[-1].status) is Meaning.ABORTED:
+            check_results(pending.begin.results, self._error_encoding)
+        self._pending = None
+        if meaning_of(results[-1].status) is Meaning.COPY:
+            raise _copy_refused("execute()")
+        check_results(results, self._error_encoding)
 
     @property
     def _error_encoding(self) -> str:
@@ -234,77 +259,42 @@ class BaseCursor(Generic[Row]):
         except e.NotSupportedError:
             return "utf-8"
 
-    def _bind(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
-        wanted = self.format if binary is None else int(bool(binary))
-        return bind(query, params, self._transformer, result_format=wanted)
-
-    def _refuse_copy_gen(self, results: list[PGresult]) -> WaitGen[None]:
-        if MEANING[results[-1].status] is Meaning.COPY:
-            yield from self._session._exchange.drain_gen()
-            raise _copy_refused("execute()")
-
     def _executemany_gen(
         self, query: Query, params_seq: Iterable[Params], returning: bool
     ) -> WaitGen[None]:
         """Run a query once for each parameters, all of them in one pipeline."""
         self._check_open()
         self._reset()
-        session = self._session
-        session._check(Operation.EXECUTE, "executemany()")
-        exchange = session._exchange
-        sent: list[Pending] = []
-        params_seq = _iterable(params_seq)
-        kept: list[PGresult] = []
-        total = 0
-        opened = False
-        for params in params_seq:
-            bound = self._query = self._bind(query, params, None)
-            if not opened:
-                opened = True
-                if _COPY.match(bound.query):  # a pipeline can't be brought back from it
+        self._session._check(Operation.EXECUTE, "executemany()")
+        many = Executions(self._session, self._error_encoding, keep=returning)
+        left = iter(_iterable(params_seq))
+        while True:
+            try:
+                if (params := next(left, _END)) is _END:
+                    break
+                bound = bind(query, params, self._transformer, result_format=self.format)
+                self._query = bound
+                if not many.count and is_copy(bound.query):
                     raise _copy_refused("executemany()")
-                if session._must_begin:
-                    yield from session._begin_gen(bound)
-                exchange.enter()
-            sent.append((yield from session._request_gen(bound)))
-            if len(sent) >= 2 * _IN_FLIGHT:
-                total += yield from self._harvest_gen(sent[:_IN_FLIGHT], kept, returning)
-                del sent[:_IN_FLIGHT]
-        if opened:
-            yield from self._finish_many_gen()
-        total += yield from self._harvest_gen(sent, kept, returning)
-        self._results = kept
-        if kept:
+            except Exception:
+                yield from many.give_up_gen()
+                raise
+            if not many.count:
+                yield from many.begin_gen()
+            many.send(bound)
+            if many.is_enough:
+                yield from many.receive_gen()
+        yield from many.end_gen()
+        self._total, self._tag = many.total, many.tag
+        if many.kept.results:
+            self._pending = many.kept
             self._select(0)
-        else:
-            self._total = total
-
-    def _finish_many_gen(self) -> WaitGen[None]:
-        try:
-            yield from self._session._exchange.leave_gen()
-        except e.OperationalError as ex:
-            raise self._session._explain(ex) from ex.__cause__
-
-    def _harvest_gen(
-        self, sent: list[Pending], kept: list[PGresult], returning: bool
-    ) -> WaitGen[int]:
-        """Receive what was sent; keep its results if they are wanted; return the rows affected."""
-        total = 0
-        if sent:
-            yield from self._session._exchange.settle_gen(sent[-1])
-        for pending in sent:
-            check_results(pending.results, self._error_encoding)
-            for result in pending.results:
-                total += result.command_tuples or 0
-                self._tag = result.command_status
-            if returning:
-                kept += pending.results
-        return total
 
     def _close(self) -> None:
         """Close the cursor; it does no I/O."""
         self._closed = True
         self._reset()
+        self._transformer.set_pgresult(None)
 
 
 def _copy_refused(method: str) -> e.ProgrammingError:

@@ -1,6 +1,6 @@
-"""A connection over links that the user's connector makes: its attempts, and the way it went.
+"""A connection over links that the user's connector makes: its attempts.
 
-libpq is told to connect to a reserved address of this machine; what it opens there is replaced by
+libpq connects to a reserved address of this machine; what it opens there is replaced by
 the link, before a byte has gone over it. The names stay the real ones: libpq verifies the server's
 certificate by the host it is given beside the address.
 """
@@ -8,84 +8,28 @@ certificate by the host it is given beside the address.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from .. import errors as e
 from .. import scram
 from ..conninfo import get_param, make_conninfo, rehearse
-from ..dialing.adoption import (
-    Identity,
-    Reservation,
-    adopt,
-    apply_tcp_options,
-    identity,
-    shared_reservation,
-)
-from ..dialing.records import Dial, Dialer, Link, Relay
+from ..deadlines import Deadline
+from ..dialing.adoption import negotiate_gen
+from ..dialing.records import Dial, Dialer, Link
 from ..generators import connect_poll_gen, until_gen
 from ..passfile import find_password
-from ..pq import ConnStatus, PGconn, PollingStatus, version
+from ..places import Place
+from ..pq import PGconn, PollingStatus
 from ..pq.failed import FailedPGconn
-from ..pq.misc import redact
-from ..waiting import Wait, WaitGen
+from ..waiting import WaitGen
+from .routes import DialledRoute
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from ..pq import PGcancelConn
-
-HAS_CANCEL_CONN = 170000
-
-_WANTS = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
-_TCP_OPTIONS = (
-    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
-    "tcp_user_timeout",
-)
 _WITH_TLS = ("require", "verify-ca", "verify-full")
-
-
-class Negotiation:
-    """libpq under way to a server, over links that are given to it.
-
-    Args:
-        conn: what was started: a PGconn, or a PGcancelConn.
-        poll_gen: takes its next step.
-    """
-
-    __slots__ = ("_conn", "_identity", "_needs_link", "_poll_gen", "asks")
-
-    def __init__(self, conn: PGconn | PGcancelConn, poll_gen: Callable[[], WaitGen[PollingStatus]]):
-        self._conn, self._poll_gen = conn, poll_gen
-        # The manual's section 34.1: until the first poll, act as if it had said WRITING.
-        self.asks = PollingStatus.WRITING
-        """What libpq said last."""
-        if conn.status == ConnStatus.BAD:
-            self.asks = PollingStatus.FAILED
-        self._identity: Identity | None = None
-        self._needs_link = True
-
-    def advance_gen(self, link: Link) -> WaitGen[bool]:
-        """Go on with a link that libpq needs; False if it needs another, for a further try."""
-        adopted = False
-        while self.asks in _WANTS:
-            if self._needs_link:
-                if adopted:
-                    return False
-                self._identity = adopt(self._conn.socket, link)
-                self._needs_link, adopted = False, True
-            while not (yield self._conn.socket, _WANTS[self.asks]):
-                pass
-            self.asks = yield from self._poll_gen()
-            self._needs_link = self.asks in _WANTS and self._has_new_socket()
-        return True
-
-    def _has_new_socket(self) -> bool:
-        # After a poll, STARTED always means a new one; a system may give sockets no identity.
-        fresh = self._conn.status == ConnStatus.STARTED
-        return fresh or identity(self._conn.socket) != self._identity
 
 
 class DialledPGconn(PGconn):
@@ -107,178 +51,132 @@ class DialledPGconn(PGconn):
         self.reset()
 
 
-class Route:
-    """How a connection went, and how to get to its server again."""
-
-    __slots__ = (
-        *("dialer", "dialled", "given", "host", "hostaddr", "in_clear", "packet", "port", "relay"),
-        "reservation",
-    )
-
-    def __init__(
-        self, dialer: Dialer, host: str, hostaddr: str, port: int, *, in_clear: bool = False
-    ):
-        self.dialer = dialer
-        self.in_clear = in_clear
-        """Whether libpq was told to do no TLS over its links."""
-        self.dialled = hostaddr or host, port
-        """Host and port as the connector was given them."""
-        given = {"host": host, "hostaddr": hostaddr, "port": str(port)}
-        self.given = {name: text for name, text in given.items() if text}
-        """The parameters to get there again."""
-        self.host = host or hostaddr
-        """The server's host as libpq would tell it."""
-        self.port = port
-        self.hostaddr = ""
-        """The address of the link's other side, if it is known."""
-        self.relay: Relay | None = None
-        self.reservation = _reservation()
-        self.packet: bytes | None = None
-        """The request to cancel, where the driver has to deliver it itself."""
-
-    def dial(self, purpose: Literal["connect", "cancel"], deadline: float) -> Dial:
-        """The wish for a link to the server."""
-        return Dial(*self.dialled, purpose, deadline, self.host, self.in_clear)
-
-    def named_in(self, message: str) -> str:
-        """A message of libpq's with host and port of the server, not those that libpq knows."""
-        # Nothing else that it may quote has this port behind it, in whatever language.
-        here = self.reservation
-        known = rf'"{re.escape(here.ip)}"([^"\n]*)\b{here.port}\b'
-        return re.sub(known, lambda match: f'"{self.host}"{match[1]}{self.port}', message)
-
-    def close(self) -> None:
-        """Give up the reserved address, if it served this connection alone."""
-        if version() < HAS_CANCEL_CONN:
-            self.reservation.close()
-
-
-def _reservation() -> Reservation:
-    # An older libpq sends its requests to cancel there: they are taken, and so not to be mixed up.
-    return shared_reservation() if version() >= HAS_CANCEL_CONN else Reservation()
-
-
 class DialledAttempt:
     """One attempt at one place.
 
     Args:
         params: libpq's parameters for this place; `check_params` has seen them.
         dialer: who makes the links.
-        deadline: when, by `time.monotonic()`, it is given up.
+        seconds: how long it may take.
         scram_limit: how often the server may have the password hashed.
 
     Raises:
         OperationalError: libpq refuses the parameters.
     """
 
-    def __init__(
-        self, params: Mapping[str, Any], dialer: Dialer, deadline: float, scram_limit: int
-    ):
-        self._params, self._deadline, self._scram_limit = dict(params), deadline, scram_limit
+    def __init__(self, params: Mapping[str, Any], dialer: Dialer, seconds: float, scram_limit: int):
+        self._params, self._seconds, self._scram_limit = dict(params), seconds, scram_limit
         host, hostaddr = (get_param(params, key) or "" for key in ("host", "hostaddr"))
-        port = int(get_param(params, "port") or 5432)
-        if not (host or hostaddr):
-            host = _default_host(params)
-        in_clear = _sslmode(params) == "disable"
-        self.route = Route(dialer, host, hostaddr, port, in_clear=in_clear)
-        self.dial = self.route.dial("connect", deadline)
-        self._params["host"] = host
-        self._params["password"] = _password(params, host or hostaddr, port)
-        self._pgconn: PGconn | None = None
-        self._negotiation: Negotiation | None = None
+        place = Place(host or ("" if hostaddr else _default_host(params)), hostaddr, "")
+        place = place._replace(port=get_param(params, "port") or "5432")
+        self._wants_tls = dialer.ssl is not None
+        self.route = DialledRoute(dialer, place, params, in_clear=_sslmode(params) == "disable")
+        self._link: Link | None = None
+        self._pgconn: DialledPGconn | None = None
+        self._params["host"] = place.host
+        self._params["password"] = _password(params, place)
 
-    def advance_gen(self, answer: Link | Exception) -> WaitGen[PGconn | None]:
-        """Go on with what came of the dial.
+    @property
+    def is_dialling(self) -> bool:
+        """Whether it is the connector that is waited for."""
+        return self._link is None
+
+    def connect_gen(self, dial: Dial) -> WaitGen[PGconn]:
+        """Connect.
 
         Returns:
-            A connection ready for commands; None if another link is needed: dial again.
+            A connection ready for commands.
 
         Raises:
             OperationalError: the attempt has failed.
             ProgrammingError: the connector did TLS where libpq is to do it.
         """
-        if not isinstance(answer, Link):
-            raise self._no_link(answer)
-        link = answer
+        deadline = Deadline.after(self._seconds, self._too_late)
         try:
-            negotiation = self._negotiation or self._started(link)
-            self._prepare(link)
-            try:
-                connected = yield from until_gen(
-                    negotiation.advance_gen(link), self._deadline, self._too_late
-                )
-            except e.OperationalError as ex:
-                ex.args = tuple(map(self.route.named_in, ex.args))
-                raise
-            if not connected:
-                return None
-            if negotiation.asks == PollingStatus.FAILED:
-                raise self._refused()
+            pgconn = yield from until_gen(self._connect_gen(dial, deadline), deadline)
         except BaseException:
-            link.close()
+            self._end_link()
+            if self._pgconn is not None:
+                self._pgconn.finish()
             raise
-        pgconn, self._pgconn = self._pgconn, None
-        assert pgconn is not None
         pgconn.nonblocking = 1
         return pgconn
 
-    def close(self) -> None:
-        """Give the attempt up."""
-        pgconn, self._pgconn = self._pgconn, None
-        if pgconn is not None:
-            pgconn.finish()
+    def _connect_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[PGconn]:
+        first: list[Link] = [
+            (yield from self._link_gen(dial, deadline))
+        ]  # libpq starts by what it is
+        pgconn = self._pgconn = self._started(first[0])
+        guard = scram.Guard(pgconn, self._scram_limit)
 
-    def _started(self, link: Link) -> Negotiation:
+        def link_gen() -> WaitGen[Link]:
+            return first.pop() if first else (yield from self._link_gen(dial, deadline))
+
+        try:
+            status = yield from negotiate_gen(
+                pgconn, partial(connect_poll_gen, pgconn, guard), link_gen
+            )
+        except e.OperationalError as ex:
+            ex.args = tuple(map(self.route.named_in, ex.args))
+            raise
+        if status == PollingStatus.FAILED:
+            message = self.route.named_in(pgconn.get_error_message())
+            raise e.OperationalError(message, pgconn=FailedPGconn(pgconn))
+        return pgconn
+
+    def _link_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[Link]:
+        """Have a link made, in place of the one that libpq has given up."""
+        self._end_link()
+        try:
+            self._link = yield from self.route.link_gen(dial, deadline)
+        except (OSError, e.OperationalError) as ex:
+            raise self._no_link(ex) from (None if isinstance(ex, e.Error) else ex)
+        self.route.take(self._link)
+        return self._link
+
+    def _end_link(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _started(self, link: Link) -> DialledPGconn:
         """Have libpq begin, in a way that suits the link."""
         params = self._params
         if link.encrypted:
-            if self.route.dialer.ssl is None:
+            if not self._wants_tls:
                 _check_encrypted(params)
             params |= {"sslmode": "disable", "gssencmode": "disable"}
             # Values that libpq refuses together with sslmode=disable.
             for keyword, value in (("sslnegotiation", "postgres"), ("sslrootcert", "")):
                 if get_param(params, keyword):
                     params[keyword] = value
-        place = self.route.reservation
-        params |= {"hostaddr": place.ip, "port": place.port}
-        self._conninfo = make_conninfo("", **params).encode()
-        self._pgconn = DialledPGconn.connect_start(self._conninfo)
-        guard = scram.Guard(self._pgconn, self._scram_limit)
-        self._negotiation = Negotiation(
-            self._pgconn, partial(connect_poll_gen, self._pgconn, guard)
-        )
-        return self._negotiation
+        here = self.route.reservation
+        params |= {"hostaddr": here.ip, "port": here.port}
+        return DialledPGconn.connect_start(make_conninfo("", **params).encode())
 
-    def _prepare(self, link: Link) -> None:
-        """Take note of the link that is used now, and set up its TCP."""
-        self.route.relay, self.route.hostaddr = link.relay, link.hostaddr
-        if link.tcp is not None:
-            options = {name: get_param(self._params, name) for name in _TCP_OPTIONS}
-            apply_tcp_options(link.tcp, options)
-
-    def _no_link(self, reason: Exception) -> Exception:
+    def _no_link(self, reason: Exception) -> e.OperationalError:
         """Say why there is no link; and if libpq wanted another one, why that was."""
-        before = ""
-        if self._pgconn is not None and self._pgconn.error_message:
-            before = f"{self.route.named_in(self._pgconn.get_error_message())}\n"
         if isinstance(reason, e.OperationalError):
-            return type(reason)(f"{before}{reason}")
+            return type(reason)(f"{self._before()}{reason}")
         host, port = self.route.dialled
         text = str(reason) or repr(reason)
-        error = e.OperationalError(
-            f"{before}the connector could not connect to {host!r}, port {port}: {text}"
+        return e.OperationalError(
+            f"{self._before()}the connector could not connect to {host!r}, port {port}: {text}"
         )
-        error.__cause__ = reason
-        return error
 
-    def _refused(self) -> e.OperationalError:
-        pgconn, self._pgconn = self._pgconn, None
-        assert pgconn is not None
-        message = self.route.named_in(redact(pgconn.get_error_message(), self._conninfo))
-        return e.OperationalError(message, pgconn=FailedPGconn(pgconn))
+    def _before(self) -> str:
+        """What libpq said of the link before."""
+        if self._pgconn is None or not self._pgconn.error_message:
+            return ""
+        return f"{self.route.named_in(self._pgconn.get_error_message())}\n"
 
     def _too_late(self) -> Exception:
         host, port = self.route.dialled
+        if self.is_dialling:
+            return e.ConnectionTimeout(
+                f"{self._before()}the connector gave no link to {host!r}, port {port}, in time: check"
+                " what it connects to, or raise connect_timeout"
+            )
         return e.ConnectionTimeout(
             f"no connection to {host!r}, port {port}, in time: the connector gave a link, but no"
             " server answered over it; check where it leads, or raise connect_timeout"
@@ -359,7 +257,7 @@ def _default_host(params: Mapping[str, Any]) -> str:
     return host
 
 
-def _password(params: Mapping[str, Any], host: str, port: int) -> str | None:
+def _password(params: Mapping[str, Any], place: Place) -> str | None:
     """The password, which libpq would look up by the address that it is sent to."""
     given = get_param(params, "password")
-    return given or find_password(params, host, port)
+    return given or find_password(params, place.host or place.hostaddr, place.port)

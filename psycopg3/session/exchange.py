@@ -1,4 +1,4 @@
-"""One command out, its results back: at once, or owed as Pending in a pipeline.
+"""One request out, its results back: at once, or owed as Pending in a pipeline.
 
 The exchange knows libpq before it and nothing behind it: no cursor, no transaction. What
 it needs to bring an interrupted session back is in two places that survive the death of
@@ -11,137 +11,208 @@ from collections import deque
 from collections.abc import Callable
 
 from .. import errors as e
-from ..generators import flush_gen, receive, results_gen
+from ..deadlines import Deadline
+from ..generators import lost_with_reason, receive
 from ..pq import ConnStatus, ExecStatus, PGconn, PGresult, PipelineStatus, TransactionStatus
+from ..query import BoundQuery, RequestKind, command
 from ..waiting import Wait, WaitGen
 from .endings import Ending
 
+_R = Wait.R
+_START = 2  # what `PGconn.advance()` is given when nothing has been waited for yet
+_ACTIVE = TransactionStatus.ACTIVE
+_FATAL_ERROR = ExecStatus.FATAL_ERROR
+
 # Sent when a pipeline is given up in the middle: the server parses it, fails, and so rolls
 # back what came before the Sync. Its text is what an administrator finds in the log.
-_POISON = b"the client gave up this pipeline"
+_POISON = command(b"the client gave up this pipeline")
+
+
+def _send_simple(pgconn: PGconn, request: BoundQuery) -> int:
+    return pgconn.send_query_unchecked(request.query)
+
+
+def _send_params(pgconn: PGconn, request: BoundQuery) -> int:
+    return pgconn.send_query_params_unchecked(
+        request.query,
+        request.values or (),
+        request.types,
+        request.lengths,
+        request.formats,
+        request.result_format,
+    )
+
+
+SEND: dict[int, Callable[[PGconn, BoundQuery], int]] = {
+    RequestKind.SIMPLE: _send_simple,
+    RequestKind.PARAMS: _send_params,
+}
+"""How each kind of request is sent; out of a pipeline the function returns what to wait for.
+
+The simple protocol takes several statements at once.
+"""
 
 
 class Pending:
-    """What the server owes for one command; whoever asked holds it and finds the results in it."""
+    """What the server owes for one request; whoever asked holds it and finds the results in it."""
 
-    __slots__ = ("ending", "query", "results", "settled")
+    __slots__ = ("begin", "done", "ending", "query", "results", "status", "want")
 
-    def __init__(self, query: bytes = b"", ending: Ending | None = None) -> None:
+    def __init__(self, query: bytes = b"", ending: Ending = Ending.NOTHING) -> None:
         self.query = query
-        """The SQL that was sent, for those who must know what was interrupted."""
+        """The SQL that was sent, for those who must know what was interrupted; empty for a sync."""
         self.ending = ending
-        """What the query ends; None as long as nobody has looked."""
+        """What a command of the driver's own ends."""
+        self.want = 0
+        """What to wait for first, if sending it has told."""
+        self.begin: Pending | None = None
+        """In a pipeline the BEGIN that was sent for this request: its failure is this one's too."""
         self.results: list[PGresult] = []
         """The results so far, one a statement."""
-        self.settled = False
-        """Whether the server has said all; False for ever if the command was given up."""
+        self.status: int | None = None
+        """The status of the last result; None if there is none, or not yet."""
+        self.done = False
+        """Whether the server has said all; False for ever if the request was given up."""
 
 
 class Exchange:
     """The conversation over one libpq connection."""
 
-    __slots__ = ("heard", "last", "owed", "pgconn", "pipelined")
+    __slots__ = (
+        "fatal_result",
+        "has_begun",
+        "is_own",
+        "is_used",
+        "last",
+        "owed",
+        "pgconn",
+        "pipelined",
+    )
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
         self.owed: deque[Pending] = deque()
+        """The requests whose results are still to be received, in the order asked."""
         self.pipelined = False
         self.last: Pending | None = None
-        """The command that was asked last."""
-        self.heard: Pending | None = None
-        """The command that was answered last."""
-
-    @property
-    def farewell(self) -> PGresult | None:
-        """The server's own reason for ending the session, if it gave one as the answer to a command."""
-        for pending in (self.heard, self.owed[0] if self.owed else None):
-            for result in reversed(pending.results if pending is not None else ()):
-                if e.ends_session(result):
-                    return result
-        return None
+        """The request that the operation under way sent last, None between operations."""
+        self.is_used = False
+        """Whether the operation under way has spoken with the server, or tried to."""
+        self.is_own = False
+        """Whether the pipeline is one that an operation opened for itself."""
+        self.has_begun = False
+        """In a pipeline: whether what is sent next is inside a transaction; libpq tells only later."""
+        self.fatal_result: PGresult | None = None
+        """The answer to a command by which the server ended the session."""
 
     @property
     def unsettled(self) -> bool:
         """Whether an interruption left something that `drain_gen` must bring to an end."""
         if self.pgconn.status == ConnStatus.BAD:
             return False
-        return (
-            self.pipelined
-            or bool(self.owed)
-            or self.pgconn.transaction_status == TransactionStatus.ACTIVE
-        )
+        return self.pipelined or bool(self.owed) or self.pgconn.transaction_status == _ACTIVE
 
-    def request_gen(
-        self, send: Callable[[PGconn], None], query: bytes = b"", ending: Ending | None = None
-    ) -> WaitGen[Pending]:
-        """Send one command; its results are in the Pending now, or owed while a pipeline is open.
+    def send(self, request: BoundQuery, ending: Ending = Ending.NOTHING) -> Pending:
+        """Send one request. If this raises a driver's error, nothing was sent.
 
         Args:
-            send: calls one of libpq's send functions; if it raises a driver's error,
-                nothing was sent.
-            query: the SQL that `send` sends.
-            ending: what it ends, if that is known.
+            request: what to send.
+            ending: what it ends, if it is a command of the driver's own.
+
+        Returns:
+            What is owed for it: `receive_gen()` fills it.
         """
-        pending = self.last = Pending(query, ending)
+        self.is_used = True
+        pending = self.last = Pending(request.query, ending)
         self.owed.append(pending)
         try:
-            send(self.pgconn)
+            if not self.pipelined:
+                pending.want = SEND[request.kind](self.pgconn, request)
+            elif request.kind == RequestKind.SIMPLE:  # which libpq has not in a pipeline
+                _send_params(self.pgconn, request)
+            else:
+                SEND[request.kind](self.pgconn, request)
         except e.Error:
             self.owed.pop()
             self.last = None
             raise
-        if self.pipelined:
-            yield from flush_gen(self.pgconn)
-        else:
-            yield from self._receive_gen(pending)
         return pending
 
-    def settle_gen(self, pending: Pending) -> WaitGen[None]:
-        """Receive, in the order asked, until `pending` has its results."""
-        if self.pipelined and not pending.settled:
-            self.pgconn.send_flush_request()
-        yield from self._receive_gen(pending)
+    def receive_gen(self, pending: Pending, deadline: Deadline | None = None) -> WaitGen[None]:
+        """Receive, in the order asked, until `pending` is done: the leaf that waiters drive.
 
-    def _receive_gen(self, pending: Pending) -> WaitGen[None]:
-        yield from flush_gen(self.pgconn)
-        while not pending.settled:
-            if not self.owed:
+        Args:
+            pending: what `send()` or `sync()` returned.
+            deadline: looked at whenever this is resumed; the waiter must give ticks.
+
+        Raises:
+            OperationalError: the link was lost, without a reason of the server's among the results;
+                or the pipeline of the request was given up.
+        """
+        pgconn, owed = self.pgconn, self.owed
+        self.is_used = True
+        if self.pipelined and not pending.done:
+            self.last = self.last or pending
+            if owed and owed[-1].query:  # a sync flushes by itself
+                pgconn.send_flush_request()
+        while not pending.done:
+            if not owed:
                 raise e.OperationalError(
                     "the results of this command were given up when the pipeline was interrupted;"
                     " execute it again"
                 )
-            head = self.owed[0]
-            status = yield from results_gen(self.pgconn, head.results)
-            head.settled = True
-            if status != ExecStatus.PIPELINE_ABORTED:  # the answer was the one before
-                self.heard = head
-            self.owed.popleft()
+            head = owed[0]
+            results = head.results
+            try:
+                want = head.want or pgconn.advance(results, _START)
+                while want:
+                    want = pgconn.advance(results, (yield pgconn.socket, want))
+                    if want and deadline is not None:
+                        deadline.check()
+            except e.OperationalError:
+                if not lost_with_reason(pgconn, results):
+                    raise
+            if results:
+                head.status = status = results[-1].status
+                if status == _FATAL_ERROR:
+                    self._note_fatal(results[-1])
+            head.done = True
+            owed.popleft()
 
-    def enter(self) -> None:
-        """Open a pipeline: from here on results are owed."""
+    def _note_fatal(self, result: PGresult) -> None:
+        if e.ends_session(result):
+            self.fatal_result = result
+
+    def enter(self, *, own: bool = False) -> None:
+        """Open a pipeline: from here on results are owed.
+
+        Args:
+            own: whether the operation under way opens it for itself, and leaves it before it ends.
+        """
+        self.has_begun = self.pgconn.transaction_status != TransactionStatus.IDLE
         # In this order: interrupted in between, it is known that there is something to leave.
-        self.pipelined = True
+        self.pipelined, self.is_own = True, own
         self.pgconn.enter_pipeline_mode()
 
-    def sync_gen(self) -> WaitGen[None]:
-        """Settle all that is owed; in a pipeline this ends the implicit transaction."""
+    def sync(self) -> Pending:
+        """In a pipeline, end the implicit transaction; what is returned comes after all else owed."""
         sync = Pending()
         self.pgconn.pipeline_sync()
         self.owed.append(sync)
-        yield from self._receive_gen(sync)
+        return sync
 
     def leave_gen(self) -> WaitGen[None]:
-        """Settle all that is owed and close the pipeline."""
-        yield from self.sync_gen()
+        """Receive all that is owed and close the pipeline."""
+        yield from self.receive_gen(self.sync())
         self.pgconn.exit_pipeline_mode()
         self.pipelined = False
 
     def drain_gen(self) -> WaitGen[None]:
-        """Bring an exchange that was interrupted anywhere back to rest; results are dropped.
+        """Bring an exchange that was interrupted anywhere back to rest; rows are dropped.
 
         Built from libpq's own state alone, so it may itself be interrupted and started
-        again, any number of times. A pipeline that is given up is made to fail first:
-        half of it must not be committed by the Sync that ends it.
+        again, any number of times. A pipeline whose Sync was not sent is made to fail first:
+        half of it must not be committed by the one that ends it.
 
         Raises:
             OperationalError: the connection was lost.
@@ -150,29 +221,22 @@ class Exchange:
         if pgconn.pipeline_status != PipelineStatus.OFF:
             yield from self._drain_pipeline_gen()
         else:
-            while pgconn.transaction_status == TransactionStatus.ACTIVE:
-                yield from flush_gen(pgconn)
+            while pgconn.transaction_status == _ACTIVE:
                 # The answer to a COMMIT is still wanted, though nobody waits for it any more.
-                dropped = self._hearing(self.owed[0] if self.owed else Pending())
-                yield from self._drop_results_gen(dropped)
+                yield from self._drop_results_gen(self.owed[0] if self.owed else Pending())
         self.owed.clear()
         self.pipelined = False
-
-    def _hearing(self, pending: Pending) -> list[PGresult]:
-        """Where results that are to be dropped go, so that a farewell among them isn't missed."""
-        if self.farewell is None:
-            self.heard = pending
-        return pending.results
 
     def _drain_pipeline_gen(self) -> WaitGen[None]:
         # Syncs may already be under way when the interruption comes, in any number: read on
         # until libpq itself agrees that nothing is left (the manual's section 34.5.1.3).
-        pgconn = self.pgconn
-        pgconn.send_query_params(_POISON, None)
-        pgconn.pipeline_sync()
-        yield from flush_gen(pgconn)
+        if not self.owed or self.owed[-1].query:
+            _send_params(self.pgconn, _POISON)
+            self.pgconn.pipeline_sync()
         while True:
-            last = yield from self._drop_results_gen(self._hearing(Pending()))
+            last = yield from self._drop_results_gen(self.owed[0] if self.owed else Pending())
+            if self.owed:
+                self.owed.popleft()
             if last == ExecStatus.PIPELINE_SYNC and self._left_pipeline():
                 return
 
@@ -185,12 +249,21 @@ class Exchange:
             return False
         return True
 
-    def _drop_results_gen(self, results: list[PGresult]) -> WaitGen[ExecStatus | int | None]:
+    def _drop_results_gen(self, pending: Pending) -> WaitGen[int | None]:
         """Read the rest of one command, ending a COPY on the way; return the last one's status."""
-        yield from results_gen(self.pgconn, results)
+        pgconn, results = self.pgconn, pending.results
+        try:
+            want = pgconn.advance(results, _START)
+            while want:
+                want = pgconn.advance(results, (yield pgconn.socket, want))
+        except e.OperationalError:
+            if not lost_with_reason(pgconn, results):
+                raise
         last = results[-1].status if results else None
+        if last == _FATAL_ERROR:
+            self._note_fatal(results[-1])
         if last in (ExecStatus.COPY_IN, ExecStatus.COPY_BOTH):
-            self.pgconn.put_copy_end(b"the client gave up this COPY")
+            pgconn.put_copy_end(b"the client gave up this COPY")
         if last in (ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH):
             yield from self._drop_copy_data_gen()
         return last
@@ -201,5 +274,5 @@ class Exchange:
             nbytes, _ = pgconn.get_copy_data(1)
             if nbytes < 0:
                 return
-            if nbytes == 0 and ((yield pgconn.socket, Wait.R) or pgconn.ssl_in_use):
+            if nbytes == 0 and ((yield pgconn.socket, _R) or pgconn.ssl_in_use):
                 receive(pgconn)

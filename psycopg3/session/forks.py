@@ -7,26 +7,26 @@ import weakref
 from typing import Protocol
 
 
-class Disownable(Protocol):
+class Inherited(Protocol):
     """What a forked child has to let go of."""
 
-    def _disown(self) -> None:
+    def _forget(self) -> None:
         """Give up what belongs to the parent process, without a word to the server."""
 
 
-_open: weakref.WeakSet[Disownable] = weakref.WeakSet()
+_open: weakref.WeakSet[Inherited] = weakref.WeakSet()
 
 
-def register(session: Disownable) -> None:
+def register(session: Inherited) -> None:
     """Have `session` disowned in processes that are forked while it lives."""
     _open.add(session)
 
 
-def _disown_all() -> None:
+def _forget_all() -> None:
     failures = []
     for session in tuple(_open):
         try:
-            session._disown()
+            session._forget()
         except Exception as ex:
             failures.append(ex)
     _open.clear()
@@ -35,4 +35,4 @@ def _disown_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
+    os.register_at_fork(after_in_child=_forget_all)

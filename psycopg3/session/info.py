@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..capabilities import capabilities
 from ..conninfo import DEFAULT_CONNECT_TIMEOUT, KEEPALIVES, make_conninfo
 from ..encodings import conn_encoding
 from ..errors import NotSupportedError, ProgrammingError
 from ..pq import ConninfoOption, ConnStatus, PGconn, PipelineStatus, TransactionStatus
-from ..pq.misc import connection_summary, get_compiled_port
 from ..types.timezone import session_timezone
-
-if TYPE_CHECKING:
-    from .dialled import Route
+from .routes import Route
 
 # What servers of version 18 report, by the manual's section "Asynchronous Operations" of the
 # protocol; older ones report less.
@@ -38,8 +35,6 @@ _REPORTED = (
     "TimeZone",
 )
 
-_PLACE = ("host", "hostaddr", "port")
-
 # Secrets that libpq doesn't mark as such.
 _SECRETS = frozenset({b"oauth_client_secret", b"scram_client_key", b"scram_server_key"})
 
@@ -53,21 +48,20 @@ class ConnectionInfo:
 
     Args:
         pgconn: libpq's connection.
-        route: how it goes, if a connector made its link: libpq knows no more of that than a
-            reserved address.
+        route: how its links go; by default they are libpq's own.
     """
 
     __module__ = "psycopg3"
     __slots__ = ("_route", "pgconn")
 
-    def __init__(self, pgconn: PGconn, route: Route | None = None):
+    def __init__(self, pgconn: PGconn, route: Route = Route()):  # it has no state
         self._route = route
         self.pgconn = pgconn
         """The libpq connection asked."""
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return f"<{name} {summary(self.pgconn, self._route)} at 0x{id(self):x}>"
+        return f"<{name} {self._route.summary(self.pgconn)} at 0x{id(self):x}>"
 
     # -- where it goes ---------------------------------------------------------------------
 
@@ -79,8 +73,7 @@ class ConnectionInfo:
     @property
     def host(self) -> str:
         """The name of the host connected to, or the directory of its Unix socket (`PQhost`)."""
-        host = _text(self.pgconn.host)
-        return host if self._route is None else self._route.host
+        return self._route.place(self.pgconn).host
 
     @property
     def hostaddr(self) -> str:
@@ -89,14 +82,12 @@ class ConnectionInfo:
         Of a connection over a connector's link it is that of the link's other side, be it a proxy's;
         "" if that isn't known.
         """
-        hostaddr = _text(self.pgconn.hostaddr)
-        return hostaddr if self._route is None else self._route.hostaddr
+        return self._route.place(self.pgconn).hostaddr
 
     @property
     def port(self) -> int:
         """The port connected to (`PQport`)."""
-        port = int(self.pgconn.port or get_compiled_port())
-        return port if self._route is None else self._route.port
+        return int(self._route.place(self.pgconn).port)
 
     @property
     def dbname(self) -> str:
@@ -123,15 +114,13 @@ class ConnectionInfo:
 
         They may come from `connect()`, from the environment or from a service file.
         """
-        params = {
-            option.keyword.decode(): _text(option.val)
-            for option in self.pgconn.info
-            if option.val is not None and not _is_default(option) and not _is_secret(option)
-        }
-        if self._route is not None:
-            params = {key: text for key, text in params.items() if key not in _PLACE}
-            params |= self._route.given
-        return params
+        return self._route.parameters(
+            {
+                option.keyword.decode(): _text(option.val)
+                for option in self.pgconn.info
+                if option.val is not None and not _is_default(option) and not _is_secret(option)
+            }
+        )
 
     @property
     def dsn(self) -> str:
@@ -276,13 +265,6 @@ class ServerSettings(Mapping[str, str]):
         closed = self._pgconn.status == ConnStatus.BAD
         content: Any = "closed" if closed else dict(self)
         return f"<{type(self).__module__}.{type(self).__qualname__} {content}>"
-
-
-def summary(pgconn: PGconn, route: Route | None) -> str:
-    """The state of a connection and where it goes, as its `repr` shows it."""
-    if route is None:
-        return connection_summary(pgconn)
-    return connection_summary(pgconn, (route.host.encode(), str(route.port).encode()))
 
 
 def _text(value: bytes | None) -> str:

@@ -1,21 +1,19 @@
-"""Notices and notifications to their handlers, and the server's last words."""
+"""Notices and notifications, to their handlers."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import errors as e
 from ..encodings import conn_encoding, pg2py
-from ..generators import unread_error
 
 if TYPE_CHECKING:
     from ..pq import PGconn, PGresult
     from ..pq.misc import PGnotify
-    from .exchange import Exchange
+    from .loss import Loss
 
 _CHANNEL_LENGTH = 63  # NAMEDATALEN - 1: bytes in the server's encoding
 
@@ -57,15 +55,21 @@ class Notices:
     A FATAL or PANIC that arrives while no command is under way comes as a notice too
     (libpq knows no better place for it): it is kept as the reason of the loss, for the next
     operation to raise, and no handler sees it.
+
+    Args:
+        loss: what keeps it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loss: Loss) -> None:
+        self._loss = loss
         self.spawn: Callable[[Any], object] | None = None
         """Runs what a handler returned to be awaited; None where nothing can be."""
         self.backlog: deque[Notify] = deque()
         """Notifications that `notifies()` has still to give."""
-        self.last_words: Callable[[], e.Error] | None = None
-        """Makes an error of what the server said when it ended the session; None if it hasn't."""
+        self.consumers = 0
+        """How many iterations of `notifies()` are waiting."""
+        self.wakers: set[Callable[[], object]] = set()
+        """What wakes them, where they wait for no descriptor of their own."""
         self._handlers: list[NoticeHandler] = []
         self._notify_handlers: list[NotifyHandler] = []
         self._listeners: dict[str, list[NotifyHandler]] = {}
@@ -136,49 +140,10 @@ class Notices:
             )
         return handler
 
-    def look_for_reason(self, exchange: Exchange) -> None:
-        """Look for what the server said when it ended the session, and keep it.
-
-        It may have been the answer to a command, or been read and not yet looked at.
-        """
-        if self.last_words is None and (result := exchange.farewell) is not None:
-            self._keep(result, exchange.pgconn)
-        if self.last_words is None:
-            with suppress(e.OperationalError):  # it was given up, and libpq has forgotten all
-                # An ordinary error may come before; one without a SQLSTATE is of libpq's own.
-                while (result := unread_error(exchange.pgconn)) is not None:
-                    if self._keep(result, exchange.pgconn) or not result.error_field(
-                        e.SQLSTATE_FIELD
-                    ):
-                        break
-
-    def reason(self, exchange: Exchange) -> e.Error | None:
-        """A new error of the server's reason for the loss, if it gave one."""
-        self.look_for_reason(exchange)
-        return None if self.last_words is None else self.last_words()
-
-    def raise_reason(self, exchange: Exchange) -> None:
-        """Raise the server's reason for the loss, if it gave one."""
-        self.look_for_reason(exchange)
-        if self.last_words is not None:
-            # In no local: the error would know this frame, and the frame it, a cycle.
-            raise self.last_words()
-
-    def _keep(self, result: PGresult, pgconn: PGconn) -> bool:
-        """Keep an error as the server's last words, if it is what ends sessions."""
-        if not e.ends_session(result):
-            return False
-        encoding = "utf-8"
-        with suppress(e.OperationalError, e.NotSupportedError):
-            encoding = conn_encoding(pgconn)
-        fields = {code: result.error_field(code) for code in e.FIELD_CODES}
-        self.last_words = partial(e.error_from_fields, fields, encoding)
-        return True
-
     @property
     def wants_notifies(self) -> bool:
-        """Whether somebody is to be called."""
-        return bool(self._notify_handlers or self._listeners)
+        """Whether notifications are to be delivered as they come."""
+        return bool(self._notify_handlers or self._listeners or self.consumers)
 
     @property
     def takes_all(self) -> bool:
@@ -187,28 +152,32 @@ class Notices:
 
     def receive(self, pgconn: PGconn, result: PGresult) -> None:
         """Take a notice from libpq."""
-        if self._keep(result, pgconn):
+        if self._loss.keep(result, pgconn):
             return
         if self._handlers:
             diag = e.Diagnostic.from_result(result, conn_encoding(pgconn))
             for handler in tuple(self._handlers):
                 self.call(handler, diag, "notice")
 
-    def deliver(self, notifies: list[Notify], *, wanted: bool = False) -> None:
+    def deliver(self, notifies: list[Notify]) -> None:
         """Hand notifications to the handlers and listeners, in the order of arrival.
 
-        Those that nobody takes stay in the backlog, for `notifies()`.
-
-        Args:
-            wanted: whether it is `notifies()` that waited for them: then all go there as well.
+        Those that nobody takes stay in the backlog, for `notifies()`; if it is waiting, all go there.
         """
         # First of all: what is kept is not lost if a handler is interrupted.
         for notify in notifies:
-            if wanted or not (self._notify_handlers or notify.channel in self._listeners):
+            taken = self._notify_handlers or notify.channel in self._listeners
+            if self.consumers or not taken:
                 self.backlog.append(notify)
+        self.wake()
         for notify in notifies:
             for handler in (*self._notify_handlers, *self._listeners.get(notify.channel, ())):
                 self.call(handler, notify, "notification")
+
+    def wake(self) -> None:
+        """Have those who wait in `notifies()` look again."""
+        for waker in tuple(self.wakers):
+            waker()
 
     def call(self, handler: Callable[..., object], news: object, kind: str) -> None:
         """Call a user's handler, and run what it returns if that is to be awaited.

@@ -1,4 +1,4 @@
-"""What an interruption does to a session: the server's work is stopped, and the fate of a COMMIT told.
+"""What an interruption does to a session: the server's work is stopped, and a COMMIT's outcome told.
 
 An interruption is whatever ends a wait from outside: a cancelled task, Ctrl-C, an exception of a
 signal handler, a deadline. The command under way is cancelled at the server and what it still
@@ -10,19 +10,18 @@ as a reset(): half of it would be of no use.
 from __future__ import annotations
 
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from .. import errors as e
+from ..deadlines import Deadline
 from ..generators import until_gen
 from ..pq import TransactionStatus
 from ..waiting import WaitGen
-from .cancelling import CancelRequest
-from .endings import Ending, ending_of
-from .states import MEANING, Meaning
+from .endings import Ending, ending_of, may_commit
+from .states import Meaning, meaning_of
 
 if TYPE_CHECKING:
-    from ..dialing.records import Dial, Link
+    from ..dialing.records import Dial
     from .exchange import Pending
     from .session import Session
 
@@ -38,15 +37,12 @@ class _Overdue(Exception):
     """A step of a recovery has had its time."""
 
 
-def ending(session: Session, pending: Pending) -> Ending:
-    """What a command brings to an end; looked at once."""
-    if pending.ending is None:
-        backslashes, encoding = False, "utf-8"
-        with suppress(e.OperationalError):  # libpq has forgotten them with the connection
-            conforming = session.pgconn.parameter_status(b"standard_conforming_strings")
-            backslashes, encoding = conforming == b"off", session._error_encoding
-        pending.ending = ending_of(pending.query, backslashes=backslashes, encoding=encoding)
-    return pending.ending
+def _ending(pending: Pending) -> Ending:
+    return pending.ending or ending_of(pending.query)
+
+
+def _may_end(pending: Pending) -> bool:
+    return _ending(pending) >= Ending.UNDONE or may_commit(pending.query)
 
 
 def needs_cancel(ex: BaseException) -> bool:
@@ -54,88 +50,64 @@ def needs_cancel(ex: BaseException) -> bool:
     return not isinstance(ex, e.Error) or ex.sqlstate is None or isinstance(ex, e.QueryTimeout)
 
 
-class Recovery:
-    """Brings an interrupted session back to rest.
+def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) -> WaitGen[None]:
+    """Bring an interrupted session back to rest.
 
-    A cancel request that was sent is waited for, to the end of all time there is: one whose end
-    isn't heard of may strike any query to come, so that there must be none.
+    A cancel request that was sent is waited for, to the end of all time there is: one that is
+    left on its way may cancel any later query, so that there must be none.
 
     Args:
         session: what was interrupted.
         seconds: what the whole may take: half of it at most goes into links for cancel requests,
             for a query may end by itself where no second one is to be had.
+        dial: has the connector make a link for a cancel request.
         cancel: whether to stop the server's work first.
+
+    Raises:
+        NotSupportedError: the server's work can't be cancelled.
+        OperationalError: the connection was lost.
     """
-
-    def __init__(self, session: Session, seconds: float, *, cancel: bool):
-        self._session, self._cancel = session, cancel
-        self._enough = monotonic() + seconds / 2
-        self._patience = _FIRST_PATIENCE
-        self._request: CancelRequest | None = None
-        exchange = session._exchange
-        last = exchange.last
-        if last is not None and last in exchange.owed and ending(session, last):
-            self._cancel = False
-
-    def advance_gen(self, answer: Link | Exception | None = None) -> WaitGen[Dial | None]:
-        """Go on, with what came of the Dial that it returned before.
-
-        Returns:
-            A Dial if a cancel request needs a link; None when the session is at rest.
-
-        Raises:
-            NotSupportedError: the server's work can't be cancelled.
-            OperationalError: the connection was lost.
-        """
-        session = self._session
-        while self._cancel and session.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            request = self._request or CancelRequest(session, self._enough)
-            self._request = None
-            try:
-                dial = yield from request.advance_gen(answer)
-            except e.NotSupportedError:
-                raise
-            except Exception as ex:  # a connector may raise anything
-                session._log("the cancel request for %r failed: %s", session, str(ex) or repr(ex))
-                break
-            answer = None
-            if dial is not None:
-                self._request = request
-                return dial
-            yield from self._drain_patiently_gen()
-        yield from session._exchange.drain_gen()
-        return None
-
-    def _drain_patiently_gen(self) -> WaitGen[None]:
-        until = monotonic() + self._patience
+    pgconn, exchange = session.pgconn, session._exchange
+    enough = Deadline.after(seconds / 2, _no_link)
+    patience = _FIRST_PATIENCE
+    last = exchange.last
+    if last is not None and last in exchange.owed and _ending(last):
+        cancel = False
+    while cancel and pgconn.transaction_status == TransactionStatus.ACTIVE:
         try:
-            yield from until_gen(self._session._exchange.drain_gen(), until, _Overdue)
-        except _Overdue:
-            self._patience *= 2
+            yield from session._route.cancel_request_gen(pgconn, enough, dial)
+        except e.NotSupportedError:
+            raise
+        except Exception as ex:  # a connector may raise anything
+            session._log("the cancel request for %r failed: %s", session, str(ex) or repr(ex))
+            break
+        with suppress(_Overdue):
+            yield from until_gen(exchange.drain_gen(), Deadline.after(patience, _Overdue))
+        patience *= 2
+    yield from exchange.drain_gen()
 
 
-def fate(session: Session, ex: BaseException, before: Pending | None) -> e.Error | None:
+def _no_link() -> Exception:
+    return e.CancellationTimeout("the connector gave no link for the cancel request in time")
+
+
+def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
     """Tell what became of a transaction whose end was interrupted, or the link lost.
 
     If it is known, `ex` gets a note that says so.
-
-    Args:
-        before: the last command of the operation before: what this one has sent came after it.
 
     Returns:
         The error to raise instead of `ex`, if it isn't known.
     """
     pending = session._exchange.last
-    if pending is None or pending is before or not (session.closed or needs_cancel(ex)):
+    if pending is None or not (session.closed or needs_cancel(ex)):
         return None
-    ended = ending(session, pending)
-    if ended < Ending.UNDONE:
+    told = _told(session, pending)
+    if told:
+        if needs_cancel(ex):
+            ex.add_note(told)
         return None
-    told = _told(pending)
-    if needs_cancel(ex):
-        for note in told:
-            ex.add_note(note)
-    if not session.closed or told or ended is not Ending.COMMITTED:
+    if not session.closed or _ending(pending) is Ending.UNDONE or not _may_end(pending):
         return None
     return e.TransactionOutcomeUnknown(
         "the connection was lost before the server answered the end of the transaction: it may have"
@@ -143,15 +115,23 @@ def fate(session: Session, ex: BaseException, before: Pending | None) -> e.Error
     ).explained_by(ex)
 
 
-def _told(pending: Pending) -> list[str]:
+def _told(session: Session, pending: Pending) -> str | None:
     """What the server's answers tell of the transaction."""
+    in_transaction = session.pgconn.transaction_status in (
+        TransactionStatus.INTRANS,
+        TransactionStatus.INERROR,
+    )
     for result in reversed(pending.results):
         tag = result.command_status
         if tag in _COMMITTED:
-            return ["the transaction was committed all the same: its end had been sent"]
-        if tag in _UNDONE:
-            return ["the transaction was rolled back"]
+            return "the transaction was committed all the same: its end had been sent"
+        if tag in _UNDONE:  # to a savepoint as well
+            return None if in_transaction else "the transaction was rolled back"
         own = result.error_field(e.SQLSTATE_FIELD) is None  # libpq's, that the link was lost
-        if MEANING[result.status] is Meaning.ERROR and not (own or e.ends_session(result)):
-            return ["the transaction was not committed: the server answered with an error"]
-    return []
+        if meaning_of(result.status) is Meaning.ERROR and not (own or e.ends_session(result)):
+            # If no transaction is left, it was the COMMIT that failed, wherever in the text it stood.
+            failed = session.closed or not (in_transaction or session._autocommit)
+            is_end = _may_end(pending) if failed else _ending(pending) >= Ending.UNDONE
+            told = "the transaction was not committed: the server answered with an error"
+            return told if is_end else None
+    return None

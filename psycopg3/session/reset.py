@@ -38,7 +38,7 @@ def reset_gen(session: Session) -> WaitGen[None]:
         raise e.ProgrammingError("can't do reset() in a pipeline: leave the pipeline() block first")
     yield from session._rollback_gen()
     try:
-        yield from session._command_gen(b"; ".join(COMMANDS), Ending.SESSION)
+        yield from session._command_gen(*COMMANDS, ending=Ending.SESSION)
     except _UNKNOWN:
         yield from _one_by_one_gen(session)
     # What came until here is for those who listened; whoever comes next has not.
@@ -50,4 +50,4 @@ def _one_by_one_gen(session: Session) -> WaitGen[None]:
     """Run what this server knows of COMMANDS: what it doesn't know, it has nothing to undo of."""
     for command in COMMANDS:
         with suppress(*_UNKNOWN):
-            yield from session._command_gen(command, Ending.SESSION)
+            yield from session._command_gen(command, ending=Ending.SESSION)

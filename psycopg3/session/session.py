@@ -12,22 +12,24 @@ import sys
 import warnings
 import weakref
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .. import errors as e
 from ..adapt import AdaptersMap
 from ..encodings import conn_encoding
-from ..generators import arrived_notifies, notifies_gen, receive
+from ..generators import arrived_notifies, receive
 from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus
+from ..query import BoundQuery, command
 from ..waiting import WaitGen
 from . import states
 from .characteristics import Characteristics
 from .endings import Ending
 from .exchange import Exchange, Pending
-from .info import ConnectionInfo, summary
+from .info import ConnectionInfo
+from .loss import Loss
 from .notices import Notices, check_channel, decoded, remove_handler
 from .results import check_results
+from .routes import Route
 from .states import Operation, Phase
 
 if TYPE_CHECKING:
@@ -36,9 +38,7 @@ if TYPE_CHECKING:
 
     from ..abc import AdaptContext, AdaptersMapLike
     from ..pq import PGresult
-    from ..query import BoundQuery
     from ..rows import RowFactory
-    from .dialled import Route
     from .notices import NoticeHandler, NotifyHandler
 
 
@@ -62,8 +62,8 @@ class Session:
 
     row_factory: RowFactory[Any]
     """What makes the rows of cursors that aren't told otherwise."""
-    _route: Route | None = None
-    """How the connection goes, if a connector made its link."""
+    _route: Route = Route()
+    """How the connection's links go: libpq's own, or a connector's."""
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
@@ -76,10 +76,8 @@ class Session:
         self._adapters: AdaptersMap | None = None
         self._template: AdaptersMapLike | None = None
         self._closed = False
-        self._lost = False
-        self._lost_while: TransactionStatus | None = None
-        self._loss_told = False
-        self._notices = Notices()
+        self._loss = Loss()
+        self._notices = Notices(self._loss)
         self._pid = os.getpid()
         self._close_handlers: list[Callable[[Self], object]] = []
         pgconn.notice_handler = _notice_receiver(weakref.ref(self._notices), weakref.ref(pgconn))
@@ -103,7 +101,7 @@ class Session:
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return f"<{name} {summary(self.pgconn, self._route)} at 0x{id(self):x}>"
+        return f"<{name} {self._route.summary(self.pgconn)} at 0x{id(self):x}>"
 
     # -- what it is ------------------------------------------------------------------------
 
@@ -115,7 +113,9 @@ class Session:
     @property
     def broken(self) -> bool:
         """Whether the connection ended without `close()` being called."""
-        return self._lost or (not self._closed and self.pgconn.status == ConnStatus.BAD)
+        return self._loss.has_happened or (
+            not self._closed and self.pgconn.status == ConnStatus.BAD
+        )
 
     @property
     def in_transaction(self) -> bool:
@@ -180,6 +180,8 @@ class Session:
         """Where the session stands: what may be done now is in `states.ALLOWED`."""
         if self._closed:
             return Phase.CLOSED if self._pid == os.getpid() else Phase.INHERITED
+        if self._exchange.pipelined and self.pgconn.status != ConnStatus.BAD:
+            return Phase.PIPELINE
         phase = states.phase_of(self.pgconn)
         between = phase in (Phase.IDLE, Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION)
         if self._blocks and between and self._open_blocks:
@@ -214,8 +216,11 @@ class Session:
         if operation in states.ALLOWED[phase]:
             return
         if phase is Phase.LOST:
-            self._loss_told = True
-            self._notices.raise_reason(self._exchange)
+            self._loss.is_told = True
+            self._find_reason()
+            if self._loss.reason is not None:
+                # In no local: the error would know this frame, and the frame it, a cycle.
+                raise self._loss.reason()
         states.check(phase, operation, what)
 
     def _quote_identifier(self, name: str) -> bytes:
@@ -296,7 +301,7 @@ class Session:
             self._notices.deliver(decoded(arrived, self._error_encoding))
         return bool(arrived)
 
-    def _hear(self) -> bool:
+    def _receive_idle(self) -> bool:
         """Take what the server says while nothing is under way: notices, notifications, its end.
 
         Returns:
@@ -309,14 +314,18 @@ class Session:
         except e.OperationalError:
             if self.pgconn.status != ConnStatus.BAD:
                 raise
-            self._lost_while = TransactionStatus(before)
+            self._loss.while_in = TransactionStatus(before)
             self._note_loss()
             return False
         return self._notices.wants_notifies and self._deliver()
 
+    def _find_reason(self) -> None:
+        """Look for the server's reason for a loss in all that it has sent."""
+        self._loss.find_reason(self.pgconn, self._exchange.fatal_result)
+
     def _note_loss(self) -> None:
         """Take note that the server has left, unless that was our wish."""
-        self._lost |= not self._closed
+        self._loss.has_happened |= not self._closed
         self._deliver()  # what it said before, also what nobody has asked for so far
         self._tell_closed()
 
@@ -325,11 +334,12 @@ class Session:
 
         It happened while nothing was under way, and no operation has told of it since.
         """
-        if self._lost_while == TransactionStatus.INTRANS and not (self._loss_told or self._closed):
+        loss = self._loss
+        if loss.while_in == TransactionStatus.INTRANS and not (loss.is_told or self._closed):
             self._check(Operation.COMMIT, "the commit at the end of the 'with' block")
 
-    def _hear_farewell(self) -> None:
-        """Refuse to go on if the server has said goodbye: what is not sent, it surely hasn't done.
+    def _check_link(self) -> None:
+        """Refuse to go on if the server has left by now: what is not sent, it surely hasn't done.
 
         Raises:
             OperationalError: the connection is lost; the server's own reason, if it told one.
@@ -337,88 +347,87 @@ class Session:
         try:
             self.pgconn.consume_input()
             self.pgconn.is_busy()
-            if self._notices.last_words is None:
+            if self._loss.reason is None:
                 return
         except e.OperationalError:
             pass
-        self._notices.look_for_reason(self._exchange)
+        self._find_reason()
         self._deliver()
         self.pgconn.finish()
         self._check(Operation.REFER, "commit()")
 
     # -- commands --------------------------------------------------------------------------
 
-    def _query_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
-        """Run a bound query, in a transaction unless in autocommit."""
+    def _begin_request(self) -> BoundQuery | None:
+        """What to send before a user's statement: BEGIN, or None if a transaction isn't to be opened.
+
+        Raises:
+            Error: no statement can be sent now.
+        """
         # One question to libpq tells all that a query needs to know: it is UNKNOWN if the link is lost.
         status = self.pgconn.transaction_status
         if self._closed or status not in _AT_REST:
             self._check(Operation.EXECUTE, "execute()")
-        elif status == TransactionStatus.IDLE and not self._autocommit:
-            yield from self._begin_gen(bound)
-        return (yield from self._request_gen(bound))
+        if self._autocommit or not self._is_idle(status):
+            return None
+        return command(self._begin_command())
 
-    def _request_gen(self, bound: BoundQuery) -> WaitGen[Pending]:
-        """Send a bound query as it is; its results come now, or are owed in a pipeline."""
+    def _send_begin(self, begin: BoundQuery) -> Pending:
+        """In a pipeline, send a BEGIN before what needs one."""
+        self._exchange.has_begun = True
+        return self._exchange.send(begin)
 
-        def send(pgconn: PGconn) -> None:
-            # Without parameters by the simple protocol, which takes several statements at once.
-            if not (bound.values or bound.result_format or self._exchange.pipelined):
-                pgconn.send_query(bound.query)
-            else:
-                pgconn.send_query_params(
-                    bound.query,
-                    bound.values,
-                    param_types=bound.types,
-                    param_formats=bound.formats,
-                    result_format=bound.result_format,
-                )
+    def _is_idle(self, status: int | None = None) -> bool:
+        """Whether no transaction is open for what is sent next."""
+        if self._exchange.pipelined:
+            return not self._exchange.has_begun
+        return (status or self.pgconn.transaction_status) == TransactionStatus.IDLE
 
-        try:
-            pending = yield from self._exchange.request_gen(send, bound.query)
-        except e.OperationalError as ex:
-            raise self._explain(ex) from ex.__cause__
-        return pending
-
-    def _command_gen(self, command: bytes, ending: Ending | None = None) -> WaitGen[list[PGresult]]:
-        """Run a command of the driver's own and return its results, or raise the server's error.
+    def _command_gen(
+        self, *commands: bytes, ending: Ending = Ending.NOTHING
+    ) -> WaitGen[list[PGresult]]:
+        """Run commands of the driver's own, in one round trip.
 
         Args:
-            command: the SQL.
-            ending: what it brings to an end, where its text doesn't tell.
+            commands: the SQL of each, one statement.
+            ending: what the last one brings to an end.
+
+        Returns:
+            Their results.
+
+        Raises:
+            Error: the server's, of the first that failed; those after it weren't executed.
         """
         encoding = self._error_encoding
-        try:
-            pending = yield from self._exchange.request_gen(
-                lambda pgconn: pgconn.send_query(command), command, ending
-            )
-        except e.OperationalError as ex:
-            raise self._explain(ex) from ex.__cause__
-        check_results(pending.results, encoding)
-        return pending.results
+        exchange = self._exchange
+        opened = len(commands) > 1 and not exchange.pipelined
+        if opened:
+            exchange.enter(own=True)
+        sent = [exchange.send(command(sql), ending) for sql in commands]
+        if opened:
+            yield from exchange.leave_gen()
+        else:
+            yield from exchange.receive_gen(exchange.sync() if exchange.pipelined else sent[-1])
+        for pending in sent:
+            check_results(pending.results, encoding)
+        return [pending.results[-1] for pending in sent]
 
-    def _explain(self, ex: e.Error) -> e.Error:
-        """Give the best reason for a lost connection: ours, or what the server said while idle."""
+    def _explain(self, ex: e.OperationalError) -> e.Error:
+        """Give the best reason for an error of libpq's: ours, or what the server said."""
+        if not self._exchange.is_used:  # then it isn't libpq's
+            return ex
         if self._closed:
             return e.OperationalError("the connection was closed while the operation was under way")
-        if self.pgconn.status == ConnStatus.BAD or self._exchange.farewell is not None:
-            return self._notices.reason(self._exchange) or ex
+        if self.pgconn.status == ConnStatus.BAD or self._exchange.fatal_result is not None:
+            self._find_reason()
+            if self._loss.reason is not None:
+                return self._loss.reason()
         return ex
-
-    @property
-    def _must_begin(self) -> bool:
-        """Whether the next statement needs a transaction to be opened first."""
-        return not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE
 
     def _begin_command(self, own: Characteristics | None = None) -> bytes:
         """The statement that opens a transaction, whose `own` characteristics go first."""
         asked = self._characteristics if own is None else own.over(self._characteristics)
         return asked.begin_command()
-
-    def _begin_gen(self, bound: BoundQuery) -> WaitGen[None]:
-        """Open a transaction for a query; one that can't be sent opens none."""
-        bound.check()
-        yield from self._command_gen(self._begin_command())
 
     def _commit_gen(self) -> WaitGen[None]:
         """End the transaction, if there is one.
@@ -426,12 +435,13 @@ class Session:
         Raises:
             InFailedSqlTransaction: a statement had failed, so the server has rolled back.
         """
-        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+        if self._is_idle():
             return
-        self._hear_farewell()
-        results = yield from self._command_gen(b"COMMIT")
+        self._check_link()
+        self._exchange.has_begun = False
+        (result,) = yield from self._command_gen(b"COMMIT", ending=Ending.COMMITTED)
         # The manual on COMMIT: of a failed transaction it makes a ROLLBACK, without an error.
-        if results[-1].command_status == b"ROLLBACK":
+        if result.command_status == b"ROLLBACK":
             raise e.lookup("25P02")(
                 "the transaction was rolled back, not committed: a statement in it had failed;"
                 " let the error through, or call rollback() where you expect it"
@@ -439,8 +449,9 @@ class Session:
 
     def _rollback_gen(self) -> WaitGen[None]:
         """Undo the transaction, if there is one."""
-        if self.pgconn.transaction_status != TransactionStatus.IDLE:
-            yield from self._command_gen(b"ROLLBACK")
+        if not self._is_idle():
+            self._exchange.has_begun = False
+            yield from self._command_gen(b"ROLLBACK", ending=Ending.UNDONE)
 
     def _user_commit_gen(self) -> WaitGen[None]:
         """`commit()`, refused inside a transaction() block."""
@@ -464,21 +475,15 @@ class Session:
         self._characteristics = self._characteristics.changed(name, value)
         yield from ()
 
-    def _notifies_gen(self, deadline: float | None) -> WaitGen[None]:
-        """Wait for notifications: they are in the backlog then, and the handlers get them too.
-
-        If some came while it waited for its turn, it doesn't wait for more.
-        """
+    def _notifies_gen(self) -> WaitGen[None]:
+        """Take the notifications that have come: they are in the backlog then, for `notifies()`."""
         if self._notices.backlog:
             return
         self._check(Operation.NOTIFIES, "notifies()")
-        timeout = None if deadline is None else max(0.0, deadline - monotonic())
-        try:
-            raw = yield from notifies_gen(self.pgconn, timeout=timeout)
-        except e.OperationalError as ex:
-            raise self._explain(ex) from ex.__cause__
-        # Not returned: whoever waits for them may be cancelled at this very moment.
-        self._notices.deliver(decoded(raw, self._error_encoding), wanted=True)
+        self._exchange.is_used = True
+        receive(self.pgconn)
+        self._deliver()
+        yield from ()
 
     def _listen_gen(self, channel: str, callback: NotifyHandler) -> WaitGen[None]:
         """LISTEN to a channel, and have its notifications delivered."""
@@ -499,7 +504,7 @@ class Session:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def _shutdown(self) -> None:
+    def _cut(self) -> None:
         """End the link without freeing it: whoever waits on it wakes and finds it closed."""
         import socket
 
@@ -514,7 +519,7 @@ class Session:
         except (OSError, e.OperationalError):
             pass  # it has ended by itself
 
-    def _disown(self) -> None:
+    def _forget(self) -> None:
         """In a forked child: let go of the parent's connection, which lives on."""
         self._closed = True
         self._close_handlers.clear()

@@ -15,6 +15,7 @@ class Phase(Enum):
     IN_TRANSACTION = "in a transaction"
     FAILED_TRANSACTION = "in a failed transaction"
     BLOCK = "inside a transaction() block"
+    PIPELINE = "in a pipeline"
     ACTIVE = "executing a command"
     CLOSED = "closed"
     LOST = "lost"
@@ -51,6 +52,7 @@ ALLOWED: dict[Phase, frozenset[Operation]] = {
     Phase.IN_TRANSACTION: _ALL - {Operation.CHARACTERISTICS},
     Phase.FAILED_TRANSACTION: _ALL - {Operation.CHARACTERISTICS, Operation.BLOCK},
     Phase.BLOCK: _ALL - {Operation.CHARACTERISTICS, Operation.COMMIT, Operation.ROLLBACK},
+    Phase.PIPELINE: _ALL - {Operation.CHARACTERISTICS, Operation.NOTIFIES},
     Phase.ACTIVE: frozenset({Operation.REFER}),
     Phase.CLOSED: frozenset(),
     Phase.LOST: frozenset(),
@@ -75,6 +77,7 @@ REFUSAL: dict[tuple[Phase, Operation], str] = {
 }
 
 _ANYTIME: dict[Phase, str] = {
+    Phase.PIPELINE: "can't {do} {what} in a pipeline: leave the pipeline first",
     Phase.ACTIVE: (
         "can't {do} {what} now: the connection is busy with a command that was not finished; close it"
     ),
@@ -109,6 +112,12 @@ MEANING: dict[int, Meaning] = {
     ExecStatus.PIPELINE_ABORTED: Meaning.ABORTED,
 }
 
+
+def meaning_of(status: int) -> Meaning:
+    """What a result's status tells; one that a newer libpq brings counts as an error."""
+    return MEANING.get(status, Meaning.ERROR)
+
+
 _VERB = {Operation.CHARACTERISTICS: "change", Operation.BLOCK: "start"}
 
 _REFUSED_AS = {
@@ -122,7 +131,7 @@ def phase_of(pgconn: PGconn) -> Phase:
     """Tell from libpq's own state where a session stands; blocks are the session's to know."""
     if pgconn.status == ConnStatus.BAD:
         return Phase.LOST
-    return _PHASE[pgconn.transaction_status]
+    return _PHASE.get(pgconn.transaction_status, Phase.ACTIVE)
 
 
 def check(phase: Phase, operation: Operation, what: str) -> None:

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from .. import errors as e
-from ..pq import TransactionStatus
 from ..waiting import WaitGen
 from .characteristics import Characteristics
+from .endings import Ending
 from .states import Operation
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class BaseTransaction:
             raise TypeError("a transaction() block can be entered only once: make a new one")
         session = self._session
         session._check(Operation.BLOCK, "transaction()")
-        self._outermost = session.pgconn.transaction_status == TransactionStatus.IDLE
+        self._outermost = session._is_idle()
         if self._characteristics.given and not self._outermost:
             raise e.ProgrammingError(
                 "isolation, read_only and deferrable are of a whole transaction, and one is in"
@@ -106,13 +106,14 @@ class BaseTransaction:
         # undo, whether or not the answer has come.
         session._open_block(self)
         self._status = self.Status.ACTIVE
-        yield from self._end_gen(b"; ".join(commands), None)
+        session._exchange.has_begun = True
+        yield from self._end_gen(*commands)
 
     def _is_open(self) -> bool:
         """Whether the block has still to be ended at the server."""
         if self._status is not self.Status.ACTIVE or self._session.closed:
             return False
-        if self._session.pgconn.transaction_status == TransactionStatus.IDLE:
+        if self._session._is_idle():
             # The server had ended it, or not begun, when it was interrupted.
             self._close(self.Status.FAILED)
             return False
@@ -145,7 +146,7 @@ class BaseTransaction:
             # Nobody else tells that what was done in the block is lost.
             self._session._check(Operation.EXECUTE, "the end of the transaction() block")
         elif self._outermost:
-            self._session._loss_told = True  # all that is lost was to be undone
+            self._session._loss.is_told = True  # all that is lost was to be undone
         return False
 
     def _check_order(self, exc: BaseException | None) -> None:
@@ -181,26 +182,31 @@ class BaseTransaction:
             self._close(self.Status.COMMITTED)
         else:
             name = self._session._quote_identifier(self._savepoint or "")
-            yield from self._end_gen(b"RELEASE " + name, self.Status.COMMITTED)
+            yield from self._end_gen(b"RELEASE " + name, status=self.Status.COMMITTED)
 
     def _rollback_gen(self, exc: BaseException | None) -> WaitGen[None]:
         by_choice = exc is None or isinstance(exc, Rollback)
         status = (
             self.Status.ROLLED_BACK_EXPLICITLY if by_choice else self.Status.ROLLED_BACK_WITH_ERROR
         )
-        if self._session.pgconn.transaction_status == TransactionStatus.IDLE:
+        if self._session._is_idle():
             # Its end was interrupted after the server had done it, or its beginning before.
             self._close(status)
         elif self._outermost:
-            yield from self._end_gen(b"ROLLBACK", status)
+            self._session._exchange.has_begun = False
+            yield from self._end_gen(b"ROLLBACK", status=status, ending=Ending.UNDONE)
         else:
             name = self._session._quote_identifier(self._savepoint or "")
-            yield from self._end_gen(b"ROLLBACK TO " + name + b"; RELEASE " + name, status)
+            # Not cancelled, like a ROLLBACK: it is what undoes an interrupted block.
+            commands = (b"ROLLBACK TO " + name, b"RELEASE " + name)
+            yield from self._end_gen(*commands, status=status, ending=Ending.SESSION)
 
-    def _end_gen(self, command: bytes, status: Status | None) -> WaitGen[None]:
-        """Run a command that begins or ends the block; if the server refuses, the block has failed."""
+    def _end_gen(
+        self, *commands: bytes, status: Status | None = None, ending: Ending = Ending.NOTHING
+    ) -> WaitGen[None]:
+        """Run what begins or ends the block; if the server refuses, the block has failed."""
         try:
-            yield from self._session._command_gen(command)
+            yield from self._session._command_gen(*commands, ending=ending)
         except e.Error:
             self._close(self.Status.FAILED)
             raise

@@ -96,7 +96,7 @@ class TestConnect:
 
         async with await AsyncConnection.connect(dsn, wait=wait) as mine:
             await mine.execute("select 1")
-        assert waited[0] == "advance_gen"
+        assert waited[0] == "connect_gen"
         assert len(waited) >= 3  # to connect, to execute, to commit
 
     async def test_repr_has_no_password(self, dsn):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-import inspect
 import socket
 import time
 import warnings
@@ -211,21 +210,15 @@ class TestWholeTime:
                 f"- host=b port=2: {reason}, or raise the timeout",
             ]
 
-    def test_a_connector_that_fails_late(self):
-        """The time was over, but that needn't be what is wrong."""
-        refusal = OSError("closed")
-
+    def test_a_connector_that_blocks_and_fails_late(self):
         def connector(*args, **kwargs):
             time.sleep(0.3)
-            raise refusal
+            raise OSError("closed")
 
-        with pytest.raises(errors.ConnectionTimeout, match="host=a port=1") as caught:
+        with pytest.raises(errors.ConnectionTimeout, match="host=a port=1 within 0.2 seconds"):
             Connection.connect(
                 host="a", port=1, user="me", timeout=0.2, connector_factory=connector
             )
-        # A thread that is late is left to itself; what is awaited, and blocks, is heard to the end.
-        is_awaited = inspect.iscoroutinefunction(Connection.connect)
-        assert caught.value.__cause__ is (refusal if is_awaited else None)
 
     @pytest.mark.parametrize("seconds", [0.2, 0.6])
     def test_before_the_first_attempt(self, dsn, places, seconds):

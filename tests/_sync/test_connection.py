@@ -97,7 +97,7 @@ class TestConnect:
 
         with Connection.connect(dsn, wait=wait) as mine:
             mine.execute("select 1")
-        assert waited[0] == "advance_gen"
+        assert waited[0] == "connect_gen"
         assert len(waited) >= 3  # to connect, to execute, to commit
 
     def test_repr_has_no_password(self, dsn):

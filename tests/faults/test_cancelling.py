@@ -18,7 +18,7 @@ import trio
 import psycopg3
 from psycopg3 import errors, pq
 from psycopg3.concurrency import threads
-from psycopg3.concurrency.threads import Errand
+from psycopg3.concurrency.calls import BlockingCall
 from psycopg3.testing import Cluster
 from tests.faults.cells import Script, alarm
 from tests.faults.proxy import Proxy, Target
@@ -333,15 +333,15 @@ class TestBounded:
     def test_however_many_calls_hang(self, dsn: str) -> None:
         """It doesn't queue behind look-ups of names."""
         over = threading.Event()
-        hanging = [Errand(over.wait) for _ in range(Errand.LIMIT + 2)]  # type: ignore[call-overload]
+        hanging = [BlockingCall(over.wait) for _ in range(BlockingCall.LIMIT + 2)]  # type: ignore[call-overload]
         try:
             with psycopg3.connect(dsn, autocommit=True) as conn:
                 with Script((0.1, conn.cancel)), pytest.raises(errors.QueryCanceled):
                     conn.execute("select pg_sleep(30)")
         finally:
             over.set()
-            for errand in hanging:
-                errand.leave()
+            for call in hanging:
+                call.leave()
 
 
 @every_world

@@ -117,6 +117,11 @@ WAYS = [
         lambda conn: None,
         lambda conn: conn.execute("/* a /* b */ c */ -- d \r commit"),
     ),
+    Way(
+        "typed_behind", lambda conn: None, lambda conn: conn.execute("-- a\n/**/ commit; select 1")
+    ),
+]
+LATER = [
     Way("typed_later", lambda conn: None, lambda conn: conn.execute("select 'a;'; commit")),
     Way(
         "at_once",
@@ -163,6 +168,26 @@ def test_interrupted(world: World, way: Way, dsn: str, eye: psycopg3.Connection[
 
     world.run(body)
     assert rows(eye) == 1
+
+
+@every_world
+@pytest.mark.parametrize("way", LATER, ids=repr)
+def test_interrupted_behind_others(world: World, way: Way, dsn: str, eye: Any) -> None:
+    """A COMMIT that doesn't come first in a text is cancelled with the others, and that is told."""
+
+    async def body() -> None:
+        conn = await settled(world.connect(dsn))
+        await way.begin(conn)
+        ex = await interrupted(world, lambda: way.end(conn))
+        assert is_interruption(world, ex)
+        assert "was not committed" in notes(ex)
+        assert conn.pgconn.transaction_status == TransactionStatus.IDLE
+        cur = await settled(conn.execute("select 7"))
+        assert await settled(cur.fetchone()) == (7,)
+        await settled(conn.close())
+
+    world.run(body)
+    assert rows(eye) == 0
 
 
 @every_world

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from psycopg3 import errors
-from psycopg3.session import cancelling
+from psycopg3.session import routes
 from tests import listeners
 from tests.faults.attempting import EACH, TICK, nothing_left
 from tests.faults.running import World, settled
@@ -32,7 +32,7 @@ def frozen(sock: Any) -> None:
 @pytest.fixture(autouse=True)
 def an_old_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
     """The old call is in every libpq: have the driver use it."""
-    monkeypatch.setattr(cancelling, "version", lambda: 160000)
+    monkeypatch.setattr(routes, "version", lambda: 160000)
 
 
 @pytest.fixture(params=EACH, ids=str)

@@ -16,7 +16,7 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
-from psycopg3.concurrency import threads
+from psycopg3.concurrency import calls as blocking
 from psycopg3.dialing.adoption import shared_reservation
 from psycopg3.pq import views
 from psycopg3.testing import Cluster
@@ -131,13 +131,13 @@ class TestRealServer:
 def aside(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the calls that are made aside from now on."""
     calls: list[str] = []
-    original = threads.Errand.__init__
+    original = blocking.BlockingCall.__init__
 
-    def begin(self: Any, func: Any, *args: Any) -> None:
+    def begin(self: Any, func: Any, *args: Any, **kwargs: Any) -> None:
         calls.append(getattr(func, "__name__", ""))
-        original(self, func, *args)
+        original(self, func, *args, **kwargs)
 
-    monkeypatch.setattr(threads.Errand, "__init__", begin)
+    monkeypatch.setattr(blocking.BlockingCall, "__init__", begin)
     return calls
 
 
@@ -214,6 +214,25 @@ class TestLimit:
         assert "2147483647 iterations" in str(found.error)
         assert found.seconds < 1
         assert found.gap < 0.5
+
+    def test_a_server_that_is_known(
+        self, world: World, cluster_with_passwords: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Verified by TLS it may ask for more, and nobody looks into libpq's TLS."""
+        if cluster_with_passwords.ca_file is None:
+            pytest.skip("a server without TLS")
+        looked: list[object] = []
+        monkeypatch.setattr(views, "view_of", looked.append)
+        tls = {"sslmode": "verify-full", "sslrootcert": cluster_with_passwords.ca_file}
+        params = by_tcp(cluster_with_passwords, scram_max_iterations=100, **tls)
+        found = attempt(world, **params | {"host": "localhost", "hostaddr": params["host"]})
+        if "support is not compiled in" in str(found.error):
+            pytest.skip(str(found.error))
+        assert found.error is None
+        assert looked == []
+        monkeypatch.undo()
+        found = attempt(world, **params | {"sslmode": "verify-ca"})
+        assert "more than the 100" in str(found.error)
 
     @pytest.mark.slow
     @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])

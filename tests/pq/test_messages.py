@@ -37,51 +37,43 @@ def test_decoding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "shown"),
+    ("message", "conninfo", "shown"),
     [
-        ('in URI: "postgresql://u:se:cret@h/[x"', 'in URI: "postgresql://u:***@h/[x"'),
-        ('in URI: "postgres://u:se@cret@[h"', 'in URI: "postgres://u:***@[h"'),
-        ('in URI: "postgresql://u:secret"', 'in URI: "postgresql://u:***"'),
-        ('in URI: "postgresql://h:5432/d"', 'in URI: "postgresql://h:5432/d"'),
-        ("bad: password=secret port=1", "bad: password=*** port=1"),
-        ("bad: PASSWORD = 'se cret\\'s' x", "bad: PASSWORD = *** x"),
-        ("sslpassword='secret", "sslpassword=***"),
-        ("u?password=secret&port=1", "u?password=***&port=1"),
-        ("oauth_client_secret=secret", "oauth_client_secret=***"),
-        ('password authentication failed for user "u"',) * 2,
-        ('missing "=" after "password"',) * 2,
+        ('missing "=" after "cret"', "password=se cret", 'missing "=" after "***"'),
+        ('missing "=" after "cret"', "user=me cret", 'missing "=" after "cret"'),
+        ('no option "cret"', "password=se cret=1", 'no option "***"'),
+        ('no option "colour"', "host=h colour=blue", 'no option "colour"'),
+        ('no option "sslnegotiation"', "password=x sslnegotiation=direct", None),
+        ('no option "sslnegotiation"', "password=x y=1 sslnegotiation=direct", None),
+        ('missing "=" after "a"="b c"', 'password=a"="b c', 'missing "=" after "***"'),
+        ('missing "=" after "me:se@h/db"', "me:se@h/db", 'missing "=" after "***"'),
+        ('no option "x+y://me:se@h/db?a"', "x+y://me:se@h/db?a=b", 'no option "***"'),
+        ('missing "=" after "postgres:/me:se@h"', "postgres:/me:se@h", 'missing "=" after "***"'),
+        ('invalid token: "se%cret"', "postgres://u:se%cret@h", 'invalid token: "***"'),
+        ('no host "se/cret@h"', "postgres://u:x@se%2Fcret@h", 'no host "***"'),
+        ('no host "a@h"', "postgres://u:secret@a@h", 'no host "***"'),
+        ('bad value "secret" for "port"', "postgres://u:secret", 'bad value "***"'),
+        ('bad value "se" for "port"', "postgres://u:se/cret@h", 'bad value "***"'),
+        ('no database "cret@h"', "postgres://u:1/cret@h", 'no database "***"'),
+        ('no option "x"', "postgres://u:secret@h?x=y", 'no option "***"'),
+        ("option « foo » invalide", "foo=bar", None),
+        ("„secret“ is no port", "postgres://u:secret", "libpq's reason is withheld"),
+        # What was read right is nowhere but in its place.
+        ('no user "same"', "user=same password=same", None),
+        ('no user "same"', "password = 'sa\\'me' user='same'", None),
+        ('no user "same"', "postgres://same:same@h", None),
+        ('no host "h"', "postgres://u:secret@h/d?options=a@b", None),
+        ('no host "h"', "postgres://h:5432/d?user=me@srv", None),
+        ('no host "h"', "postgres://h:5432,[::1]:5433/d?user=me", None),
+        ('no host "h"', "postgresql:///d%20b?host=h&password=x", None),
+        ('no host "h"', "postgresql://u:se%2Fcret:@h:1", None),
     ],
 )
-def test_passwords_in_the_message(message: str, shown: str) -> None:
-    assert redact(message) == shown
+def test_passwords(message: str, conninfo: str, shown: str | None) -> None:
+    assert redact(message, conninfo.encode()).startswith(shown or message)
 
 
 def test_a_very_long_connection_string() -> None:
     conninfo = b"postgresql://u:" + b"se/cret" * 100_000
     message = f'bad "{conninfo.decode()}" in "it" here'
     assert redact(message, conninfo) == 'bad "***" here'
-
-
-@pytest.mark.parametrize(
-    ("message", "conninfo", "shown"),
-    [
-        ('missing "=" after "cret"', "password=se cret", 'missing "=" after "***"'),
-        ('missing "=" after "cret"', "password=secret cret", 'missing "=" after "***"'),
-        ('missing "=" after "cret"', "password=se port=1 cret", 'missing "=" after "cret"'),
-        ('invalid token: "se%cret"', "postgres://u:se%cret@h", 'invalid token: "***"'),
-        ('no host "se/cret@h"', "postgres://u:x@se%2Fcret@h", 'no host "***@h"'),
-        ('no host "a@h"', "postgres://u:secret@a@h", 'no host "***"'),
-        ("„secret“ is no port", "postgres://u:secret", "„***“ is no port"),
-        ('no host "h"', "postgres://u:secret@h/d?options=a@b", 'no host "h"'),
-        ('no host "h"', "postgres://h:5432/d?user=me@srv", 'no host "h"'),
-        ('no host "h"', "postgres://h:5432,g:5433/d?user=me", 'no host "h"'),
-        ('bad value "secret" for "port"', "postgres://u:secret", 'bad value "***" for "port"'),
-        ('bad value "se" for "port"', "postgres://u:se/cret@h", 'bad value "***" for "port"'),
-        # A password that was read right is nowhere but in its place.
-        ('no user "same"', "user=same password=same", 'no user "same"'),
-        ('no user "same"', "postgres://same:same@h", 'no user "same"'),
-        ('no option "colour"', "password=se cret colour=blue", 'no option "colour"'),
-    ],
-)
-def test_pieces_of_a_password_that_was_misread(message: str, conninfo: str, shown: str) -> None:
-    assert redact(message, conninfo.encode()) == shown

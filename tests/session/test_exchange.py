@@ -15,13 +15,22 @@ from hypothesis.stateful import (
 import psycopg3
 from psycopg3.generators import connect_gen
 from psycopg3.pq import ExecStatus, TransactionStatus
+from psycopg3.query import command
 from psycopg3.session.exchange import Exchange
 from psycopg3.waiting import wait_select
 
 
 def asking(number):
-    query = b"select %d" % number if number is not None else b"select 1/0"
-    return lambda pgconn: pgconn.send_query_params(query, None)
+    return command(b"select %d" % number if number is not None else b"select 1/0")
+
+
+def ask(exchange, request):
+    """Send a request, and receive its results unless a pipeline owes them."""
+    request = command(request) if isinstance(request, bytes) else request
+    pending = exchange.send(request)
+    if not exchange.pipelined:
+        wait_select(exchange.receive_gen(pending))
+    return pending
 
 
 def step(gen, times):
@@ -55,59 +64,68 @@ def exchange(dsn):
 
 
 def test_plain(exchange):
-    pending = wait_select(exchange.request_gen(asking(7)))
-    assert pending.settled and answer_of(pending) == 7
+    pending = ask(exchange, asking(7))
+    assert pending.done and answer_of(pending) == 7
     assert not exchange.unsettled
 
 
 def test_a_query_that_is_not_sent_is_not_owed(exchange):
-    def refuse(pgconn):
-        raise psycopg3.DataError("no")
-
-    with pytest.raises(psycopg3.DataError):
-        wait_select(exchange.request_gen(refuse))
-    assert not exchange.unsettled
-    assert answer_of(wait_select(exchange.request_gen(asking(8)))) == 8
+    exchange.pgconn.send_query(b"select 1")
+    with pytest.raises(psycopg3.OperationalError, match="another command"):
+        exchange.send(asking(2))
+    assert not exchange.owed
+    wait_select(exchange.drain_gen())
+    assert answer_of(ask(exchange, asking(8))) == 8
 
 
 def test_results_stay_with_the_pending_when_the_generator_dies(exchange):
     slow = b"select 1; select pg_sleep(0.3), 2"
-    gen = exchange.request_gen(lambda pgconn: pgconn.send_query(slow))
+    pending = exchange.send(command(slow))
+    gen = exchange.receive_gen(pending)
     step(gen, 0)
     gen.close()
-    pending = exchange.owed[0]
     wait_select(exchange.drain_gen())
-    assert not pending.settled
-    assert answer_of(wait_select(exchange.request_gen(asking(9)))) == 9
+    assert not pending.done
+    assert answer_of(ask(exchange, asking(9))) == 9
 
 
 def test_a_pipeline_owes(exchange):
     exchange.enter()
-    pendings = [wait_select(exchange.request_gen(asking(i))) for i in range(3)]
-    wait_select(exchange.settle_gen(pendings[1]))
-    assert [p.settled for p in pendings] == [True, True, False]
+    pendings = [ask(exchange, asking(i)) for i in range(3)]
+    wait_select(exchange.receive_gen(pendings[1]))
+    assert [p.done for p in pendings] == [True, True, False]
     wait_select(exchange.leave_gen())
     assert [answer_of(p) for p in pendings] == [0, 1, 2]
     assert exchange.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def test_a_pipeline_given_up_commits_nothing(exchange):
-    def run(sql):
-        return wait_select(exchange.request_gen(lambda c: c.send_query_params(sql, None)))
-
-    run(b"create temp table half (n int)")
+    ask(exchange, b"create temp table half (n int)")
     exchange.enter()
-    run(b"insert into half values (1)")
+    ask(exchange, b"insert into half values (1)")
     wait_select(exchange.drain_gen())
-    assert answer_of(run(b"select count(*) from half")) == 0
+    assert answer_of(ask(exchange, b"select count(*) from half")) == 0
+
+
+def test_a_pipeline_that_was_synced_is_not_made_to_fail(exchange):
+    """What was to be done as a whole, and sent as a whole, is done."""
+    ask(exchange, b"create temp table whole (n int)")
+    exchange.enter()
+    pending = ask(exchange, b"insert into whole values (1)")
+    gen = exchange.leave_gen()
+    step(gen, 0)
+    gen.close()
+    wait_select(exchange.drain_gen())
+    assert pending.results[0].command_status == b"INSERT 0 1"
+    assert answer_of(ask(exchange, b"select count(*) from whole")) == 1
 
 
 def test_settling_what_was_given_up_is_an_error(exchange):
     exchange.enter()
-    pending = wait_select(exchange.request_gen(asking(1)))
+    pending = ask(exchange, asking(1))
     wait_select(exchange.drain_gen())
     with pytest.raises(psycopg3.OperationalError, match="given up"):
-        wait_select(exchange.settle_gen(pending))
+        wait_select(exchange.receive_gen(pending))
 
 
 @pytest.mark.parametrize(
@@ -115,22 +133,20 @@ def test_settling_what_was_given_up_is_an_error(exchange):
 )
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_drain_ends_a_copy(exchange, copy, interrupted):
-    create = b"create temp table half (n int)"
-    wait_select(exchange.request_gen(lambda c: c.send_query(create)))
-    gen = exchange.request_gen(lambda c: c.send_query(copy.encode()))
+    ask(exchange, b"create temp table half (n int)")
+    gen = exchange.receive_gen(exchange.send(command(copy.encode())))
     if interrupted:
         step(gen, 1)
     else:
         wait_select(gen)
     wait_select(exchange.drain_gen())
-    assert answer_of(wait_select(exchange.request_gen(asking(5)))) == 5
+    assert answer_of(ask(exchange, asking(5))) == 5
 
 
 def test_drain_reports_a_lost_connection(exchange, dsn):
     other = Exchange(wait_select(connect_gen(dsn)))
-    step(exchange.request_gen(lambda c: c.send_query(b"select pg_sleep(60)")), 0)
-    kill = b"select pg_terminate_backend(%d)" % exchange.pgconn.backend_pid
-    wait_select(other.request_gen(lambda c: c.send_query(kill)))
+    step(exchange.receive_gen(exchange.send(command(b"select pg_sleep(60)"))), 0)
+    ask(other, b"select pg_terminate_backend(%d)" % exchange.pgconn.backend_pid)
     other.pgconn.finish()
     # Either the FATAL is the command's result, and the drain ends with it, or the loss is raised.
     try:
@@ -139,7 +155,7 @@ def test_drain_reports_a_lost_connection(exchange, dsn):
         pass
     assert not exchange.unsettled
     with pytest.raises(psycopg3.OperationalError):
-        wait_select(exchange.request_gen(asking(1)))
+        ask(exchange, asking(1))
 
 
 class ExchangeMachine(RuleBasedStateMachine):
@@ -166,7 +182,7 @@ class ExchangeMachine(RuleBasedStateMachine):
             if number == "sync":
                 failed = False
                 continue
-            assert pending.settled
+            assert pending.done
             if failed:
                 assert answer_of(pending) == ExecStatus.PIPELINE_ABORTED
             elif number is None:
@@ -179,19 +195,19 @@ class ExchangeMachine(RuleBasedStateMachine):
     @rule()
     def ask(self):
         number = self.new()
-        assert answer_of(wait_select(self.exchange.request_gen(asking(number)))) == number
+        assert answer_of(ask(self.exchange, asking(number))) == number
 
     @precondition(lambda self: not self.exchange.pipelined)
     @rule()
     def fail(self):
-        pending = wait_select(self.exchange.request_gen(asking(None)))
+        pending = ask(self.exchange, asking(None))
         assert answer_of(pending) == ExecStatus.FATAL_ERROR
 
     @precondition(lambda self: not self.exchange.pipelined)
     @rule(waits=st.integers(0, 2), again=st.integers(0, 2))
     def interrupt(self, waits, again):
         self.number += 1
-        gen = self.exchange.request_gen(asking(self.number))
+        gen = self.exchange.receive_gen(self.exchange.send(asking(self.number)))
         step(gen, waits)
         gen.close()
         self.drain(again)
@@ -206,7 +222,7 @@ class ExchangeMachine(RuleBasedStateMachine):
     @rule(bad=st.booleans())
     def pipe(self, bad):
         number = None if bad else self.new()
-        self.asked.append((wait_select(self.exchange.request_gen(asking(number))), number))
+        self.asked.append((ask(self.exchange, asking(number)), number))
 
     @precondition(lambda self: self.exchange.pipelined and self.asked)
     @rule(data=st.data())
@@ -214,13 +230,13 @@ class ExchangeMachine(RuleBasedStateMachine):
         index = data.draw(st.integers(0, len(self.asked) - 1))
         pending, number = self.asked[index]
         if number != "sync":
-            wait_select(self.exchange.settle_gen(pending))
+            wait_select(self.exchange.receive_gen(pending))
             self.verify(index + 1)
 
     @precondition(lambda self: self.exchange.pipelined)
     @rule()
     def sync(self):
-        wait_select(self.exchange.sync_gen())
+        wait_select(self.exchange.receive_gen(self.exchange.sync()))
         self.asked.append((None, "sync"))
         self.verify(len(self.asked))
 
@@ -238,9 +254,10 @@ class ExchangeMachine(RuleBasedStateMachine):
     )
     def interrupt_pipeline(self, waits, how, again):
         if how == "settle" and self.asked and self.asked[-1][1] != "sync":
-            gen = self.exchange.settle_gen(self.asked[-1][0])
+            gen = self.exchange.receive_gen(self.asked[-1][0])
         else:
-            gen = self.exchange.leave_gen() if how == "leave" else self.exchange.sync_gen()
+            leave, exchange = how == "leave", self.exchange
+            gen = exchange.leave_gen() if leave else exchange.receive_gen(exchange.sync())
         step(gen, waits)
         gen.close()
         self.drain(again)

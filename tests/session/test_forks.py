@@ -13,7 +13,7 @@ class Inherited:
     def __init__(self, failure=None):
         self.failure, self.disowned = failure, False
 
-    def _disown(self):
+    def _forget(self):
         self.disowned = True
         if self.failure is not None:
             raise self.failure
@@ -31,14 +31,14 @@ def test_a_failure_stops_nobody(others):
     for session in sessions:
         forks.register(session)
     with pytest.raises(ExceptionGroup) as raised:
-        forks._disown_all()
+        forks._forget_all()
     assert all(session.disowned for session in sessions)
     assert set(raised.value.exceptions) == set(failures)
-    forks._disown_all()
+    forks._forget_all()
 
 
 def test_nothing_is_raised_if_nothing_failed(others):
     session = Inherited()
     forks.register(session)
-    forks._disown_all()
+    forks._forget_all()
     assert session.disowned

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 import psycopg3
+from psycopg3.session.loss import Loss
 from psycopg3.session.notices import Notices, Notify
 from tests.settling import until
 
@@ -158,28 +159,29 @@ class TestDelivery:
     """What a session does with notifications, without one."""
 
     def test_what_nobody_takes_is_kept(self):
-        notices, told = Notices(), []
+        notices, told = Notices(Loss()), []
         notices.add_listener("mouth", told.append)
         notices.deliver([NEWS])
         assert (list(notices.backlog), told) == ([NEWS], [])
 
     def test_what_is_taken_is_not_kept(self):
-        notices, told = Notices(), []
+        notices, told = Notices(Loss()), []
         notices.add_listener("ears", told.append)
         notices.deliver([NEWS])
         assert (list(notices.backlog), told) == ([], [NEWS])
 
     def test_what_is_wanted_is_both(self):
-        notices, told = Notices(), []
+        notices, told = Notices(Loss()), []
         notices.add_listener("ears", told.append)
-        notices.deliver([NEWS], wanted=True)
+        notices.consumers = 1
+        notices.deliver([NEWS])
         assert (list(notices.backlog), told) == ([NEWS], [NEWS])
 
     def test_an_interrupted_handler_loses_nothing(self):
         def interrupted(notify):
             raise KeyboardInterrupt
 
-        notices = Notices()
+        notices = Notices(Loss())
         notices.add_listener("ears", interrupted)
         other = NEWS._replace(channel="mouth")
         with pytest.raises(KeyboardInterrupt):
@@ -187,7 +189,7 @@ class TestDelivery:
         assert list(notices.backlog) == [other]
 
     def test_forgetting_forgets_all(self):
-        notices = Notices()
+        notices = Notices(Loss())
         notices.add_listener("ears", print)
         notices.deliver([NEWS._replace(channel="mouth")])
         notices.forget_listeners()
@@ -195,7 +197,7 @@ class TestDelivery:
         assert not notices.wants_notifies
 
     def test_one_callback_of_several_is_removed(self):
-        notices, told = Notices(), []
+        notices, told = Notices(Loss()), []
         notices.add_listener("ears", told.append)
         notices.add_listener("ears", print)
         assert notices.listeners_but("ears", print) == [told.append]

@@ -1,0 +1,92 @@
+"""AsyncTurn: the exclusive use of a connection, for one operation or for a block of several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from .. import errors as e
+from ..generators import until_gen
+from ..waiting import tick_within
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from ..deadlines import Deadline
+    from ..query import BoundQuery
+    from ..session.exchange import Pending
+    from ..waiting import WaitGen
+    from .runner import AsyncRunner
+
+T = TypeVar("T")
+
+
+class AsyncTurn:
+    """What whoever holds a connection may do with it; made by `AsyncRunner._turn()`.
+
+    Requests are sent by plain calls. What may block is one generator, which the waiter drives
+    directly: there is no other between them.
+    """
+
+    __slots__ = ("_deadline", "_session")
+
+    def __init__(self, session: AsyncRunner, deadline: Deadline | None = None):
+        self._session = session
+        self._deadline = deadline
+
+    async def __aenter__(self) -> Self:
+        await self._session._take_turn(self._deadline)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self._session._leave_turn(exc)
+
+    async def query(self, bound: BoundQuery) -> Pending:
+        """Send a user's statement, in a transaction unless in autocommit, and receive its results.
+
+        In a pipeline they are owed.
+        """
+        begin = self._session._begin_request()
+        if begin is None:
+            return await self.ask(bound)
+        if self._session._exchange.pipelined:
+            before = self._session._send_begin(begin)
+            pending = await self.ask(bound)
+            pending.begin = before
+            return pending
+        await self.run(self._session._command_gen(begin.query))
+        return await self.ask(bound)
+
+    async def ask(self, request: BoundQuery) -> Pending:
+        """Send a request and receive its results; in a pipeline they are owed."""
+        session, deadline = self._session, self._deadline
+        exchange = session._exchange
+        try:
+            pending = exchange.send(request)
+            if not exchange.pipelined:
+                interval = None if deadline is None else tick_within(deadline.left)
+                await session._watcher.wait(exchange.receive_gen(pending, deadline), interval)
+            return pending
+        except e.OperationalError as ex:
+            raise session._explain(ex) from ex.__cause__
+
+    async def receive(self, pending: Pending) -> None:
+        """Receive, in the order asked, until a request has its results."""
+        if not pending.done:
+            await self.run(self._session._exchange.receive_gen(pending))
+
+    async def run(self, gen: WaitGen[T]) -> T:
+        """Run a generator of the session's and return its value."""
+        interval = None
+        if self._deadline is not None:
+            gen, interval = until_gen(gen, self._deadline), tick_within(self._deadline.left)
+        try:
+            value: T = await self._session._watcher.wait(gen, interval)
+            return value
+        except e.OperationalError as ex:
+            raise self._session._explain(ex) from ex.__cause__
