@@ -103,7 +103,7 @@ class AdapterFinder:
     """Finds the adapters of one context, and keeps those that it made.
 
     Those that depend on the encoding alone are the same for all finders of a map and an encoding,
-    as are those that depend on nothing; the others are forgotten by `reset()`.
+    as are those that depend on nothing; the others are this one's own.
 
     Args:
         context: where the adapters come from; None: the global map, and no connection.
@@ -160,14 +160,9 @@ class AdapterFinder:
         """Whether adapters were registered that `reset()` would find."""
         return self._generation != self._adapters.generation
 
-    def reset(self) -> None:
-        """Forget the encoding, and adapters that depend on the like; see those registered since."""
-        self._encoding = self._common = self._own = None
-        self._generation = self._adapters.generation
-
     def _find_common(self) -> Made:
         """The adapters that all transformers of this map and this encoding have in common."""
-        encoding = self.encoding
+        encoding = self._encoding or self.encoding
         made = self._adapters.made
         found: Made | None = made.get(encoding)
         if found is None:

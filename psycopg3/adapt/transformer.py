@@ -105,8 +105,8 @@ class Transformer(AdapterFinder):
         Those registered since are found, and parameters are no record any more. The current result
         and the loaders of its rows stay.
         """
-        super().reset()
-        self._record_dumpers = None
+        self._encoding = self._common = self._own = self._record_dumpers = None
+        self._generation = self._adapters.generation
 
     # -- out -----------------------------------------------------------------------------------
 

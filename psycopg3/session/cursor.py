@@ -9,7 +9,7 @@ from .. import errors as e
 from ..adapt import AdaptersMap, Transformer
 from ..pq import ExecStatus, Format
 from ..query import BoundQuery, bind
-from ..rows import Row
+from ..rows import Row, tuple_row
 from ..waiting import WaitGen
 from .endings import is_copy
 from .exchange import Pending
@@ -163,11 +163,27 @@ class BaseCursor(Generic[Row]):
         self._index = index
         result = self._results[index]
         self._transformer.set_pgresult(result)
-        self._generation = self.adapters.generation
         self._set = None
-        current: ResultSet[Row] = ResultSet(result, self._transformer, _unmade)
-        self._set = current
-        current.make_row = self._row_factory(self)
+        self._set = current = ResultSet(result, self._transformer, _unmade)
+        if self._row_factory is tuple_row:
+            current.make_row = tuple
+        else:
+            self._make_rows(current)
+
+    def _make_rows(self, current: ResultSet[Row]) -> None:
+        """Have rows made by the row factory; it fails here, and again when a row is fetched."""
+
+        def again(values: Sequence[Any]) -> Row:
+            if current.make_row is again:
+                self._make_rows(current)
+            return current.make_row(values)
+
+        current.make_row = _unmade
+        try:
+            current.make_row = self._row_factory(self)
+        except BaseException:
+            current.make_row = again
+            raise
 
     def _choose(self, index: int) -> None:
         count = len(self._results)
@@ -185,10 +201,10 @@ class BaseCursor(Generic[Row]):
         current = self._set
         shut = self._closed or self._session._closed
         if current is not None and current.has_rows and not shut:
-            if self._generation != self.adapters.generation:  # a loader was registered since
-                self._generation = self.adapters.generation
-                self._transformer.reset()
+            if self._adapters is not None and self._transformer.is_outdated:
+                self._transformer.reset()  # a loader was registered since
                 self._transformer.set_pgresult(current.result)
+                current.reload()
             return current
         self._check_open()
         if current is None:
