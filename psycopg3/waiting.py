@@ -104,7 +104,7 @@ def stepping(gen: Any) -> Callable[[int | None], tuple[int, int]]:
 
     A `Leaf` is advanced by its plain calls, and any other generator by `send()`.
     """
-    advance = None if type(gen) is GeneratorType else getattr(gen, "advance", None)
+    advance = getattr(gen, "advance", None)
     if advance is None:
         return gen.send  # type: ignore[no-any-return]
 
@@ -191,7 +191,7 @@ class Poller:
             self._begin()
         tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
         poll, milliseconds = self._poll.poll, tick * 1000
-        step = stepping(gen)
+        step = gen.send if type(gen) is GeneratorType else stepping(gen)
         ready: int | None = None
         try:
             while True:

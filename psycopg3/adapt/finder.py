@@ -110,7 +110,15 @@ class AdapterFinder:
         adapters: the map, where it isn't the context's.
     """
 
-    __slots__ = ("_adapters", "_common", "_connection", "_encoding", "_generation", "_own")
+    __slots__ = (
+        "_adapters",
+        "_common",
+        "_connection",
+        "_encoding",
+        "_generation",
+        "_own",
+        "_reported",
+    )
 
     def __init__(
         self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
@@ -123,6 +131,7 @@ class AdapterFinder:
             self._adapters, self._connection = adapters or context.adapters, context.connection
         self._generation = self._adapters.generation
         self._encoding: str | None = None
+        self._reported: bytes | None = None
         self._common: Made | None = None
         self._own: Made | None = None
 
