@@ -27,19 +27,19 @@ _TUPLES_OK = ExecStatus.TUPLES_OK
 COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 """The statuses of results after which data is transferred."""
 _END: Any = object()
+_FORMATS = (Format.TEXT, Format.BINARY)
 
 
 class BaseCursor(Generic[Row]):
     """What `Cursor` and `AsyncCursor` have in common."""
 
+    # Of the class, so that a new cursor costs little: `conn.execute()` makes one each time.
+    _adapters: AdaptersMap | None = None
+    _closed = False
     arraysize = 1
     """How many rows `fetchmany()` returns if it isn't told."""
     format = Format.TEXT
     """The format asked for results if `execute()` isn't told."""
-
-    # What a cursor begins with is its class's: many are made for one query.
-    _adapters: AdaptersMap | None = None
-    _closed = False
     _query: BoundQuery | None = None
     _pending: Pending | None = None
     """What was asked last: the owner of its results."""
@@ -161,10 +161,13 @@ class BaseCursor(Generic[Row]):
     def _select(self, index: int) -> None:
         """Make a result the current one, at its first row."""
         self._index = index
-        result = self._results[index]
-        self._transformer.set_pgresult(result)
-        self._set = None
-        self._set = current = ResultSet(result, self._transformer, _unmade)
+        pending, query, results = self._pending, self._query, self._results
+        self._set, result = None, results[index]
+        # What is asked for by the extended protocol has the format that was asked for.
+        known = _FORMATS[query.result_format] if query is not None and query.kind else None
+        self._transformer.set_pgresult(result, format=known)
+        status = pending.status if pending is not None and index + 1 == len(results) else None
+        self._set = current = ResultSet(result, self._transformer, _unmade, status)
         if self._row_factory is tuple_row:
             current.make_row = tuple
         else:
