@@ -1,8 +1,8 @@
 """Checks that no import climbs: floors, circles and forbidden pairs of psycopg3, from its code.
 
 Every import counts: at the top, inside functions, and for type checkers only, in stubs too, since
-a reader follows all of them. In a shell's own folder those for type checkers may go anywhere. A room is a file or folder of the package; a file imports its own floor or a
-lower one.
+a reader follows all of them. In a shell's own folder those for type checkers may go anywhere. A room
+is a file or folder of the package; a file imports its own floor or a lower one.
 
     python tools/floors.py           what is wrong, if anything
     python tools/floors.py --list    the house, floor by floor, with the caption of each file
@@ -137,9 +137,11 @@ class House:
 def _walk(node: ast.AST, for_checkers: bool = False) -> Iterator[tuple[ast.AST, bool]]:
     """Every node, and whether it is for type checkers alone."""
     yield node, for_checkers
-    checking = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    checked: list[ast.stmt] = []
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        checked = node.body
     for child in ast.iter_child_nodes(node):
-        yield from _walk(child, for_checkers or (checking and child in node.body))
+        yield from _walk(child, for_checkers or child in checked)
 
 
 def room(module: str) -> str:

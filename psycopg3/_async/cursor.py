@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, overload
 
 from ..rows import Row
 from ..session.cursor import COPIES, BaseCursor
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from ..abc import Params, Query
     from ..rows import RowFactory
-    from .runner import AsyncRunner
-    from .verbs import AsyncVerbs
+    from .connection import AsyncConnection
 
 
 class AsyncCursor(BaseCursor[Row]):
@@ -24,15 +23,23 @@ class AsyncCursor(BaseCursor[Row]):
 
     __module__ = "psycopg3"
 
-    _session: AsyncRunner
+    _session: AsyncConnection[Any]
 
-    def __init__(self, connection: AsyncRunner, *, row_factory: RowFactory[Row] | None = None):
+    @overload
+    def __init__(self, connection: AsyncConnection[Row], *, row_factory: None = None) -> None: ...
+    @overload
+    def __init__(
+        self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None
+    ) -> None: ...
+    def __init__(
+        self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None = None
+    ):
         super().__init__(connection, row_factory or connection.row_factory)
 
     @property
-    def connection(self) -> AsyncVerbs:  # type: ignore[override]
+    def connection(self) -> AsyncConnection[Any]:
         """The connection that the cursor works on."""
-        return cast("AsyncVerbs", self._session)
+        return self._session
 
     async def __aenter__(self) -> Self:
         return self

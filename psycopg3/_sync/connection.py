@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 from ..concurrency import threads
 from ..conninfo import check_url, with_ssl
@@ -46,6 +46,12 @@ NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="Connection[Any]")
 
 
+class _NoSubclass(Protocol):
+    """For type checkers: `Connection` itself, whose `_same` alone takes any connection."""
+
+    def _same(self, other: Connection[Any], /) -> None: ...
+
+
 class Connection(Runner, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
@@ -76,36 +82,27 @@ class Connection(Runner, Generic[Row]):
         super().__init__(pgconn, wait=wait)
         self.row_factory = row_factory or cast("RowFactory[Row]", tuple_row)
 
+    if TYPE_CHECKING:
+
+        def _same(self, other: Self, /) -> None: ...
+
+    # The rows of Connection are the factory's. A subclass says itself what its rows are, and a
+    # factory of others is refused; pyright wants to be told a generic one's: `Mine[DictRow].connect()`.
     @overload
     @classmethod
     def connect(
-        cls,
-        conninfo: str = "",
-        *,
-        connection_class: type[Made],
-        autocommit: bool = False,
-        row_factory: RowFactory[Any] | None = None,
-        cursor_factory: type[Cursor[Any]] | None = None,
-        context: AdaptContext | None = None,
-        timeout: float | None = None,
-        command_timeout: float | None = None,
-        cancel_timeout: float = CANCEL_TIMEOUT,
-        wait: WaitFunc | None = None,
-        connector_factory: Connector | None = None,
-        sock: Any = None,
-        ssl: SSLContext | str | bool | None = None,
-        **kwargs: Any,
+        cls, conninfo: str = "", *, connection_class: type[Made], **kwargs: Any
     ) -> Made: ...
     @overload
     @classmethod
     def connect(
-        cls,
+        cls: type[_NoSubclass],
         conninfo: str = "",
         *,
         connection_class: None = None,
         autocommit: bool = False,
         row_factory: RowFactory[NewRow],
-        cursor_factory: type[Cursor[NewRow]] | None = None,
+        cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
@@ -124,7 +121,7 @@ class Connection(Runner, Generic[Row]):
         *,
         connection_class: None = None,
         autocommit: bool = False,
-        row_factory: None = None,
+        row_factory: RowFactory[Row] | None = None,
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
@@ -143,8 +140,8 @@ class Connection(Runner, Generic[Row]):
         *,
         connection_class: type[Connection[Any]] | None = None,
         autocommit: bool = False,
-        row_factory: Any = None,
-        cursor_factory: Any = None,
+        row_factory: RowFactory[Any] | None = None,
+        cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
@@ -367,7 +364,7 @@ class Connection(Runner, Generic[Row]):
         savepoint_name: str | None = None,
         force_rollback: bool = False,
         *,
-        isolation: IsolationLevel | int | None = None,
+        isolation: IsolationLevel | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
     ) -> Transaction:
@@ -501,11 +498,11 @@ class Connection(Runner, Generic[Row]):
         return self._characteristics.isolation_level
 
     @isolation_level.setter
-    def isolation_level(self, value: IsolationLevel | int | None) -> None:
+    def isolation_level(self, value: IsolationLevel | None) -> None:
         threads.assign(self.set_isolation_level, value)
 
     def set_isolation_level(
-        self, value: IsolationLevel | int | None, *, timeout: float | None = None
+        self, value: IsolationLevel | None, *, timeout: float | None = None
     ) -> None:
         """Change `isolation_level`.
 
