@@ -28,11 +28,13 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from . import errors
+from .concurrency.calls import Call
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
+else:  # it takes long to import; `typing.get_type_hints()` wants the name
+    AbstractEventLoop = Any
 
-    from .concurrency.calls import Call
 
 __all__ = [
     "Wait",

@@ -4,42 +4,31 @@ from __future__ import annotations
 
 import warnings
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
 
+from ..abc import AdaptContext, AsyncConnector, Params, Query, SSLContext
 from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
 from ..deadlines import ANY, PATIENCE, check_seconds
 from ..dialing.records import LINGER, dialer
 from ..dialing.tasks import rest
 from ..errors import ProgrammingError
-from ..pq import Format
-from ..rows import Row, tuple_row
+from ..pq import Format, PGconn
+from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_gssapi
-from ..session.characteristics import Characteristics
+from ..session.characteristics import Characteristics, IsolationLevel
+from ..session.notices import NotifyHandler
 from ..session.reset import reset_gen
+from ..session.routes import Route
 from ..session.states import Operation
+from ..waiting import AsyncWaitFunc
+from . import cursor, transaction
 from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import AsyncCursor
 from .notifies import AsyncNotifies
-from .runner import (
-    CANCEL_TIMEOUT,
-    AsyncRunner,
-    running_library,
-)
+from .runner import CANCEL_TIMEOUT, AsyncRunner, running_library
 from .transaction import AsyncTransaction
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
-    from types import TracebackType
-    from typing import Self
-
-    from ..abc import AdaptContext, AsyncConnector, Params, Query
-    from ..pq import PGconn
-    from ..rows import RowFactory
-    from ..session.characteristics import IsolationLevel
-    from ..session.notices import NotifyHandler
-    from ..session.routes import Route
-    from ..waiting import AsyncWaitFunc
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="AsyncConnection[Any]")
@@ -570,6 +559,12 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             ProgrammingError: inside a `transaction()` block or a pipeline.
         """
         await self._run(reset_gen(self), timeout)
+
+
+# What a cursor and a block say of their connection: their files can't import this one, and
+# `typing.get_type_hints()` wants the name.
+for _module in (cursor, transaction):
+    vars(_module)["AsyncConnection"] = AsyncConnection
 
 
 def _class_of(

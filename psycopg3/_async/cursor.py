@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..rows import Row
+from ..abc import Params, Query
+from ..rows import Row, RowFactory
 from ..session.cursor import COPIES, BaseCursor
 from .turn import AsyncTurn
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from ..abc import Params, Query
-    from ..rows import RowFactory
     from .connection import AsyncConnection
 
 

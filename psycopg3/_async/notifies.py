@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Self
 
 from ..deadlines import Deadline
 from ..errors import OperationalError
 from ..session.notices import Notify
-from .runner import NO_TIMEOUT
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from .runner import AsyncRunner
+from .runner import NO_TIMEOUT, AsyncRunner
 
 
 class _TurnMissed(Exception):

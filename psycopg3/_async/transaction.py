@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from ..session.transaction import BaseTransaction
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from .connection import AsyncConnection
 
 

@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Iterable
-from typing import TYPE_CHECKING, Any, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..rows import Row
+from ..abc import Params, Query
+from ..rows import Row, RowFactory
 from ..session.cursor import COPIES, BaseCursor
 from .turn import Turn
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from ..abc import Params, Query
-    from ..rows import RowFactory
     from .connection import Connection
 
 

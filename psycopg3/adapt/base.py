@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
+from ..abc import AdaptContext, Buffer, ConnectionLike, DumperKey, PyFormat
+from ..abc import Dumper as DumperLike
 from ..pq import Escaping, Format
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..abc import AdaptContext, Buffer, ConnectionLike, DumperKey, PyFormat
-    from ..abc import Dumper as DumperLike
 
 T = TypeVar("T")
 

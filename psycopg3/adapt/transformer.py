@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import reprlib
 import struct
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
-from ..abc import PyFormat
+from ..abc import (
+    AdaptContext,
+    AdaptersMapLike,
+    Buffer,
+    ConnectionLike,
+    Dumper,
+    DumperKey,
+    Loader,
+    PyFormat,
+    RowMaker,
+)
 from ..encodings import conn_encoding
 from ..errors import DataError, InterfaceError, ProgrammingError
-from ..pq import Format
+from ..pq import Format, PGresult
 from .base import Dumper as BaseDumper
 from .registry import adapters as global_adapters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
-
-    from ..abc import (
-        AdaptContext,
-        AdaptersMapLike,
-        Buffer,
-        ConnectionLike,
-        Dumper,
-        DumperKey,
-        Loader,
-        RowMaker,
-    )
-    from ..pq import PGresult
-
     # What a dumper wrote, the oid, the format.
     Written: TypeAlias = tuple[Buffer | None, int, Format]
     # What writes, the oid, the format, and the dumper or the choice of it. Where the oid is None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 from .. import errors as e
+from ..abc import Params, Query
 from ..adapt import AdaptersMap, Transformer
-from ..pq import ExecStatus, Format
+from ..pq import ExecStatus, Format, PGresult
 from ..query import BoundQuery, bind
-from ..rows import Row
+from ..rows import Row, RowFactory
 from ..waiting import WaitGen
 from .endings import is_copy
 from .exchange import Pending
@@ -17,11 +18,6 @@ from .executions import Executions
 from .results import Column, ResultSet, check_results
 from .session import Session
 from .states import Meaning, Operation, meaning_of
-
-if TYPE_CHECKING:
-    from ..abc import Params, Query
-    from ..pq import PGresult
-    from ..rows import RowFactory
 
 _TUPLES_OK = ExecStatus.TUPLES_OK
 COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)

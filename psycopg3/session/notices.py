@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import errors as e
 from ..encodings import conn_encoding, pg2py
-
-if TYPE_CHECKING:
-    from ..pq import PGconn, PGresult
-    from ..pq.misc import PGnotify
-    from .loss import Loss
+from ..pq import PGconn, PGresult
+from ..pq.misc import PGnotify
+from .loss import Loss
 
 _CHANNEL_LENGTH = 63  # NAMEDATALEN - 1: bytes in the server's encoding
 
