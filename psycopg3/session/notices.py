@@ -29,6 +29,8 @@ class Notify(NamedTuple):
     """The process id of the sending session."""
 
 
+Notify.__module__ = "psycopg3"
+
 NoticeHandler = Callable[["e.Diagnostic"], object]
 NotifyHandler = Callable[[Notify], object]
 
