@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import errors as e
 from .abc import Composable, PyFormat
 from .pq import arguments
 
 if TYPE_CHECKING:
-    from .abc import Buffer, Params, Query
+    from .abc import Params, Query
     from .adapt import Transformer
 
 # Texts longer than this are parsed each time: they are rarely repeated, and a cache of 128
@@ -55,6 +54,7 @@ class RequestKind(IntEnum):
     """Forget a statement that was prepared."""
 
 
+_PLAIN = (tuple, list)
 # Read once a query, and a member of an Enum is slow to look up on 3.11.
 _SIMPLE, _PARAMS = RequestKind.SIMPLE, RequestKind.PARAMS
 
@@ -73,18 +73,26 @@ class BoundQuery:
         "values",
     )
 
-    def __init__(self, query: bytes, result_format: int = 0):
-        self.kind: RequestKind = _PARAMS if result_format else _SIMPLE
+    def __init__(
+        self,
+        query: bytes,
+        result_format: int = 0,
+        values: list[bytes | None] | None = None,
+        types: Sequence[int] = (),
+        formats: Sequence[int] = (),
+        lengths: list[int] | None = None,
+    ):
+        self.kind: RequestKind = _PARAMS if values or result_format else _SIMPLE
         """What is asked of the server."""
         self.query = query
         """SQL with $1, $2 ... in the connection's encoding."""
-        self.values: list[bytes | None] | None = None
+        self.values = values
         """One value a placeholder, None for NULL; None if the query was given no parameters."""
-        self.types: Sequence[int] = ()
+        self.types = types
         """The oids of the values' types, 0 where the server is to find out."""
-        self.formats: Sequence[int] = ()
+        self.formats = formats
         """The format of each value: 0 text, 1 binary."""
-        self.lengths: list[int] | None = None
+        self.lengths = lengths
         """The length of each value if one is binary, else None: libpq finds the ends of texts."""
         self.result_format = result_format
         """The format asked for the results: 0 text, 1 binary."""
@@ -105,34 +113,34 @@ class KnownQuery:
         DataError: a NUL character, or too long.
     """
 
-    __slots__ = ("formats", "names", "sql", "text")
+    __slots__ = ("formats", "is_auto", "names", "sql", "text")
 
-    text: str | bytes
-    """The query with $1, $2 ... in place of its placeholders."""
+    text: str
+    """The query with $1, $2 ... in place of its placeholders; one in bytes as Latin 1 reads it."""
     sql: bytes | None
     """The same as it is sent; None if that depends on the connection's encoding."""
     formats: tuple[PyFormat, ...]
     """The format asked by each $n."""
+    is_auto: bool
+    """Whether no $n asks for a format."""
     names: tuple[str, ...] | None
     """The name of each $n if the placeholders are named, else None."""
 
     def __init__(self, query: str | bytes, has_placeholders: bool):
-        self.text, self.formats, self.names, self.sql = query, (), None, None
-        if has_placeholders:
-            # Latin 1 maps every byte to one character and back: the parser is written for str.
-            in_bytes = isinstance(query, bytes)
-            text = query.decode("latin-1") if isinstance(query, bytes) else query
-            text, self.formats, self.names = _parse(text)
-            self.text = text.encode("latin-1") if in_bytes else text
-        if isinstance(self.text, bytes):
-            self.sql = arguments.text(self.text, "query")
+        # Latin 1 maps every byte to one character and back: the parser is written once, for str.
+        text = query.decode("latin-1") if isinstance(query, bytes) else query
+        self.text, self.formats, self.names = _parse(text) if has_placeholders else (text, (), None)
+        self.is_auto = all(format is PyFormat.AUTO for format in self.formats)
+        self.sql = None
         # Every encoding that a client of PostgreSQL may have writes ASCII as it is.
-        elif self.text.isascii():
-            self.sql = arguments.text(self.text.encode(), "query")
+        if isinstance(query, bytes) or self.text.isascii():
+            self.sql = arguments.text(self.text.encode("latin-1"), "query")
 
 
-# By the type, too: comparing "a" with b"a" is an error under `python -bb`.
-_kept_query = lru_cache(_CACHED_QUERIES, typed=True)(KnownQuery)
+# For texts without and with placeholders; those in bytes apart: to compare "a" with b"a" is an
+# error under `python -bb`.
+_texts: tuple[dict[Any, KnownQuery], dict[Any, KnownQuery]] = ({}, {})
+_bytes: tuple[dict[Any, KnownQuery], dict[Any, KnownQuery]] = ({}, {})
 
 
 def known_query(query: str | bytes, has_placeholders: bool) -> KnownQuery:
@@ -141,9 +149,15 @@ def known_query(query: str | bytes, has_placeholders: bool) -> KnownQuery:
     Raises:
         ProgrammingError, DataError: as `KnownQuery`.
     """
-    if len(query) <= _CACHED_LENGTH:
-        return _kept_query(query, has_placeholders)
-    return KnownQuery(query, has_placeholders)
+    kept = (_bytes if isinstance(query, bytes) else _texts)[has_placeholders]
+    known = kept.get(query)
+    if known is None:
+        known = KnownQuery(query, has_placeholders)
+        if len(query) <= _CACHED_LENGTH:
+            while len(kept) >= _CACHED_QUERIES:
+                kept.pop(next(iter(kept)), None)
+            kept[query] = known
+    return known
 
 
 def bind(
@@ -160,47 +174,39 @@ def bind(
         ProgrammingError: placeholders and parameters don't fit; the message says how.
         DataError: a value can't be represented in PostgreSQL.
     """
-    if not isinstance(query, (str, bytes)):
-        query = _composed(query, transformer)
-    elif isinstance(query, str):
-        # Asked even if nothing has to be encoded: an error of the query is read by the encoding
-        # that it had when it was sent.
-        transformer.encoding  # noqa: B018
-    known = known_query(query, params is not None)
-    bound = BoundQuery(known.sql or _encoded(known.text, transformer), result_format)
+    has_placeholders = params is not None
+    # The same as `known_query`, without the call, for what is most common.
+    known = _texts[has_placeholders].get(query) if type(query) is str else None
+    if known is None:
+        if not isinstance(query, (str, bytes)):
+            query = _composed(query, transformer)
+        known = known_query(query, has_placeholders)
+    sql = known.sql
+    if sql is None:
+        sql = _encoded(known.text, transformer.text_encoding)
     if params is None:
-        return bound
-    values = transformer.dump_sequence(_in_order(known, params), known.formats)
-    bound.values = values  # type: ignore[assignment]  # bytes, once they are checked
-    if values:
-        bound.kind = _PARAMS
-        bound.types = transformer.types or ()
-        bound.formats = transformer.formats or ()
-        _check_values(bound, values)
-    return bound
+        if isinstance(query, str):
+            # Asked even if nothing has to be encoded: an error of the query is read by the
+            # encoding that was in force when it was sent.
+            transformer.encoding  # noqa: B018
+        return BoundQuery(sql, result_format)
+    formats = known.formats
+    given: Any = params
+    if known.names is not None or type(params) not in _PLAIN or len(params) != len(formats):
+        given = _in_order(known, params)
+    if not formats:
+        return BoundQuery(sql, result_format, [])
+    if known.is_auto:
+        return BoundQuery(sql, result_format, *transformer.dump_parameters(given))
+    dumped = transformer.dump_sequence(given, formats)
+    types, written = transformer.types or (), transformer.formats or ()
+    values, lengths = arguments.parameters(dumped, types, written)
+    return BoundQuery(sql, result_format, values, types, written, lengths)
 
 
 def command(query: bytes) -> BoundQuery:
     """A command of the driver's own, which is known to be sound."""
     return BoundQuery(query)
-
-
-def _check_values(bound: BoundQuery, values: list[Buffer | None]) -> None:
-    """Refuse what libpq can't send, make bytes of other buffers, count the lengths."""
-    formats = bound.formats
-    lengths = []
-    for value, format in zip(values, formats):  # noqa: B905  # as many, by `dump_sequence`
-        if value is None:
-            lengths.append(0)
-        elif type(value) is bytes and (format or b"\0" not in value):
-            lengths.append(len(value))
-        else:
-            break
-    else:
-        if sum(lengths) <= arguments.LONGEST:
-            bound.lengths = lengths if 1 in formats else None
-            return
-    bound.values, bound.lengths = arguments.parameters(values, bound.types, formats)
 
 
 def _composed(query: object, transformer: Transformer) -> bytes:
@@ -211,10 +217,7 @@ def _composed(query: object, transformer: Transformer) -> bytes:
     )
 
 
-def _encoded(query: str | bytes, transformer: Transformer) -> bytes:
-    if isinstance(query, bytes):
-        return query
-    encoding = transformer.text_encoding
+def _encoded(query: str, encoding: str) -> bytes:
     try:
         return arguments.text(query.encode(encoding), "query")
     except UnicodeEncodeError as ex:

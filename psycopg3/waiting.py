@@ -101,8 +101,8 @@ class Leaf(Protocol[T]):
         ...
 
 
-def advancing(gen: Any) -> Callable[[int | None], tuple[int, int]]:
-    """What drives a conversation that isn't one of Python's own generators.
+def stepping(gen: Any) -> Callable[[int | None], tuple[int, int]]:
+    """The function that takes a conversation's next step: None begins, and it ends by StopIteration.
 
     A `Leaf` is advanced by its plain calls, and any other generator by `send()`.
     """
@@ -193,7 +193,7 @@ class Poller:
             self._begin()
         tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
         poll, milliseconds = self._poll.poll, tick * 1000
-        step = gen.send if type(gen) is GeneratorType else advancing(gen)
+        step = gen.send if type(gen) is GeneratorType else stepping(gen)
         ready: int | None = None
         try:
             while True:
@@ -275,11 +275,11 @@ async def wait_async(gen: WaitGen[T], interval: float | None = 0.1) -> T:
     from asyncio import get_running_loop
 
     _checked(interval)
-    loop = get_running_loop()
+    loop, step = get_running_loop(), stepping(gen)
     try:
-        asked = next(gen)
+        asked = step(None)
         while True:
-            asked = gen.send(await listen_asyncio(loop, asked, interval))
+            asked = step(await listen_asyncio(loop, asked, interval))
     except StopIteration as stop:
         value: T = stop.value
         return value
@@ -389,8 +389,9 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
 
     _checked(interval)
     await lowlevel.checkpoint_if_cancelled()
+    step = stepping(gen)
     try:
-        asked = next(gen)
+        asked = step(None)
     except StopIteration as stop:
         # Each call lets others run; but what is done is done, so that it isn't a cancel point.
         await lowlevel.cancel_shielded_checkpoint()
@@ -398,7 +399,7 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         return value
     try:
         while True:
-            asked = gen.send(await listen_trio(asked, interval))
+            asked = step(await listen_trio(asked, interval))
     except StopIteration as stop:
         value = stop.value
         return value

@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import errors
@@ -26,8 +25,8 @@ from .waiting import (
     TICK,
     Poller,
     WaitGen,
-    advancing,
     listen_trio,
+    stepping,
     tick_within,
     unwatch_asyncio,
     wait_async,
@@ -170,7 +169,7 @@ class AsyncioWatcher(Watcher):
         """Drive a generator to its end, stepping it from the loop's callbacks."""
         if self._fd_copy < 0:
             return await wait_async(gen, self.tick if interval is None else interval)
-        step = gen.send if type(gen) is GeneratorType else advancing(gen)
+        step = stepping(gen)
         try:
             asked = step(None)
         except StopIteration as stop:
@@ -346,7 +345,7 @@ class TrioWatcher(Watcher):
         """Drive a generator to its end, listening on the duplicate."""
         from trio import lowlevel
 
-        step = gen.send if type(gen) is GeneratorType else advancing(gen)
+        step = stepping(gen)
         await lowlevel.checkpoint_if_cancelled()
         try:
             fd, want = step(None)

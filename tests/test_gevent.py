@@ -302,6 +302,26 @@ def test_deadlines(dsn: str) -> None:
         assert conn.execute("select 9").fetchone() == (9,)
 
 
+@in_process("patched_first", "imported_first")
+def test_turns_are_fair(dsn: str) -> None:
+    """A greenlet that asks in a loop starves no other: gevent's own lock would let it."""
+    with connect(dsn) as conn, gevent.Timeout(10):
+        served: list[str] = []
+
+        def ask(name: str) -> None:
+            conn.execute("select 1")
+            served.append(name)
+
+        def greedy() -> None:
+            while served.count("other") < 5:
+                ask("greedy")
+
+        loop = gevent.spawn(greedy)
+        others = [gevent.spawn(ask, "other") for _ in range(5)]
+        gevent.joinall([loop, *others], raise_error=True)
+        assert served.count("greedy") <= 10
+
+
 @in_process("not_patched")
 def test_a_connection_made_before_the_patch_serves_one_greenlet_at_a_time(dsn: str) -> None:
     import psycopg3

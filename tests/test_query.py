@@ -252,11 +252,14 @@ def test_what_is_no_bytes_is_refused():
 
 
 def test_values_have_a_greatest_length(monkeypatch):
-    monkeypatch.setattr("psycopg3.pq.arguments.LONGEST", 5)
-    with pytest.raises(psycopg3.DataError, match="parameter"):
-        bind("%s,%s", [1, 1], _written(b"abc"))
+    monkeypatch.setattr("psycopg3.pq.arguments.LONGEST", 100_000)
+    bind("%s", [1], _written(b"a" * 60_000))
+    with pytest.raises(psycopg3.DataError, match="parameters of 120000 bytes together"):
+        bind("%s,%s", [1, 1], _written(b"a" * 60_000))
+    with pytest.raises(psycopg3.DataError, match=r"parameter \$1"):
+        bind("%s", [1], _written(b"a" * 100_001))
     with pytest.raises(psycopg3.DataError, match="query"):
-        bind("select 'long'", None, Transformer())
+        bind("select 'long'" + " " * 100_000, None, Transformer())
 
 
 def test_every_encoding_writes_ascii_as_it_is():

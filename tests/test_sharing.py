@@ -12,7 +12,7 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
-from tests.settling import eventually
+from tests.settling import eventually, until
 
 
 def test_threads(dsn):
@@ -158,6 +158,104 @@ async def test_notifies_beside_queries_among_tasks(dsn, conn):
 
 
 CONSUMERS, NEWS = 3, 200
+
+
+@pytest.mark.parametrize("how", ["notify", "close"])
+def test_a_query_never_waits_for_notifies(dsn, conn, how):
+    """The iterator holds nothing while it waits; what comes, or the end, is told to it all the same."""
+    ears = psycopg3.connect(dsn, autocommit=True)
+    ears.execute("listen ears")
+    told: list[object] = []
+
+    def consume():
+        try:
+            told.extend(n.payload for n in ears.notifies(stop_after=1))
+        except psycopg3.OperationalError as ex:
+            told.append(str(ex))
+
+    thread = threading.Thread(target=consume)
+    thread.start()
+    eventually(lambda: ears._notices.consumers)
+    for number in range(3):
+        assert ears.execute("select %s::int", [number], timeout=5).fetchone() == (number,)
+    if how == "notify":
+        conn.execute("notify ears, 'x'")
+        thread.join()
+        assert told == ["x"]
+    ears.close()
+    thread.join()
+    assert how == "notify" or "closed" in str(told)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("how", ["notify", "close"])
+async def test_a_query_never_waits_for_notifies_among_tasks(dsn, conn, how):
+    ears = await psycopg3.connect_async(dsn, autocommit=True)
+    await ears.execute("listen ears")
+    told: list[object] = []
+
+    async def consume():
+        try:
+            told.extend([n.payload async for n in ears.notifies(stop_after=1)])
+        except psycopg3.OperationalError as ex:
+            told.append(str(ex))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(consume)
+        await until(lambda: ears._notices.consumers)
+        for number in range(3):
+            cur = await ears.execute("select %s::int", [number], timeout=5)
+            assert await cur.fetchone() == (number,)
+        if how == "notify":
+            conn.execute("notify ears, 'x'")
+            await until(lambda: told == ["x"])
+        await ears.close()
+    assert how == "notify" or "closed" in str(told)
+
+
+def test_turns_are_fair(dsn):
+    """Who waits is served in the order of asking: one that asks again and again starves nobody."""
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        served: list[str] = []
+
+        def ask(name):
+            conn.execute("select 1")
+            served.append(name)
+
+        def greedy():
+            while len(served) - served.count("greedy") < 8:
+                ask("greedy")
+
+        thread = threading.Thread(target=greedy)
+        thread.start()
+        eventually(lambda: served)
+        others = [threading.Thread(target=ask, args=[str(n)]) for n in range(8)]
+        for other in others:
+            other.start()
+        for other in [*others, thread]:
+            other.join()
+        first = next(i for i, name in enumerate(served) if name != "greedy")
+        last = max(i for i, name in enumerate(served) if name != "greedy")
+        assert served[first : last + 1].count("greedy") <= 8
+
+
+@pytest.mark.parametrize("timeout", [None, 10])
+def test_turns_come_in_order(dsn, timeout):
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        served: list[int] = []
+
+        def ask(number):
+            conn.execute("select 1", timeout=timeout)
+            served.append(number)
+
+        threads = [threading.Thread(target=ask, args=[number]) for number in range(10)]
+        with conn._turn():
+            for number, thread in enumerate(threads):
+                thread.start()
+                eventually(lambda number=number: len(conn.lock._queue) == number + 1)
+        for thread in threads:
+            thread.join()
+        assert served == list(range(10))
 
 
 def tell_all(conn):

@@ -137,11 +137,10 @@ class House:
 def _walk(node: ast.AST, for_checkers: bool = False) -> Iterator[tuple[ast.AST, bool]]:
     """Every node, and whether it is for type checkers alone."""
     yield node, for_checkers
-    checked: list[ast.stmt] = []
-    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        checked = node.body
+    checked = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    body = node.body if isinstance(node, ast.If) and checked else []
     for child in ast.iter_child_nodes(node):
-        yield from _walk(child, for_checkers or child in checked)
+        yield from _walk(child, for_checkers or child in body)
 
 
 def room(module: str) -> str:

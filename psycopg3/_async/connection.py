@@ -11,7 +11,7 @@ from ..abc import AdaptContext, AsyncConnector, Params, Query, SSLContext
 from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
 from ..deadlines import ANY, PATIENCE, check_seconds
-from ..dialing.records import LINGER, dialer
+from ..dialing.records import LINGER, Dialer
 from ..dialing.tasks import rest
 from ..errors import ProgrammingError
 from ..pq import Format, PGconn
@@ -183,7 +183,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             OperationalError: no connection; the message says why, for each address that was tried.
         """
         given = connector_factory is not None or sock is not None
-        links = dialer(connector_factory, sock, cast("Any", ssl)) if given else None
+        links = Dialer(connector_factory, sock, cast("Any", ssl)) if given else None
         try:
             running_library()  # where none runs, nothing is begun
             cls = _class_of(cls, connection_class)
@@ -343,9 +343,10 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         timeout: float | None = None,
     ) -> AsyncCursor[Row]:
         """Run a query on a new cursor, and return the cursor; see `AsyncCursor.execute()`."""
-        if self.closed:
-            self._check(Operation.REFER, "execute()")
-        return await self.cursor(binary=binary).execute(query, params, timeout=timeout)
+        cursor = self.cursor_factory(self, row_factory=None)
+        if binary:
+            cursor.format = Format.BINARY
+        return await cursor.execute(query, params, timeout=timeout)
 
     def transaction(
         self,

@@ -86,9 +86,12 @@ class AsyncCursor(BaseCursor[Row]):
         self, turn: AsyncTurn, query: Query, params: Params | None, binary: bool | None
     ) -> None:
         bound = self._bind_next(query, params, binary)
-        self._pending = pending = await turn.query(bound)
+        begin = None
+        if self._session._must_begin():
+            begin = await turn.begin()
+        self._pending = pending = await turn.ask(bound)
         if not pending.done:
-            self._is_owed = True
+            pending.begin, self._is_owed = begin, True
             return
         if pending.status in COPIES:
             await turn.run(self._session._exchange.drain_gen())

@@ -102,7 +102,8 @@ class AsyncRunner(Session):
         deadline = None
         if timeout is not None or self.command_timeout is not None:
             deadline = self._deadline(timeout)
-        if self._is_elsewhere() or self.lock.owned():
+        # Threads have no place of their own.
+        if (self._place is not None and self._is_elsewhere()) or self.lock.owned():
             await self._check_place()
         lock: Any = self.lock if deadline is None else self.lock.within(deadline)
         try:

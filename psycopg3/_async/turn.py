@@ -46,21 +46,13 @@ class AsyncTurn:
     ) -> None:
         await self._session._leave_turn(exc)
 
-    async def query(self, bound: BoundQuery) -> Pending:
-        """Send a user's statement, in a transaction unless in autocommit, and receive its results.
-
-        In a pipeline they are owed.
-        """
-        begin = self._session._begin_request()
-        if begin is None:
-            return await self.ask(bound)
-        if self._session._exchange.pipelined:
-            before = self._session._send_begin(begin)
-            pending = await self.ask(bound)
-            pending.begin = before
-            return pending
-        await self.run(self._session._command_gen(begin.query))
-        return await self.ask(bound)
+    async def begin(self) -> Pending | None:
+        """Open a transaction; in a pipeline, return the BEGIN that is owed."""
+        session = self._session
+        if session._exchange.pipelined:
+            return session._send_begin()
+        await self.run(session._command_gen(session._begin_command()))
+        return None
 
     async def ask(self, request: BoundQuery) -> Pending:
         """Send a request and receive its results; in a pipeline they are owed."""

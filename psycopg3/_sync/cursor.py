@@ -85,9 +85,12 @@ class Cursor(BaseCursor[Row]):
         self, turn: Turn, query: Query, params: Params | None, binary: bool | None
     ) -> None:
         bound = self._bind_next(query, params, binary)
-        self._pending = pending = turn.query(bound)
+        begin = None
+        if self._session._must_begin():
+            begin = turn.begin()
+        self._pending = pending = turn.ask(bound)
         if not pending.done:
-            self._is_owed = True
+            pending.begin, self._is_owed = begin, True
             return
         if pending.status in COPIES:
             turn.run(self._session._exchange.drain_gen())

@@ -47,21 +47,13 @@ class Turn:
     ) -> None:
         self._session._leave_turn(exc)
 
-    def query(self, bound: BoundQuery) -> Pending:
-        """Send a user's statement, in a transaction unless in autocommit, and receive its results.
-
-        In a pipeline they are owed.
-        """
-        begin = self._session._begin_request()
-        if begin is None:
-            return self.ask(bound)
-        if self._session._exchange.pipelined:
-            before = self._session._send_begin(begin)
-            pending = self.ask(bound)
-            pending.begin = before
-            return pending
-        self.run(self._session._command_gen(begin.query))
-        return self.ask(bound)
+    def begin(self) -> Pending | None:
+        """Open a transaction; in a pipeline, return the BEGIN that is owed."""
+        session = self._session
+        if session._exchange.pipelined:
+            return session._send_begin()
+        self.run(session._command_gen(session._begin_command()))
+        return None
 
     def ask(self, request: BoundQuery) -> Pending:
         """Send a request and receive its results; in a pipeline they are owed."""

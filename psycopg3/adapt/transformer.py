@@ -5,31 +5,22 @@ from __future__ import annotations
 import reprlib
 import struct
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ..abc import (
     AdaptContext,
     AdaptersMapLike,
     Buffer,
-    ConnectionLike,
     Dumper,
-    DumperKey,
-    Loader,
     PyFormat,
     RowMaker,
 )
-from ..encodings import conn_encoding
 from ..errors import DataError, InterfaceError, ProgrammingError
-from ..pq import Format, PGresult
-from .base import Dumper as BaseDumper
-from .registry import adapters as global_adapters
+from ..pq import Format, PGresult, arguments
+from .finder import AdapterFinder, kept
 
-if TYPE_CHECKING:
-    # What a dumper wrote, the oid, the format.
-    Written: TypeAlias = tuple[Buffer | None, int, Format]
-    # What writes, the oid, the format, and the dumper or the choice of it. Where the oid is None
-    # what writes returns a `Written`, since the type depends on the value.
-    _Entry: TypeAlias = "tuple[Callable[[Any], Any], int | None, Format, Dumper | _Choice]"
+# As a query has them: values, oids, formats, and lengths if one is binary.
+Parameters: TypeAlias = tuple[list[bytes | None], Sequence[int], Sequence[int], list[int] | None]
 
 T = TypeVar("T")
 
@@ -37,10 +28,6 @@ T = TypeVar("T")
 _AUTO, _TEXT, _BINARY = PyFormat.AUTO, PyFormat.TEXT, PyFormat.BINARY
 _PQ_TEXT = Format.TEXT
 _FORMATS = (Format.TEXT, Format.BINARY)
-
-_MOST_KEPT = 1000
-
-_ANY_TYPE = 0  # types without a loader of their own have the one of "no type"
 
 # What adapters of ours let escape when a value is none of their type (`Loader.load`).
 _BROKEN = (
@@ -57,54 +44,7 @@ _SHOWN = 100  # characters or bytes of a value in an error's message
 _PACKAGE = __name__.partition(".")[0]
 
 
-class _Choice:
-    """A dumper whose choice depends on the value, and those that it was upgraded to."""
-
-    __slots__ = ("_dumper", "_format", "_upgraded")
-
-    def __init__(self, dumper: Dumper, format: PyFormat):
-        self._dumper, self._format = dumper, format
-        self._upgraded: dict[DumperKey, Dumper] = {}
-
-    def choose(self, obj: Any) -> Dumper:
-        """The dumper for `obj`."""
-        key = self._dumper.get_key(obj, self._format)
-        if key is type(obj):
-            return self._dumper
-        found = self._upgraded.get(key)
-        if found is None:
-            found = self._upgraded[key] = self._dumper.upgrade(obj, self._format)
-        return found
-
-    def write(self, obj: Any) -> Written:
-        """Dump `obj`."""
-        dumper = self.choose(obj)
-        return dumper.dump(obj), dumper.oid, dumper.format
-
-
-class _Table:
-    """Adapters that were made and are kept: dumpers by format and class, loaders by format and oid."""
-
-    __slots__ = ("dumpers", "loaders", "maker", "rows")
-
-    def __init__(self, maker: Transformer | None = None):
-        self.maker = maker
-        """What makes those that all transformers of a map and an encoding have in common."""
-        self.dumpers: dict[PyFormat, dict[type, _Entry]] = {_AUTO: {}, _TEXT: {}, _BINARY: {}}
-        self.loaders: tuple[dict[int, Loader], dict[int, Loader]] = ({}, {})
-        self.rows: dict[tuple[int, tuple[int, ...]], list[Callable[[Any], Any]]] = {}
-        """What loads the rows of a format and these types."""
-
-
-def _kept(table: dict[Any, Any], key: Any, entry: T) -> T:
-    # Classes made for the moment, or types, must not gather for ever.
-    if len(table) >= _MOST_KEPT:
-        table.clear()
-    table[key] = entry
-    return entry
-
-
-class Transformer:
+class Transformer(AdapterFinder):
     """Writes parameters and reads rows for one context: a connection, a cursor, or none.
 
     Adapters are made once and kept. Those that depend on the encoding alone are the same for all
@@ -119,12 +59,6 @@ class Transformer:
     __module__ = "psycopg3.adapt"
 
     __slots__ = (
-        "_adapters",
-        "_common",
-        "_connection",
-        "_encoding",
-        "_generation",
-        "_own",
         "_pgresult",
         "_record_dumpers",
         "_row_loaders",
@@ -141,16 +75,7 @@ class Transformer:
     def __init__(
         self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
     ) -> None:
-        self._adapters: AdaptersMapLike
-        self._connection: ConnectionLike | None
-        if context is None:
-            self._adapters, self._connection = adapters or global_adapters, None
-        else:
-            self._adapters, self._connection = adapters or context.adapters, context.connection
-        self._generation = self._adapters.generation
-        self._encoding: str | None = None
-        self._common: _Table | None = None
-        self._own: _Table | None = None
+        super().__init__(context, adapters)
         self.types = self.formats = None
         self._record_dumpers: list[Dumper] | None = None
         self._pgresult: PGresult | None = None
@@ -163,43 +88,9 @@ class Transformer:
         return context if isinstance(context, Transformer) else cls(context)
 
     @property
-    def connection(self) -> ConnectionLike | None:
-        """The connection worked for, if any."""
-        return self._connection
-
-    @property
-    def adapters(self) -> AdaptersMapLike:
-        """The adapters in use."""
-        return self._adapters
-
-    @property
-    def encoding(self) -> str:
-        """The connection's encoding by Python's name, as it was first asked since `reset()`."""
-        if self._encoding is None:
-            conn = self._connection
-            self._encoding = conn_encoding(conn.pgconn if conn is not None else None)
-        return self._encoding
-
-    @property
-    def text_encoding(self) -> str:
-        """The encoding to write text in: `encoding`, or UTF-8 where that is SQL_ASCII's "ascii"."""
-        return "utf-8" if self.encoding == "ascii" else self.encoding
-
-    @property
     def pgresult(self) -> PGresult | None:
         """The result that rows are read from."""
         return self._pgresult
-
-    def use(self, adapters: AdaptersMapLike) -> None:
-        """Take adapters from another map from now on."""
-        self._adapters = adapters
-        self._generation = adapters.generation
-        self._common = self._own = None
-
-    @property
-    def is_outdated(self) -> bool:
-        """Whether adapters were registered that `reset()` would find."""
-        return self._generation != self._adapters.generation
 
     def reset(self) -> None:
         """Get ready for another query: forget the encoding, and adapters that depend on the like.
@@ -209,19 +100,6 @@ class Transformer:
         """
         self._encoding = self._common = self._own = self._record_dumpers = None
         self._generation = self._adapters.generation
-
-    def _find_common(self) -> _Table:
-        """The adapters that all transformers of this map and this encoding have in common."""
-        encoding = self.encoding
-        made = self._adapters.made
-        found: _Table | None = made.get(encoding)
-        if found is None:
-            # Without a connection, and by a map that stays as it is.
-            maker = Transformer(adapters=self._adapters.snapshot())
-            maker._encoding = encoding
-            found = made[encoding] = _Table(maker)
-        self._common = found
-        return found
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -240,54 +118,70 @@ class Transformer:
             return self._dump_record(params, self._record_dumpers)
         if len(params) != len(formats):
             raise ProgrammingError(f"got {len(params)} parameters for {len(formats)} placeholders")
-        dumped: list[Buffer | None] = []
+        values: list[Buffer | None] = []
         types: list[int] = []
-        pq_formats: list[Format] = []
+        written: list[Format] = []
         dumpers = (self._common or self._find_common()).dumpers
         try:
             # zip's strict= costs more than the check above.
             for param, asked in zip(params, formats):  # noqa: B905
-                if param is None:
-                    dumped.append(None)
-                    types.append(0)
-                    pq_formats.append(_PQ_TEXT)
-                    continue
                 cls = type(param)
                 write, oid, format, _ = dumpers[asked].get(cls) or self._entry(cls, asked)
+                value = write(param)
                 if oid is None:
-                    data, oid, format = write(param)
-                else:
-                    data = write(param)
-                dumped.append(data)
+                    value, oid, format = value
+                values.append(value)
                 types.append(oid)
-                pq_formats.append(format)
+                written.append(format)
         except struct.error as ex:
-            number, param = len(dumped) + 1, params[len(dumped)]
-            raise DataError(
-                f"parameter {number}: {_shown(param)} does not fit the PostgreSQL type it is sent"
-                f" as ({ex}): send it as a wider type"
-            ) from ex
-        self.types = tuple(types)
-        self.formats = pq_formats
-        return dumped
+            raise _too_large(ex, len(values), params) from ex
+        self.types, self.formats = tuple(types), written
+        return values
 
-    def _entry(self, cls: type, format: PyFormat) -> _Entry:
-        """How objects of a class are written."""
-        common = self._common or self._find_common()
-        found = common.dumpers[format].get(cls)
-        if found is not None:
-            return found
-        own = self._own
-        if own is not None and cls in own.dumpers[format]:
-            return own.dumpers[format][cls]
-        dumper_cls = self._adapters.get_dumper(cls, format)
-        if getattr(dumper_cls, "is_common", False):
-            return _kept(
-                common.dumpers[format], cls, _entry_of(dumper_cls(cls, common.maker), format)
-            )
-        if own is None:
-            own = self._own = _Table()
-        return _kept(own.dumpers[format], cls, _entry_of(dumper_cls(cls, self), format))
+    def dump_parameters(self, params: Sequence[Any]) -> Parameters:
+        """Write parameters in the format that is theirs, so that nothing is left to check.
+
+        Returns:
+            The values, their oids, their formats; and their lengths, if one is binary.
+
+        Raises:
+            DataError: one doesn't fit its type, or is text with a NUL; they are too long.
+            TypeError: a dumper made something that is no bytes.
+        """
+        values: list[Any] = []
+        types: list[int] = []
+        formats: list[Format] = []
+        lengths: list[int] = []
+        total = binary = 0
+        is_sound = True
+        find = (self._common or self._find_common()).dumpers[_AUTO].get
+        try:
+            for param in params:
+                write, oid, format, _ = find(type(param)) or self._entry(type(param), _AUTO)
+                value = write(param)
+                if oid is None:
+                    value, oid, format = value
+                values.append(value)
+                types.append(oid)
+                formats.append(format)
+                if format:
+                    binary = 1
+                if type(value) is bytes:
+                    length = len(value)
+                    lengths.append(length)
+                    total += length
+                    if not format and b"\0" in value:
+                        is_sound = False
+                elif value is None:
+                    lengths.append(0)
+                else:
+                    is_sound = False
+        except struct.error as ex:
+            raise _too_large(ex, len(values), params) from ex
+        if not is_sound or total > arguments.LONGEST:
+            values, needed = arguments.parameters(values, types, formats)
+            return values, tuple(types), formats, needed
+        return values, tuple(types), formats, lengths if binary else None
 
     def _dump_record(self, params: Sequence[Any], dumpers: Sequence[Dumper]) -> list[Buffer | None]:
         if len(params) != len(dumpers):
@@ -330,15 +224,6 @@ class Transformer:
                 array = b"[]" if oid == info.array_oid else b""
                 return b"%b::%b%b" % (literal, info.regtype.encode(self.text_encoding), array)
         return literal
-
-    def get_dumper(self, obj: Any, format: PyFormat) -> Dumper:
-        """The dumper for `obj`: of its class, or of its value if the class isn't all.
-
-        Raises:
-            ProgrammingError: no dumper is registered for the class.
-        """
-        found = self._entry(type(obj), format)[3]
-        return found.choose(obj) if isinstance(found, _Choice) else found
 
     def set_dumper_types(self, types: Sequence[int], format: Format) -> None:
         """Let `dump_sequence()` write records of these types.
@@ -390,30 +275,8 @@ class Transformer:
         if loaders is None:
             loaders = [self.get_loader(oid, format).load for oid in types]
             if all(oid in common.loaders[format] for oid in types):
-                _kept(common.rows, (format, types), loaders)
+                kept(common.rows, (format, types), loaders)
         self._row_loaders = loaders
-
-    def get_loader(self, oid: int, format: Format) -> Loader:
-        """The loader for a type; the one for any type if it has none of its own."""
-        common = self._common or self._find_common()
-        loader = common.loaders[format].get(oid)
-        if loader is not None:
-            return loader
-        own = self._own
-        if own is not None and oid in own.loaders[format]:
-            return own.loaders[format][oid]
-        get_loader = self._adapters.get_loader
-        loader_cls = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
-        if loader_cls is None:
-            raise InterfaceError(
-                f"no loader reads type {self._type_name(oid)}, and none is registered for"
-                " any type (oid 0): make the map of adapters from psycopg3.adapters"
-            )
-        if getattr(loader_cls, "is_common", False):
-            return _kept(common.loaders[format], oid, loader_cls(oid, common.maker))
-        if own is None:
-            own = self._own = _Table()
-        return _kept(own.loaders[format], oid, loader_cls(oid, self))
 
     def load_rows(self, row0: int, row1: int, make_row: RowMaker[T]) -> list[T]:
         """Read the rows from `row0` to before `row1`.
@@ -544,28 +407,18 @@ class Transformer:
         name = self._pgresult.fname(col) if self._pgresult is not None else None
         return f'"{name.decode(self.text_encoding, "replace")}"' if name else str(col + 1)
 
-    def _type_name(self, oid: int) -> str:
-        info = self._adapters.types.get(oid)
-        if info is None:
-            return f"with oid {oid}"
-        return f"{info.name}{'[]' if oid == info.array_oid else ''} (oid {oid})"
-
-
-def _entry_of(dumper: Dumper, format: PyFormat) -> _Entry:
-    own = getattr(dumper, "write", None)
-    if own is not None or type(dumper).get_key is not BaseDumper.get_key:
-        choice = _Choice(dumper, format)
-        return own or choice.write, None, _PQ_TEXT, choice
-    if getattr(dumper, "is_common", False):
-        return dumper.dump, dumper.oid, dumper.format, dumper
-    # What is known of a dumper of others may change while it dumps.
-    return _Choice(dumper, format).write, None, _PQ_TEXT, dumper
-
 
 def _is_ours(function: Callable[..., Any]) -> bool:
     """Whether a method is one of the driver's; those that users write may raise what they like."""
     module = getattr(function, "__module__", None)
     return module is None or module.partition(".")[0] in (_PACKAGE, "builtins")
+
+
+def _too_large(ex: Exception, index: int, params: Sequence[Any]) -> DataError:
+    return DataError(
+        f"parameter {index + 1}: {_shown(params[index])} does not fit the PostgreSQL type it is sent"
+        f" as ({ex}): send it as a wider type"
+    )
 
 
 def _shown(param: object) -> str:

@@ -182,6 +182,10 @@ def assign(setter: Callable[[T], object], value: T) -> None:
     setter(value)
 
 
+def _nowhere() -> None:
+    """Threads have no event loop: their connections are at home everywhere."""
+
+
 def _never_deserted(_place: object) -> bool:
     """An event loop that isn't there can't have stopped running."""
     return False
@@ -244,5 +248,4 @@ def _library(rlock: Any) -> Library:
         if issubclass(Lock, rlock)
         else type("Lock", (_FairLock, rlock), {"owned": rlock._is_owned})
     )
-    # `bool` is called once an operation: it gives the same answer everywhere, and is no Python code.
-    return Library("threads", lock, shield, bool, _never_deserted, _never_elsewhere)
+    return Library("threads", lock, shield, _nowhere, _never_deserted, _never_elsewhere)

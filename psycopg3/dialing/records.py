@@ -50,28 +50,18 @@ class Relay(Protocol):
         ...
 
 
-class Link:
-    """A link as libpq takes it: a socket, be it the connector's own or one end of a relay."""
+class Link(NamedTuple):
+    """A link as libpq takes it."""
 
-    __slots__ = ("encrypted", "hostaddr", "relay", "socket", "tcp")
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        *,
-        hostaddr: str = "",
-        tcp: Any = None,
-        encrypted: bool = False,
-        relay: Relay | None = None,
-    ):
-        self.socket = sock
-        self.hostaddr = hostaddr
-        """The address of the other side; "" if that is no IP address or isn't known."""
-        self.tcp = tcp
-        """What has `setsockopt()` for the TCP connection below, if there is one."""
-        self.encrypted = encrypted
-        """Whether TLS is done beneath it, so that libpq must not do it too."""
-        self.relay = relay
+    socket: socket.socket
+    """The connector's own, or one end of a relay."""
+    hostaddr: str = ""
+    """The address of the other side; "" if that is no IP address or isn't known."""
+    tcp: Any = None
+    """What has `setsockopt()` for the TCP connection below, if there is one."""
+    encrypted: bool = False
+    """Whether TLS is done beneath it, so that libpq must not do it too."""
+    relay: Relay | None = None
 
     def close(self) -> None:
         """End it, relay and all; a socket that libpq has taken over stays open to libpq."""
@@ -150,24 +140,6 @@ class Dialer:
         sock, self._sock = self._sock, None
         if sock is not None:
             discard(sock)
-
-
-def dialer(
-    connector: Callable[..., Any] | None, sock: Any, ssl: SSLContext | None
-) -> Dialer | None:
-    """The Dialer for what `connect()` was given; None if libpq is to make its links itself.
-
-    Raises:
-        ProgrammingError: the arguments don't go together.
-    """
-    if connector is None and sock is None:
-        if ssl is not None:
-            raise e.ProgrammingError(
-                "got ssl without connector_factory or sock: libpq makes the TLS of its own"
-                " connections; say how by sslmode, sslrootcert and so on"
-            )
-        return None
-    return Dialer(connector, sock, ssl)
 
 
 def _check_context(ssl: object) -> None:

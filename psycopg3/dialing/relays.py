@@ -92,6 +92,9 @@ class StreamRelay:
     async def _run_asyncio(self) -> None:
         import asyncio
 
+        if hasattr(self._far, "forward"):
+            self._far.forward(self._near, self._filter)
+            self._near.forward(self._far)
         ways = [asyncio.create_task(way) for way in (self._there(), self._back())]
         self._cancel = lambda: [way.cancel() for way in ways]
         try:
@@ -121,6 +124,7 @@ class StreamRelay:
                 if self._filter is not None:
                     data = self._filter.feed(data)
                 await send(data)
+            await send(b"")  # all is sent now
         return True
 
     def _close_near(self) -> None:

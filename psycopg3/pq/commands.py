@@ -144,7 +144,10 @@ class Commands(Handle):
 
     def send_query_unchecked(self, query: bytes) -> int:
         """Send a query that has been checked; returns what to wait for before `advance`."""
-        return self._sent("query", self._call(memory.send_query, query))
+        wait: int = self._call(memory.send_query, query)
+        if not wait:
+            raise self._failed("sending the query failed")
+        return wait
 
     def send_query_params_unchecked(
         self,
@@ -164,7 +167,10 @@ class Commands(Handle):
             formats: of each value; not looked at when `lengths` is None.
         """
         given = query, values, types, lengths, formats, result_format
-        return self._sent("query", self._call(memory.send_parameters, False, given))
+        wait: int = self._call(memory.send_parameters, False, given)
+        if not wait:
+            raise self._failed("sending the query failed")
+        return wait
 
     def send_prepare_unchecked(self, name: bytes, query: bytes, types: Sequence[int] | None) -> int:
         """Send a statement to prepare that has been checked; returns what to wait for."""
@@ -184,11 +190,9 @@ class Commands(Handle):
     ) -> int:
         """Send a prepared statement's name and parameters that have been checked, as above."""
         given = name, values, None, lengths, formats, result_format
-        return self._sent("statement", self._call(memory.send_parameters, True, given))
-
-    def _sent(self, what: str, wait: int) -> int:
+        wait: int = self._call(memory.send_parameters, True, given)
         if not wait:
-            raise self._failed(f"sending the {what} failed")
+            raise self._failed("sending the statement failed")
         return wait
 
     def send_describe_prepared(self, name: Buffer) -> None:

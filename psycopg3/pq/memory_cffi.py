@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from struct import pack
 from typing import Any
 
@@ -56,11 +57,12 @@ def address(pointer: Pointer) -> int | None:
     return int(ffi.cast("uintptr_t", pointer)) if pointer else None
 
 
-def owned(result: Pointer) -> Pointer:
-    """The result as a pointer that frees it with its last reference, by C alone."""
-    if _counts_references:
-        return _gc(result, _clear)
+def _owned(result: Pointer) -> Pointer:
     return _gc(result, _clear, lib.PQresultMemorySize(result))
+
+
+owned = partial(_gc, destructor=_clear) if _counts_references else _owned
+"""The result as a pointer that frees it with its last reference, by C alone."""
 
 
 def found() -> Pointer:
@@ -164,7 +166,7 @@ def send_parameters(conn: Pointer, prepared: bool, given: tuple[Any, ...]) -> in
         data = b"\0".join(values)
     else:
         pointers = [_from_buffer(value) for value in values]
-    array = oids(types)
+    array = (_oids.get(types) if type(types) is tuple else None) or oids(types)
     sent: int = _send_parameters(
         conn, query, prepared, count, array, data, pointers, sizes, kinds, result_format
     )

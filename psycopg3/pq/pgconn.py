@@ -204,7 +204,7 @@ class PGconn(Commands):
         if type(name) is not bytes:
             name = arguments.text(name, "parameter name")
         known = self._reported.get(name)
-        if known is not None and memory.reports(self._open(), name, known):
+        if known is not None and memory.reports(self._ptr or self._open(), name, known):
             return known
         checked = arguments.text(name, "parameter name")
         value = lib.PQparameterStatus(self._open(), checked)
@@ -248,7 +248,7 @@ class PGconn(Commands):
         Raises:
             OperationalError: there is none: the connection is closed, failed, or lost.
         """
-        descriptor = lib.PQsocket(self._open())
+        descriptor = lib.PQsocket(self._ptr or self._open())
         if descriptor < 0:
             raise OperationalError("the connection is lost", pgconn=self)
         return descriptor

@@ -10,7 +10,7 @@ from ..abc import Params, Query
 from ..adapt import AdaptersMap, Transformer
 from ..pq import ExecStatus, Format, PGresult
 from ..query import BoundQuery, bind
-from ..rows import Row, RowFactory
+from ..rows import Row, RowFactory, tuple_row
 from ..waiting import WaitGen
 from .endings import is_copy
 from .exchange import Pending
@@ -28,31 +28,36 @@ _END: Any = object()
 class BaseCursor(Generic[Row]):
     """What `Cursor` and `AsyncCursor` have in common."""
 
+    arraysize = 1
+    """How many rows `fetchmany()` returns if it isn't told."""
+    format = Format.TEXT
+    """The format asked for results if `execute()` isn't told."""
+
+    # What a cursor begins with is its class's: many are made for one query.
+    _adapters: AdaptersMap | None = None
+    _closed = False
+    _query: BoundQuery | None = None
+    _pending: Pending | None = None
+    """What was asked last: the owner of its results."""
+    _is_owed = False
+    """Whether the results have still to be received, or checked for errors."""
+    _index = 0
+    _set: ResultSet[Row] | None = None
+    _total = -1
+    _tag: bytes | None = None
+
     def __init__(self, connection: Session, row_factory: RowFactory[Row]):
         self._session = connection
         self._row_factory = row_factory
-        self._adapters: AdaptersMap | None = None
-        self._closed = False
-        self.arraysize = 1
-        """How many rows `fetchmany()` returns if it isn't told."""
-        self.format = Format.TEXT
-        """The format asked for results if `execute()` isn't told."""
         # The connection's, until somebody asks for a map of the cursor's own.
         self._template = connection.adapters.snapshot()
         self._transformer = Transformer(connection, self._template)
-        self._reset()
 
     def _reset(self) -> None:
         self._transformer.reset()
-        self._query: BoundQuery | None = None
-        self._pending: Pending | None = None
-        """What was asked last: the owner of its results."""
-        self._is_owed = False
-        """Whether the results have still to be received, or checked for errors."""
-        self._index = 0
-        self._set: ResultSet[Row] | None = None
-        self._total = -1
-        self._tag: bytes | None = None
+        if self._pending is not None or self._query is not None:
+            self._query = self._pending = self._set = self._tag = None
+            self._is_owed, self._index, self._total = False, 0, -1
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
@@ -154,11 +159,27 @@ class BaseCursor(Generic[Row]):
         self._index = index
         result = self._results[index]
         self._transformer.set_pgresult(result)
-        self._generation = self.adapters.generation
         self._set = None
-        current: ResultSet[Row] = ResultSet(result, self._transformer, _unmade)
-        self._set = current
-        current.make_row = self._row_factory(self)
+        self._set = current = ResultSet(result, self._transformer, _unmade)
+        if self._row_factory is tuple_row:
+            current.make_row = tuple
+        else:
+            self._make_rows(current)
+
+    def _make_rows(self, current: ResultSet[Row]) -> None:
+        """Have rows made by the row factory; it fails here, and again when a row is fetched."""
+
+        def again(values: Sequence[Any]) -> Row:
+            if current.make_row is again:
+                self._make_rows(current)
+            return current.make_row(values)
+
+        current.make_row = _unmade
+        try:
+            current.make_row = self._row_factory(self)
+        except BaseException:
+            current.make_row = again
+            raise
 
     def _choose(self, index: int) -> None:
         count = len(self._results)
@@ -176,10 +197,10 @@ class BaseCursor(Generic[Row]):
         current = self._set
         shut = self._closed or self._session._closed
         if current is not None and current.has_rows and not shut:
-            if self._generation != self.adapters.generation:  # a loader was registered since
-                self._generation = self.adapters.generation
-                self._transformer.reset()
+            if self._adapters is not None and self._transformer.is_outdated:
+                self._transformer.reset()  # a loader was registered since
                 self._transformer.set_pgresult(current.result)
+                current.reload()
             return current
         self._check_open()
         if current is None:

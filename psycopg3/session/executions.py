@@ -45,11 +45,12 @@ class Executions:
 
     def begin_gen(self) -> WaitGen[None]:
         """Open a transaction if one is needed, and a pipeline."""
-        begin = self._session._begin_request()
-        if begin is not None and self._is_inside:
-            self._session._send_begin(begin)
-        elif begin is not None:
-            yield from self._session._command_gen(begin.query)
+        session = self._session
+        if session._must_begin():
+            if self._is_inside:
+                session._send_begin()
+            else:
+                yield from session._command_gen(session._begin_command())
         if not self._is_inside:
             self._exchange.enter(own=True)
 

@@ -34,23 +34,40 @@ def check_results(results: list[PGresult], encoding: str) -> None:
             )
 
 
+# How many rows are loaded at once for those who take them one by one: more each time, so that few
+# are loaded in vain; no more than are worth it, or take so many bytes.
+_MOST_AHEAD, _BYTES_AHEAD = 512, 1 << 20
+
+
 class ResultSet(Generic[Row]):
     """One statement's result as a cursor sees it, and the position in its rows."""
 
-    __slots__ = ("_columns", "_transformer", "count", "make_row", "position", "result")
+    __slots__ = (
+        "_ahead",
+        "_columns",
+        "_next",
+        "_size",
+        "_transformer",
+        "count",
+        "has_rows",
+        "make_row",
+        "position",
+        "result",
+    )
 
     def __init__(self, result: PGresult, transformer: Transformer, make_row: RowMaker[Row]):
         self.result = result
-        self.count = result.ntuples
+        self.has_rows = MEANING[result.status] is Meaning.ROWS
+        """Whether the statement returns rows, be they none."""
+        self.count = result.ntuples if self.has_rows else 0
         self.position = 0
         self._transformer = transformer
         self.make_row = make_row
         self._columns: list[Column] | None = None
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether the statement returns rows, be they none."""
-        return MEANING[self.result.status] is Meaning.ROWS
+        # The values of rows that were loaded and not yet fetched, the last one first; where the
+        # first of them is; how many to load next.
+        self._ahead: list[tuple[Any, ...]] = []
+        self._next, self._size = 0, 1
 
     @property
     def rowcount(self) -> int:
@@ -62,25 +79,60 @@ class ResultSet(Generic[Row]):
 
     def one(self) -> Row | None:
         """The next row, None at the end."""
-        row = self._transformer.load_row(self.position, self.make_row)
-        if row is not None or self.position < self.count:
-            self.position += 1
+        position = self.position
+        if position >= self.count:
+            return None
+        if self._next != position or not self._ahead:
+            self._load_ahead(position)
+        record: Any = self._ahead.pop()
+        self._next = position + 1
+        # The position stays where it is if the row can't be made.
+        row: Row = record if self.make_row is tuple else self.make_row(record)
+        self.position += 1
         return row
+
+    def _load_ahead(self, position: int) -> None:
+        size = self._size if self._next == position else 1  # after a leap anew
+        self._next, self._size = position, 2
+        if size > 1:
+            try:
+                records, taken = self._transformer.load_records(
+                    position, min(position + size, self.count), measure=True
+                )
+            except Exception:  # it is raised when the turn comes to its row
+                pass
+            else:
+                self._size = max(1, min(8 * size, _MOST_AHEAD, size * _BYTES_AHEAD // (taken + 1)))
+                records.reverse()
+                self._ahead = records
+                return
+        self._ahead = [self._transformer.load_record(position)]
+
+    def reload(self) -> None:
+        """Have rows that were loaded and not yet fetched loaded again: loaders have changed."""
+        self._ahead = []
 
     def many(self, size: int) -> list[Row]:
         """The next `size` rows, fewer at the end."""
         if size < 0:
             raise e.ProgrammingError(f"got {size} rows to fetch: expected 0 or more")
-        # The position stays where it is if a value can't be loaded.
-        end = min(self.position + size, self.count)
-        rows = self._transformer.load_rows(self.position, end, self.make_row)
-        self.position = end
-        return rows
+        return self._until(min(self.position + size, self.count))
 
     def all(self) -> list[Row]:
         """The rows that are left."""
-        rows = self._transformer.load_rows(self.position, self.count, self.make_row)
-        self.position = self.count
+        return self._until(self.count)
+
+    def _until(self, end: int) -> list[Row]:
+        position, make_row = self.position, self.make_row
+        records: Any
+        if end - position == 1:
+            records = [self._transformer.load_record(position)]
+        else:
+            records, _ = self._transformer.load_records(position, end)
+        rows: list[Any]
+        rows = records if make_row is tuple else [make_row(record) for record in records]
+        # The position stays where it is if a value can't be loaded.
+        self.position = end
         return rows
 
     def scroll(self, value: int, mode: str) -> None:

@@ -21,7 +21,7 @@ from ..adapt import AdaptersMap
 from ..encodings import conn_encoding
 from ..generators import arrived_notifies, receive
 from ..pq import ConnStatus, Escaping, PGconn, PGresult, TransactionStatus
-from ..query import BoundQuery, command
+from ..query import command
 from ..rows import RowFactory
 from ..waiting import WaitGen
 from . import states
@@ -351,8 +351,8 @@ class Session:
 
     # -- commands --------------------------------------------------------------------------
 
-    def _begin_request(self) -> BoundQuery | None:
-        """What to send before a user's statement: BEGIN, or None if a transaction isn't to be opened.
+    def _must_begin(self) -> bool:
+        """Whether a transaction is to be opened for a user's statement, which is the next to be sent.
 
         Raises:
             Error: no statement can be sent now.
@@ -361,14 +361,12 @@ class Session:
         status = self.pgconn.transaction_status
         if self._closed or status not in _AT_REST:
             self._check(Operation.EXECUTE, "execute()")
-        if self._autocommit or not self._is_idle(status):
-            return None
-        return command(self._begin_command())
+        return not self._autocommit and self._is_idle(status)
 
-    def _send_begin(self, begin: BoundQuery) -> Pending:
+    def _send_begin(self) -> Pending:
         """In a pipeline, send a BEGIN before what needs one."""
         self._exchange.has_begun = True
-        return self._exchange.send(begin)
+        return self._exchange.send(command(self._begin_command()))
 
     def _is_idle(self, status: int | None = None) -> bool:
         """Whether no transaction is open for what is sent next."""

@@ -27,8 +27,9 @@ def value(pending):
 class TestHeld:
     async def test_several_requests(self, conn):
         async with conn._turn() as turn:
+            await turn.begin()
             first = await turn.ask(command(b"select 1"))
-            second = await turn.query(command(b"select 2"))
+            second = await turn.ask(command(b"select 2"))
         assert (value(first), value(second)) == (b"1", b"2")
         assert conn.pgconn.transaction_status == TransactionStatus.INTRANS
         assert not conn.lock.locked()

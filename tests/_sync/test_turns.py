@@ -28,8 +28,9 @@ def value(pending):
 class TestHeld:
     def test_several_requests(self, conn):
         with conn._turn() as turn:
+            turn.begin()
             first = turn.ask(command(b"select 1"))
-            second = turn.query(command(b"select 2"))
+            second = turn.ask(command(b"select 2"))
         assert (value(first), value(second)) == (b"1", b"2")
         assert conn.pgconn.transaction_status == TransactionStatus.INTRANS
         assert not conn.lock.locked()

@@ -1,0 +1,240 @@
+"""Which adapters a context has for classes and types; those that were made are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from ..abc import (
+    AdaptContext,
+    AdaptersMapLike,
+    Buffer,
+    ConnectionLike,
+    Dumper,
+    DumperKey,
+    Loader,
+    PyFormat,
+)
+from ..encodings import conn_encoding
+from ..errors import InterfaceError
+from ..pq import Format
+from .base import Dumper as BaseDumper
+from .registry import adapters as global_adapters
+
+if TYPE_CHECKING:
+    # What a dumper wrote, the oid, the format.
+    Written: TypeAlias = tuple[Buffer | None, int, Format]
+    # What writes, the oid, the format, and the dumper or the choice of it. Where the oid is None
+    # what writes returns a `Written`, since the type depends on the value.
+    Entry: TypeAlias = "tuple[Callable[[Any], Any], int | None, Format, Dumper | Choice]"
+
+T = TypeVar("T")
+
+_MOST_KEPT = 1000
+_NONE = type(None)
+# None needs no dumper: `get` returns None for it, by C alone.
+_NULL: Any = ({}.get, 0, Format.TEXT, None)
+_ANY_TYPE = 0  # types without a loader of their own have the one of "no type"
+
+
+def kept(table: dict[Any, Any], key: Any, entry: T) -> T:
+    """Put an entry into a table, in which classes or types of the moment must not gather for ever."""
+    if len(table) >= _MOST_KEPT:
+        table.clear()
+    table[key] = entry
+    return entry
+
+
+class Choice:
+    """A dumper whose choice depends on the value, and those that it was upgraded to."""
+
+    __slots__ = ("_dumper", "_format", "_upgraded")
+
+    def __init__(self, dumper: Dumper, format: PyFormat):
+        self._dumper, self._format = dumper, format
+        self._upgraded: dict[DumperKey, Dumper] = {}
+
+    def choose(self, obj: Any) -> Dumper:
+        """The dumper for `obj`."""
+        key = self._dumper.get_key(obj, self._format)
+        if key is type(obj):
+            return self._dumper
+        found = self._upgraded.get(key)
+        if found is None:
+            found = self._upgraded[key] = self._dumper.upgrade(obj, self._format)
+        return found
+
+    def write(self, obj: Any) -> Written:
+        """Dump `obj`."""
+        dumper = self.choose(obj)
+        return dumper.dump(obj), dumper.oid, dumper.format
+
+
+def entry_of(dumper: Dumper, format: PyFormat) -> Entry:
+    """How what a dumper is for is written."""
+    write = getattr(dumper, "write", None)
+    if write is not None or type(dumper).get_key is not BaseDumper.get_key:
+        choice = Choice(dumper, format)
+        return write or choice.write, None, dumper.format, choice
+    if getattr(dumper, "is_common", False):
+        return dumper.dump, dumper.oid, dumper.format, dumper
+    # What others' dumpers say of themselves may change while they dump.
+    return Choice(dumper, format).write, None, dumper.format, dumper
+
+
+class Made:
+    """Adapters that were made: dumpers by format and class, loaders by format and oid."""
+
+    __slots__ = ("dumpers", "loaders", "maker", "rows")
+
+    def __init__(self, maker: AdaptContext | None = None):
+        self.maker = maker
+        """The context they are made with, if they are for all of an encoding."""
+        self.dumpers: dict[PyFormat, dict[type, Entry]] = {format: {} for format in PyFormat}
+        self.loaders: tuple[dict[int, Loader], dict[int, Loader]] = ({}, {})
+        self.rows: dict[tuple[int, tuple[int, ...]], list[Callable[[Any], Any]]] = {}
+        """What loads the values of rows: by format and types."""
+
+
+class AdapterFinder:
+    """Finds the adapters of one context, and keeps those that it made.
+
+    Those that depend on the encoding alone are the same for all finders of a map and an encoding,
+    as are those that depend on nothing; the others are this one's own.
+
+    Args:
+        context: where the adapters come from; None: the global map, and no connection.
+        adapters: the map, where it isn't the context's.
+    """
+
+    __slots__ = (
+        "_adapters",
+        "_common",
+        "_connection",
+        "_encoding",
+        "_generation",
+        "_own",
+        "_reported",
+    )
+
+    def __init__(
+        self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
+    ) -> None:
+        self._adapters: AdaptersMapLike
+        self._connection: ConnectionLike | None
+        if context is None:
+            self._adapters, self._connection = adapters or global_adapters, None
+        else:
+            self._adapters, self._connection = adapters or context.adapters, context.connection
+        self._generation = self._adapters.generation
+        self._encoding: str | None = None
+        self._reported: bytes | None = None
+        self._common: Made | None = None
+        self._own: Made | None = None
+
+    @property
+    def connection(self) -> ConnectionLike | None:
+        """The connection worked for, if any."""
+        return self._connection
+
+    @property
+    def adapters(self) -> AdaptersMapLike:
+        """The adapters in use."""
+        return self._adapters
+
+    @property
+    def encoding(self) -> str:
+        """The connection's encoding by Python's name, as it was first asked since `reset()`."""
+        if self._encoding is None:
+            conn = self._connection
+            self._encoding = conn_encoding(conn.pgconn if conn is not None else None)
+        return self._encoding
+
+    @property
+    def text_encoding(self) -> str:
+        """The encoding to write text in: `encoding`, or UTF-8 where that is SQL_ASCII's "ascii"."""
+        return "utf-8" if self.encoding == "ascii" else self.encoding
+
+    def use(self, adapters: AdaptersMapLike) -> None:
+        """Take adapters from another map from now on."""
+        self._adapters = adapters
+        self._generation = adapters.generation
+        self._common = self._own = None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether adapters were registered that `reset()` would find."""
+        return self._generation != self._adapters.generation
+
+    def _find_common(self) -> Made:
+        """The adapters that all transformers of this map and this encoding have in common."""
+        encoding = self._encoding or self.encoding
+        made = self._adapters.made
+        found: Made | None = made.get(encoding)
+        if found is None:
+            # Without a connection, and by a map that stays as it is.
+            maker = type(self)(adapters=self._adapters.snapshot())
+            maker._encoding = encoding
+            found = made[encoding] = Made(maker)
+        self._common = found
+        return found
+
+    def _entry(self, cls: type, format: PyFormat) -> Entry:
+        """How objects of a class are written."""
+        common = self._common or self._find_common()
+        if cls is _NONE:
+            null: Entry = kept(common.dumpers[format], cls, _NULL)
+            return null
+        own = self._own
+        found = common.dumpers[format].get(cls)
+        if found is None and own is not None:
+            found = own.dumpers[format].get(cls)
+        if found is not None:
+            return found
+        dumper_cls = self._adapters.get_dumper(cls, format)
+        if getattr(dumper_cls, "is_common", False):
+            return kept(
+                common.dumpers[format], cls, entry_of(dumper_cls(cls, common.maker), format)
+            )
+        if own is None:
+            own = self._own = Made()
+        return kept(own.dumpers[format], cls, entry_of(dumper_cls(cls, self), format))
+
+    def get_dumper(self, obj: Any, format: PyFormat) -> Dumper:
+        """The dumper for `obj`: of its class, or of its value if the class isn't all.
+
+        Raises:
+            ProgrammingError: no dumper is registered for the class.
+        """
+        if obj is None:
+            return self._adapters.get_dumper(_NONE, format)(_NONE, self)
+        found = self._entry(type(obj), format)[3]
+        return found.choose(obj) if isinstance(found, Choice) else found
+
+    def get_loader(self, oid: int, format: Format) -> Loader:
+        """The loader for a type; the one for any type if it has none of its own."""
+        common = self._common or self._find_common()
+        loader = common.loaders[format].get(oid)
+        if loader is not None:
+            return loader
+        own = self._own
+        if own is not None and oid in own.loaders[format]:
+            return own.loaders[format][oid]
+        get_loader = self._adapters.get_loader
+        loader_cls = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
+        if loader_cls is None:
+            raise InterfaceError(
+                f"no loader reads type {self._type_name(oid)}, and none is registered for"
+                " any type (oid 0): make the map of adapters from psycopg3.adapters"
+            )
+        if getattr(loader_cls, "is_common", False):
+            return kept(common.loaders[format], oid, loader_cls(oid, common.maker))
+        if own is None:
+            own = self._own = Made()
+        return kept(own.loaders[format], oid, loader_cls(oid, self))
+
+    def _type_name(self, oid: int) -> str:
+        info = self._adapters.types.get(oid)
+        if info is None:
+            return f"with oid {oid}"
+        return f"{info.name}{'[]' if oid == info.array_oid else ''} (oid {oid})"
