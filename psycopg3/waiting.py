@@ -193,7 +193,7 @@ class Poller:
             self._begin()
         tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
         poll, milliseconds = self._poll.poll, tick * 1000
-        step = gen.send if type(gen) is GeneratorType else stepping(gen)
+        step: Callable[[Any], Any] = gen.send if type(gen) is GeneratorType else stepping(gen)
         ready: int | None = None
         try:
             while True:

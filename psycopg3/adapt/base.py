@@ -65,7 +65,7 @@ class Dumper(_Adapter):
     oid: int = 0
     """The type to tell the server; 0 lets it choose."""
 
-    write: ClassVar[Any] = None
+    write: Any = None
     """A method ``write(obj)`` that does what `get_key()`, `upgrade()` and `dump()` do together.
 
     It returns what was written, its oid and its format. It is for types where to choose the dumper
