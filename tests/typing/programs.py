@@ -47,6 +47,14 @@ class MyCursor(Cursor[Row]):
 class DictCursor(Cursor[DictRow]): ...
 
 
+class Counting(Connection[DictRow]):
+    cursor_factory = DictCursor
+
+    @classmethod
+    def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
+        return {"application_name": "shop", **super()._get_connection_params(conninfo, **kwargs)}
+
+
 class MyAsyncCursor(AsyncCursor[Row]): ...
 
 
@@ -104,6 +112,7 @@ def cursors(conn: Connection, dicts: Connection[DictRow]) -> None:
         for row in cur.execute("select 1 as a"):
             assert_type(row._asdict(), dict[str, Any])
     conn.cursor_factory = MyCursor
+    Counting.connect(row_factory=dict_row).cursor().close()
 
 
 def around(cur: Cursor[DictRow], acur: AsyncCursor[DictRow]) -> None:
