@@ -48,6 +48,9 @@ from .session.results import Column
 from .session.session import Session as BaseConnection
 from .session.transaction import Rollback
 
+# The name that the class has for users is made here.
+BaseConnection.__module__, BaseConnection.__qualname__ = __name__, "BaseConnection"
+
 __version__ = "3.4.0.dev1"
 
 apilevel = "2.0"

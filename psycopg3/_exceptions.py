@@ -6,10 +6,7 @@ Public as names of `psycopg3` and of `psycopg3.errors`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, overload
-
-if TYPE_CHECKING:
-    from typing import Self
+from typing import Any, Protocol, Self, overload
 
 
 class ErrorResult(Protocol):

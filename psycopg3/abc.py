@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import (
     TYPE_CHECKING,
@@ -14,15 +14,15 @@ from typing import (
     runtime_checkable,
 )
 
-from .pq import Format
+from .pq import Format, PGconn, PGresult
+from .waiting import WaitGen
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable
-    from ssl import SSLContext
-
-    from .pq import PGconn, PGresult
-    from .waiting import WaitGen
+    from asyncio import AbstractEventLoop, BaseProtocol
+    from asyncio import Protocol as AsyncioProtocol
+    from ssl import SSLContext as SSLContext
+else:  # these take long to import; `typing.get_type_hints()` wants the names
+    AbstractEventLoop = BaseProtocol = AsyncioProtocol = SSLContext = Any
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -33,7 +33,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 Params: TypeAlias = Sequence[Any] | Mapping[str, Any]
 """What a query's placeholders are filled from."""
 
-DumperKey: TypeAlias = "type | tuple[type | DumperKey, ...]"
+DumperKey: TypeAlias = "type | tuple[DumperKey, ...]"
 """What tells one dumper of a class from another: a class, or a tuple of keys."""
 
 RowMaker: TypeAlias = Callable[[Sequence[Any]], T]
@@ -433,14 +433,14 @@ class AsyncioConnector(Protocol):
 
     def __call__(
         self,
-        proto_factory: Callable[[], asyncio.Protocol],
+        proto_factory: Callable[[], AsyncioProtocol],
         host: str,
         port: int,
         /,
         *,
-        loop: asyncio.AbstractEventLoop,
+        loop: AbstractEventLoop,
         ssl: SSLContext | None,
-    ) -> Awaitable[tuple[Any, asyncio.BaseProtocol] | BlockingLink | AnyioStream]:
+    ) -> Awaitable[tuple[Any, BaseProtocol] | BlockingLink | AnyioStream]:
         """Connect to a server, with TLS by `ssl` if that isn't None.
 
         Returns:

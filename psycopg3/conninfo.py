@@ -6,17 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .concurrency import tasks
 from .errors import NotSupportedError, OperationalError, ProgrammingError
 from .places import Place, check, look_up_gen, matched, ordered
 from .pq import Conninfo, ConninfoOption, PGconn, version
 from .servicefile import read_service
-from .waiting import STOCK, wait_select
-
-if TYPE_CHECKING:
-    from .waiting import WaitGen
+from .waiting import STOCK, WaitGen, wait_select
 
 DEFAULT_CONNECT_TIMEOUT = 130
 """Seconds for one attempt to connect, if nobody says otherwise: a bit more than Linux tries."""

@@ -7,24 +7,28 @@ an interval passed in silence, which is when the clocks of `connect_gen` are loo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from . import errors as e
 from . import scram
 from .concurrency.calls import CpuCall, native
 from .conninfo import SCRAM_MAX_ITERATIONS
 from .deadlines import Deadline
-from .pq import ConnStatus, ExecStatus, PGconn, PipelineStatus, PollingStatus
+from .pq import (
+    ConnStatus,
+    ExecStatus,
+    PGcancelConn,
+    PGconn,
+    PGresult,
+    PipelineStatus,
+    PollingStatus,
+)
+from .pq.abc import Buffer
 from .pq.failed import FailedPGconn
+from .pq.misc import PGnotify
 from .waiting import Ready, Wait, WaitGen, call_gen
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .pq import PGcancelConn, PGresult
-    from .pq.abc import Buffer
-    from .pq.misc import PGnotify
 
 T = TypeVar("T")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ._oids import MULTIRANGES, RANGES, TYPES
+from .abc import AdaptContext
 from .adapt.registry import adapters
-from .adapt.typeinfo import TypeInfo
+from .adapt.typeinfo import TypeInfo, TypesRegistry
 from .adapt.typemod import (
     BitTypeModifier,
     CharTypeModifier,
@@ -16,10 +15,6 @@ from .adapt.typemod import (
 )
 from .types import array, datetime, json, none, numeric, string, uuid
 from .types import bool as boolean
-
-if TYPE_CHECKING:
-    from .abc import AdaptContext
-    from .adapt.typeinfo import TypesRegistry
 
 # In this order, for where two could adapt a class or type the last one does.
 FAMILIES = (none, boolean, numeric, string, datetime, uuid, json, array)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
+from .abc import CursorLike
 from .encodings import conn_encoding
 from .errors import DataError, InterfaceError, ProgrammingError
 from .pq import ExecStatus
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     # Not needed at run time, where Python 3.11 has no default for type variables.
     from typing_extensions import TypeVar
 
-    from .abc import CursorLike
 else:
     from typing import TypeVar
 

@@ -28,11 +28,13 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from . import errors
+from .concurrency.calls import Call
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
+else:  # it takes long to import; `typing.get_type_hints()` wants the name
+    AbstractEventLoop = Any
 
-    from .concurrency.calls import Call
 
 __all__ = [
     "Wait",
@@ -191,7 +193,7 @@ class Poller:
             self._begin()
         tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
         poll, milliseconds = self._poll.poll, tick * 1000
-        step = gen.send if type(gen) is GeneratorType else stepping(gen)
+        step: Callable[[Any], Any] = gen.send if type(gen) is GeneratorType else stepping(gen)
         ready: int | None = None
         try:
             while True:

@@ -1,8 +1,8 @@
 """Checks that no import climbs: floors, circles and forbidden pairs of psycopg3, from its code.
 
 Every import counts: at the top, inside functions, and for type checkers only, in stubs too, since
-a reader follows all of them. In a shell's own folder those for type checkers may go anywhere. A room is a file or folder of the package; a file imports its own floor or a
-lower one.
+a reader follows all of them. In a shell's own folder those for type checkers may go anywhere. A room
+is a file or folder of the package; a file imports its own floor or a lower one.
 
     python tools/floors.py           what is wrong, if anything
     python tools/floors.py --list    the house, floor by floor, with the caption of each file

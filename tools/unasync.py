@@ -6,9 +6,7 @@ Law: a file or folder named `_async` has a generated twin named `_sync`. What ch
 - names lose what made them asynchronous: `AsyncX` is `X`, `_AsyncX` is `_X`, `__aenter__` is
   `__enter__`, `_async` is `_sync`, and NAMES lists the few that follow no rule;
 - comments and docstrings follow the same rules, so that the twin's documentation reads right;
-- brackets that were broken over lines only for the sake of a longer name or an `await` close up
-  again, so that the twin is as a formatter would leave it. None is called: the output depends on
-  the source alone.
+- what is shorter now is laid out anew, by `ruff format`.
 
 There is no "if async" in a source. Where the worlds truly differ, the difference is a function in
 `concurrency/`, under one name in both of its files.
@@ -22,7 +20,9 @@ from __future__ import annotations
 import io
 import keyword
 import re
+import subprocess
 import sys
+import tempfile
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("psycopg3", "tests")
-WIDTH = 100
+STYLE = ROOT / "pyproject.toml"
 COMMAND = "python tools/unasync.py"
 
 # Names that follow no rule. An entry that no source uses is an error of --check.
@@ -46,9 +46,6 @@ _PREFIX = re.compile(r"^(_*)Async(?=[A-Z])")
 # In comments and docstrings `await` is also English: it goes only before what looks like a call.
 _KEYWORDS_IN_TEXT = re.compile(r"\basync (?=(?:with|for|def)\b)|\bawait (?=[\w.]+\()")
 _KEYWORDS = frozenset({"async", "await"})
-_QUIET = frozenset(
-    {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
-)
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -66,16 +63,10 @@ def rename(name: str, used: set[str] | None = None) -> str:
 
 
 def translate(source: str, used: set[str] | None = None) -> str:
-    """The synchronous text of one asynchronous source file."""
-    made, line = [], list[_Piece]()
-    for piece in _translated(source, used):
-        line.append(piece)
-        if piece.kind == tokenize.NEWLINE:
-            _unwrap(line)
-            _close_up(line)
-            made.append(_text(line))
-            line = []
-    return "".join([*made, _text(line)])
+    """The synchronous text of one asynchronous source file, in the layout of the source."""
+    pieces = list(_translated(source, used))
+    _unwrap(pieces)
+    return "".join(piece.gap + piece.text for piece in pieces)
 
 
 @dataclass(slots=True)
@@ -138,99 +129,41 @@ def _translated(source: str, used: set[str] | None) -> Iterator[_Piece]:
         yield piece
 
 
-def _unwrap(line: list[_Piece]) -> None:
+def _unwrap(pieces: list[_Piece]) -> None:
     """Remove parentheses that stood only for an `await`: `(await x.y())[0]` becomes `x.y()[0]`."""
-    for at, (piece, inner) in enumerate(pairwise(line)):
-        before = line[at - 1]
-        if piece.text != "(" or not inner.awaited or before.text in _CLOSE:
-            continue
-        if before.kind == tokenize.NAME and not keyword.iskeyword(before.text):
-            continue  # the parentheses of a call
-        end = _closing(line, at)
-        if _is_primary(line[at + 1 : end]):
+    for at, (piece, inner) in enumerate(pairwise(pieces)):
+        if piece.text != "(" or not inner.awaited or _ends_operand(pieces[at - 1].text):
+            continue  # none, or those of a call
+        end = _end_of_operand(pieces, at + 1)
+        if pieces[end].text == ")":
             inner.gap = piece.gap
-            piece.text = piece.gap = line[end].text = ""
+            piece.text = piece.gap = pieces[end].text = ""
 
 
-def _closing(solid: list[_Piece], at: int) -> int:
+def _end_of_operand(pieces: list[_Piece], at: int) -> int:
+    """The index of what comes after names, dots, calls and subscripts."""
     depth = 0
-    for index in range(at, len(solid)):
-        text = solid[index].text
+    for index in range(at, len(pieces)):
+        text = pieces[index].text
         depth += (text in _OPEN) - (text in _CLOSE)
-        if not depth:
+        if depth < 0 or not (depth or text == "." or _ends_operand(text)):
             return index
     raise SyntaxError("a bracket is never closed")
 
 
-def _is_primary(inner: list[_Piece]) -> bool:
-    """True for names, dots, calls and subscripts: what needs no parentheses before `.` or `[`."""
-    depth = 0
-    for piece in inner:
-        if piece.text in _OPEN:
-            depth += 1
-        elif piece.text in _CLOSE:
-            depth -= 1
-        elif depth or piece.text == ".":
-            continue
-        elif piece.kind != tokenize.NAME or keyword.iskeyword(piece.text):
-            return False
-    return True
+def _ends_operand(text: str) -> bool:
+    return text in _CLOSE or (text.isidentifier() and not keyword.iskeyword(text))
 
 
-def _close_up(line: list[_Piece]) -> None:
-    """Join the brackets of a statement that fit on one line now, outer ones first."""
-    begin = 0
-    while begin < len(line):
-        if line[begin].kind == tokenize.OP and line[begin].text in _OPEN:
-            end = _closing(line, begin)
-            if _may_join(line[begin : end + 1]):
-                _join(line, begin, end)
-        begin += 1
-
-
-def _may_join(pieces: list[_Piece]) -> bool:
-    if all(piece.kind != tokenize.NL for piece in pieces):
-        return False
-    for piece in pieces:
-        if piece.kind == tokenize.COMMENT or (piece.kind == tokenize.STRING and "\n" in piece.text):
-            return False
-    solid = [p for p in pieces if p.kind not in _QUIET]
-    # A trailing comma asks for one item a line, whatever would fit.
-    return not any(a.text == "," and b.text in _CLOSE for a, b in pairwise(solid))
-
-
-def _join(line: list[_Piece], begin: int, end: int) -> None:
-    """Put the bracket on one line if it fits; without it, where it was only there to break one."""
-    inner = [line[begin]]
-    for before, piece in pairwise(line[begin : end + 1]):
-        if piece.kind != tokenize.NL:
-            tight = inner[-1].text in _OPEN or piece.text in _CLOSE
-            gap = piece.gap if before.kind != tokenize.NL else "" if tight else " "
-            inner.append(_Piece(piece.kind, piece.text, gap))
-    if _only_breaks(line, begin, end):
-        inner[1].gap, inner = inner[0].gap, inner[1:-1]
-    head = _text(line[:begin]).rpartition("\n")[2]
-    tail = _text(line[end + 1 :]).partition("\n")[0]
-    if len(head + _text(inner) + tail) <= WIDTH:
-        line[begin : end + 1] = inner
-
-
-def _only_breaks(line: list[_Piece], begin: int, end: int) -> bool:
-    """True for `return (...)` and `x = (...)`, whose parentheses do nothing on one line."""
-    before = [p for p in line[:begin] if p.kind not in _QUIET]
-    after = [p for p in line[end + 1 :] if p.kind not in _QUIET]
-    if line[begin].text != "(" or after or not before or before[-1].text not in ("return", "="):
-        return False
-    inner, depth = [p for p in line[begin + 1 : end] if p.kind not in _QUIET], 0
-    for piece in inner:
-        depth += (piece.text in _OPEN) - (piece.text in _CLOSE)
-        if not depth and piece.text in (",", "for", "yield", ":="):
-            return False
-    return bool(inner)
-
-
-def _text(pieces: list[_Piece]) -> str:
-    return "".join(piece.gap + piece.text for piece in pieces)
+def formatted(texts: list[str]) -> list[str]:
+    """Sources laid out by `ruff format`: one process for all, since starting it takes longest."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, f"{number}.py") for number in range(len(texts))]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text, encoding="utf-8")
+        ruff = [sys.executable, "-m", "ruff", "format", "--quiet", "--no-cache"]
+        subprocess.run([*ruff, "--config", str(STYLE), *files], check=True)
+        return [file.read_text(encoding="utf-8") for file in files]
 
 
 def sources() -> list[Path]:
@@ -259,7 +192,7 @@ def outputs(used: set[str] | None = None) -> dict[Path, str]:
         name = source.relative_to(ROOT).as_posix()
         note = f"# Generated from {name} by `{COMMAND}`: edit that file, not this one.\n"
         made[twin(source)] = note + translate(source.read_text(encoding="utf-8"), used)
-    return made
+    return dict(zip(made, formatted([*made.values()]), strict=True))
 
 
 def strays() -> list[Path]:

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import warnings
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
 
+from ..abc import AdaptContext, AsyncConnector, Params, Query, SSLContext
 from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
 from ..deadlines import ANY, PATIENCE, check_seconds
 from ..dialing.records import LINGER, Dialer
 from ..dialing.tasks import rest
 from ..errors import ProgrammingError
-from ..pq import Format
-from ..rows import Row, tuple_row
+from ..pq import Format, PGconn
+from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_gssapi
-from ..session.characteristics import Characteristics
+from ..session.characteristics import Characteristics, IsolationLevel
+from ..session.notices import NotifyHandler
 from ..session.reset import reset_gen
+from ..session.routes import Route
 from ..session.states import Operation
+from ..waiting import AsyncWaitFunc
+from . import cursor, transaction
 from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import AsyncCursor
 from .notifies import AsyncNotifies
-from .runner import (
-    CANCEL_TIMEOUT,
-    AsyncRunner,
-    running_library,
-)
+from .runner import CANCEL_TIMEOUT, AsyncRunner, running_library
 from .transaction import AsyncTransaction
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
-    from types import TracebackType
-    from typing import Self
-
-    from ..abc import AdaptContext, AsyncConnector, Params, Query
-    from ..pq import PGconn
-    from ..rows import RowFactory
-    from ..session.characteristics import IsolationLevel
-    from ..session.notices import NotifyHandler
-    from ..session.routes import Route
-    from ..waiting import AsyncWaitFunc
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="AsyncConnection[Any]")
+
+
+class _NoSubclass(Protocol):
+    """For type checkers: `AsyncConnection` itself, whose `_same` alone takes any connection."""
+
+    def _same(self, other: AsyncConnection[Any], /) -> None: ...
 
 
 class AsyncConnection(AsyncRunner, Generic[Row]):
@@ -75,36 +70,27 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         super().__init__(pgconn, wait=wait)
         self.row_factory = row_factory or cast("RowFactory[Row]", tuple_row)
 
+    if TYPE_CHECKING:
+
+        def _same(self, other: Self, /) -> None: ...
+
+    # The rows of AsyncConnection are the factory's. A subclass says itself what its rows are, and a
+    # factory of others is refused; pyright wants to be told a generic one's: `Mine[DictRow].connect()`.
     @overload
     @classmethod
     async def connect(
-        cls,
-        conninfo: str = "",
-        *,
-        connection_class: type[Made],
-        autocommit: bool = False,
-        row_factory: RowFactory[Any] | None = None,
-        cursor_factory: type[AsyncCursor[Any]] | None = None,
-        context: AdaptContext | None = None,
-        timeout: float | None = None,
-        command_timeout: float | None = None,
-        cancel_timeout: float = CANCEL_TIMEOUT,
-        wait: AsyncWaitFunc | None = None,
-        connector_factory: AsyncConnector | None = None,
-        sock: Any = None,
-        ssl: SSLContext | str | bool | None = None,
-        **kwargs: Any,
+        cls, conninfo: str = "", *, connection_class: type[Made], **kwargs: Any
     ) -> Made: ...
     @overload
     @classmethod
     async def connect(
-        cls,
+        cls: type[_NoSubclass],
         conninfo: str = "",
         *,
         connection_class: None = None,
         autocommit: bool = False,
         row_factory: RowFactory[NewRow],
-        cursor_factory: type[AsyncCursor[NewRow]] | None = None,
+        cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
@@ -123,7 +109,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         *,
         connection_class: None = None,
         autocommit: bool = False,
-        row_factory: None = None,
+        row_factory: RowFactory[Row] | None = None,
         cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
@@ -142,8 +128,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         *,
         connection_class: type[AsyncConnection[Any]] | None = None,
         autocommit: bool = False,
-        row_factory: Any = None,
-        cursor_factory: Any = None,
+        row_factory: RowFactory[Any] | None = None,
+        cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
@@ -367,7 +353,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         savepoint_name: str | None = None,
         force_rollback: bool = False,
         *,
-        isolation: IsolationLevel | int | None = None,
+        isolation: IsolationLevel | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
     ) -> AsyncTransaction:
@@ -503,11 +489,11 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         return self._characteristics.isolation_level
 
     @isolation_level.setter
-    def isolation_level(self, value: IsolationLevel | int | None) -> None:
+    def isolation_level(self, value: IsolationLevel | None) -> None:
         tasks.assign(self.set_isolation_level, value)
 
     async def set_isolation_level(
-        self, value: IsolationLevel | int | None, *, timeout: float | None = None
+        self, value: IsolationLevel | None, *, timeout: float | None = None
     ) -> None:
         """Change `isolation_level`.
 
@@ -574,6 +560,12 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             ProgrammingError: inside a `transaction()` block or a pipeline.
         """
         await self._run(reset_gen(self), timeout)
+
+
+# What a cursor and a block say of their connection: their files can't import this one, and
+# `typing.get_type_hints()` wants the name.
+for _module in (cursor, transaction):
+    vars(_module)["AsyncConnection"] = AsyncConnection
 
 
 def _class_of(

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..rows import Row
+from ..abc import Params, Query
+from ..rows import Row, RowFactory
 from ..session.cursor import COPIES, BaseCursor
 from .turn import AsyncTurn
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from ..abc import Params, Query
-    from ..rows import RowFactory
-    from .runner import AsyncRunner
-    from .verbs import AsyncVerbs
+    from .connection import AsyncConnection
 
 
 class AsyncCursor(BaseCursor[Row]):
@@ -24,15 +20,23 @@ class AsyncCursor(BaseCursor[Row]):
 
     __module__ = "psycopg3"
 
-    _session: AsyncRunner
+    _session: AsyncConnection[Any]
 
-    def __init__(self, connection: AsyncRunner, *, row_factory: RowFactory[Row] | None = None):
+    @overload
+    def __init__(self, connection: AsyncConnection[Row], *, row_factory: None = None) -> None: ...
+    @overload
+    def __init__(
+        self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None
+    ) -> None: ...
+    def __init__(
+        self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None = None
+    ):
         super().__init__(connection, row_factory or connection.row_factory)
 
     @property
-    def connection(self) -> AsyncVerbs:  # type: ignore[override]
+    def connection(self) -> AsyncConnection[Any]:
         """The connection that the cursor works on."""
-        return cast("AsyncVerbs", self._session)
+        return self._session
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from ..session.transaction import BaseTransaction
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from .runner import AsyncRunner
-    from .verbs import AsyncVerbs
+    from .connection import AsyncConnection
 
 
 class AsyncTransaction(BaseTransaction):
@@ -19,12 +16,12 @@ class AsyncTransaction(BaseTransaction):
 
     __module__ = "psycopg3"
 
-    _session: AsyncRunner
+    _session: AsyncConnection[Any]
 
     @property
-    def connection(self) -> AsyncVerbs:
+    def connection(self) -> AsyncConnection[Any]:
         """The connection that the block is on."""
-        return cast("AsyncVerbs", self._session)
+        return self._session
 
     async def __aenter__(self) -> Self:
         try:
@@ -39,7 +36,10 @@ class AsyncTransaction(BaseTransaction):
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         tb: TracebackType | None,
-    ) -> bool:
+    ) -> bool | None:
+        # It returns a bool: True for a Rollback that ends here. But a mere `bool` tells type checkers
+        # that any exception may end here, and `return x` as the last statement of a block would be a
+        # missing return. `bool | None` is how the typing specification writes "as a rule, none does".
         try:
             if exc is None:
                 return await self._session._run(self._exit_gen(None))

@@ -5,45 +5,40 @@ from __future__ import annotations
 
 import warnings
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
 
+from ..abc import AdaptContext, Connector, Params, Query, SSLContext
 from ..concurrency import threads
 from ..conninfo import check_url, with_ssl
 from ..deadlines import ANY, PATIENCE, check_seconds
 from ..dialing.records import LINGER, Dialer
 from ..dialing.threads import rest
 from ..errors import ProgrammingError
-from ..pq import Format
-from ..rows import Row, tuple_row
+from ..pq import Format, PGconn
+from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_gssapi
-from ..session.characteristics import Characteristics
+from ..session.characteristics import Characteristics, IsolationLevel
+from ..session.notices import NotifyHandler
 from ..session.reset import reset_gen
+from ..session.routes import Route
 from ..session.states import Operation
+from ..waiting import WaitFunc
+from . import cursor, transaction
 from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import Cursor
 from .notifies import Notifies
-from .runner import (
-    CANCEL_TIMEOUT,
-    Runner,
-    running_library,
-)
+from .runner import CANCEL_TIMEOUT, Runner, running_library
 from .transaction import Transaction
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
-    from types import TracebackType
-    from typing import Self
-
-    from ..abc import AdaptContext, Connector, Params, Query
-    from ..pq import PGconn
-    from ..rows import RowFactory
-    from ..session.characteristics import IsolationLevel
-    from ..session.notices import NotifyHandler
-    from ..session.routes import Route
-    from ..waiting import WaitFunc
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="Connection[Any]")
+
+
+class _NoSubclass(Protocol):
+    """For type checkers: `Connection` itself, whose `_same` alone takes any connection."""
+
+    def _same(self, other: Connection[Any], /) -> None: ...
 
 
 class Connection(Runner, Generic[Row]):
@@ -76,36 +71,27 @@ class Connection(Runner, Generic[Row]):
         super().__init__(pgconn, wait=wait)
         self.row_factory = row_factory or cast("RowFactory[Row]", tuple_row)
 
+    if TYPE_CHECKING:
+
+        def _same(self, other: Self, /) -> None: ...
+
+    # The rows of Connection are the factory's. A subclass says itself what its rows are, and a
+    # factory of others is refused; pyright wants to be told a generic one's: `Mine[DictRow].connect()`.
     @overload
     @classmethod
     def connect(
-        cls,
-        conninfo: str = "",
-        *,
-        connection_class: type[Made],
-        autocommit: bool = False,
-        row_factory: RowFactory[Any] | None = None,
-        cursor_factory: type[Cursor[Any]] | None = None,
-        context: AdaptContext | None = None,
-        timeout: float | None = None,
-        command_timeout: float | None = None,
-        cancel_timeout: float = CANCEL_TIMEOUT,
-        wait: WaitFunc | None = None,
-        connector_factory: Connector | None = None,
-        sock: Any = None,
-        ssl: SSLContext | str | bool | None = None,
-        **kwargs: Any,
+        cls, conninfo: str = "", *, connection_class: type[Made], **kwargs: Any
     ) -> Made: ...
     @overload
     @classmethod
     def connect(
-        cls,
+        cls: type[_NoSubclass],
         conninfo: str = "",
         *,
         connection_class: None = None,
         autocommit: bool = False,
         row_factory: RowFactory[NewRow],
-        cursor_factory: type[Cursor[NewRow]] | None = None,
+        cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
@@ -124,7 +110,7 @@ class Connection(Runner, Generic[Row]):
         *,
         connection_class: None = None,
         autocommit: bool = False,
-        row_factory: None = None,
+        row_factory: RowFactory[Row] | None = None,
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
@@ -143,8 +129,8 @@ class Connection(Runner, Generic[Row]):
         *,
         connection_class: type[Connection[Any]] | None = None,
         autocommit: bool = False,
-        row_factory: Any = None,
-        cursor_factory: Any = None,
+        row_factory: RowFactory[Any] | None = None,
+        cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
@@ -368,7 +354,7 @@ class Connection(Runner, Generic[Row]):
         savepoint_name: str | None = None,
         force_rollback: bool = False,
         *,
-        isolation: IsolationLevel | int | None = None,
+        isolation: IsolationLevel | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
     ) -> Transaction:
@@ -502,11 +488,11 @@ class Connection(Runner, Generic[Row]):
         return self._characteristics.isolation_level
 
     @isolation_level.setter
-    def isolation_level(self, value: IsolationLevel | int | None) -> None:
+    def isolation_level(self, value: IsolationLevel | None) -> None:
         threads.assign(self.set_isolation_level, value)
 
     def set_isolation_level(
-        self, value: IsolationLevel | int | None, *, timeout: float | None = None
+        self, value: IsolationLevel | None, *, timeout: float | None = None
     ) -> None:
         """Change `isolation_level`.
 
@@ -573,6 +559,12 @@ class Connection(Runner, Generic[Row]):
             ProgrammingError: inside a `transaction()` block or a pipeline.
         """
         self._run(reset_gen(self), timeout)
+
+
+# What a cursor and a block say of their connection: their files can't import this one, and
+# `typing.get_type_hints()` wants the name.
+for _module in (cursor, transaction):
+    vars(_module)["Connection"] = Connection
 
 
 def _class_of(

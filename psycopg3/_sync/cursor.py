@@ -4,20 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Iterable
-from typing import TYPE_CHECKING, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..rows import Row
+from ..abc import Params, Query
+from ..rows import Row, RowFactory
 from ..session.cursor import COPIES, BaseCursor
 from .turn import Turn
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from ..abc import Params, Query
-    from ..rows import RowFactory
-    from .runner import Runner
-    from .verbs import Verbs
+    from .connection import Connection
 
 
 class Cursor(BaseCursor[Row]):
@@ -25,15 +21,21 @@ class Cursor(BaseCursor[Row]):
 
     __module__ = "psycopg3"
 
-    _session: Runner
+    _session: Connection[Any]
 
-    def __init__(self, connection: Runner, *, row_factory: RowFactory[Row] | None = None):
+    @overload
+    def __init__(self, connection: Connection[Row], *, row_factory: None = None) -> None: ...
+    @overload
+    def __init__(
+        self, connection: Connection[Any], *, row_factory: RowFactory[Row] | None
+    ) -> None: ...
+    def __init__(self, connection: Connection[Any], *, row_factory: RowFactory[Row] | None = None):
         super().__init__(connection, row_factory or connection.row_factory)
 
     @property
-    def connection(self) -> Verbs:  # type: ignore[override]
+    def connection(self) -> Connection[Any]:
         """The connection that the cursor works on."""
-        return cast("Verbs", self._session)
+        return self._session
 
     def __enter__(self) -> Self:
         return self

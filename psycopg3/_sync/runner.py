@@ -3,31 +3,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from .. import errors as e
 from ..concurrency import threads
 from ..deadlines import PATIENCE, Deadline, check_seconds
 from ..dialing.threads import at_once
 from ..generators import until_gen
+from ..pq import PGconn
 from ..session import forks
 from ..session.cancelling import blocking_cancel_gen
 from ..session.recovery import needs_cancel, recovery_gen, transaction_outcome
 from ..session.session import Session
 from ..session.states import Operation
 from ..session.transaction import OutOfOrderTransactionNesting, Rollback
-from ..waiting import STOCK, TICK, tick_within, wait_select
+from ..waiting import STOCK, TICK, WaitFunc, WaitGen, tick_within, wait_select
 from ..watching import watcher
 from .dial import drive
 from .turn import Turn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..pq import PGconn
-    from ..waiting import WaitFunc, WaitGen
 
 T = TypeVar("T")
 

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from ..session.transaction import BaseTransaction
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from .runner import Runner
-    from .verbs import Verbs
+    from .connection import Connection
 
 
 class Transaction(BaseTransaction):
@@ -20,12 +17,12 @@ class Transaction(BaseTransaction):
 
     __module__ = "psycopg3"
 
-    _session: Runner
+    _session: Connection[Any]
 
     @property
-    def connection(self) -> Verbs:
+    def connection(self) -> Connection[Any]:
         """The connection that the block is on."""
-        return cast("Verbs", self._session)
+        return self._session
 
     def __enter__(self) -> Self:
         try:
@@ -40,7 +37,10 @@ class Transaction(BaseTransaction):
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         tb: TracebackType | None,
-    ) -> bool:
+    ) -> bool | None:
+        # It returns a bool: True for a Rollback that ends here. But a mere `bool` tells type checkers
+        # that any exception may end here, and `return x` as the last statement of a block would be a
+        # missing return. `bool | None` is how the typing specification writes "as a rule, none does".
         try:
             if exc is None:
                 return self._session._run(self._exit_gen(None))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
+from ..abc import AdaptContext, Buffer, ConnectionLike, DumperKey, PyFormat
+from ..abc import Dumper as DumperLike
 from ..pq import Escaping, Format
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..abc import AdaptContext, Buffer, ConnectionLike, DumperKey, PyFormat
-    from ..abc import Dumper as DumperLike
 
 T = TypeVar("T")
 
@@ -68,7 +65,7 @@ class Dumper(_Adapter):
     oid: int = 0
     """The type to tell the server; 0 lets it choose."""
 
-    write: ClassVar[Any] = None
+    write: Any = None
     """A method ``write(obj)`` that does what `get_key()`, `upgrade()` and `dump()` do together.
 
     It returns what was written, its oid and its format. It is for types where to choose the dumper

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from ..abc import PyFormat
+from ..abc import (
+    AdaptContext,
+    AdaptersMapLike,
+    Buffer,
+    ConnectionLike,
+    Dumper,
+    DumperKey,
+    Loader,
+    PyFormat,
+)
 from ..encodings import conn_encoding
 from ..errors import InterfaceError
 from ..pq import Format
@@ -12,19 +22,6 @@ from .base import Dumper as BaseDumper
 from .registry import adapters as global_adapters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
-    from ..abc import (
-        AdaptContext,
-        AdaptersMapLike,
-        Buffer,
-        ConnectionLike,
-        Dumper,
-        DumperKey,
-        Loader,
-    )
-
     # What a dumper wrote, the oid, the format.
     Written: TypeAlias = tuple[Buffer | None, int, Format]
     # What writes, the oid, the format, and the dumper or the choice of it. Where the oid is None

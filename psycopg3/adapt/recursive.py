@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..abc import AdaptContext
 from .base import Dumper, Loader
 from .transformer import Transformer
-
-if TYPE_CHECKING:
-    from ..abc import AdaptContext
 
 
 class RecursiveDumper(Dumper):

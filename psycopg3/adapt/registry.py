@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from ..abc import PyFormat
+from ..abc import AdaptContext, ConnectionLike, Dumper, Loader, PyFormat
 from ..errors import ProgrammingError
 from ..pq import Format
 from .typeinfo import TypesRegistry, set_default_context
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..abc import AdaptContext, ConnectionLike, Dumper, Loader
 
 
 class AdaptersMap:

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import reprlib
 import struct
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from ..abc import PyFormat
+from ..abc import (
+    AdaptContext,
+    Buffer,
+    Dumper,
+    PyFormat,
+    RowMaker,
+)
 from ..errors import DataError, InterfaceError, ProgrammingError
-from ..pq import Format, arguments
+from ..pq import Format, PGresult, arguments
 from .finder import AdapterFinder, kept
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
-
-    from ..abc import (
-        AdaptContext,
-        Buffer,
-        Dumper,
-        RowMaker,
-    )
-    from ..pq import PGresult
-
-    # As a query has them: values, oids, formats, and lengths if one is binary.
-    Parameters: TypeAlias = tuple[
-        list[bytes | None], Sequence[int], Sequence[int], list[int] | None
-    ]
+# As a query has them: values, oids, formats, and lengths if one is binary.
+Parameters: TypeAlias = tuple[list[bytes | None], Sequence[int], Sequence[int], list[int] | None]
 
 T = TypeVar("T")
 
@@ -89,8 +82,13 @@ class Transformer(AdapterFinder):
         Those registered since are found, and parameters are no record any more. The current result
         and the loaders of its rows stay.
         """
-        self._encoding = self._common = self._own = self._record_dumpers = None
-        self._generation = self._adapters.generation
+        conn, reported = self._connection, None
+        if conn is not None:
+            reported = conn.pgconn.parameter_status(b"client_encoding")
+        if reported != self._reported or self._generation != self._adapters.generation:
+            self._reported, self._encoding, self._common = reported, None, None
+            self._generation = self._adapters.generation
+        self._own = self._record_dumpers = None
 
     # -- out -----------------------------------------------------------------------------------
 

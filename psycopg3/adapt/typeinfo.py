@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeVar, overload
+from collections.abc import Awaitable, Iterator
+from typing import Any, Self, TypeVar, overload
 
+from ..abc import AdaptContext, AsyncRunning, Composable, Running, SessionLike
 from ..encodings import conn_encoding
 from ..errors import Error, ProgrammingError
-from ..pq import Escaping, TransactionStatus
+from ..pq import Escaping, PGresult, TransactionStatus
+from ..waiting import WaitGen
 from .typemod import TypeModifier
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-    from typing import Any, Self
-
-    from ..abc import AdaptContext, AsyncRunning, Composable, Running, SessionLike
-    from ..pq import PGresult
-    from ..waiting import WaitGen
 
 T = TypeVar("T", bound="TypeInfo")
 

@@ -75,3 +75,8 @@ __all__ = [
     "version",
     "version_pretty",
 ]
+
+# What users read in a traceback is where the names are for them.
+for _name in __all__:
+    if callable(_thing := globals()[_name]):
+        _thing.__module__ = __name__

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 from .. import errors as e
+from ..abc import Params, Query
 from ..adapt import AdaptersMap, Transformer
-from ..pq import ExecStatus, Format
+from ..pq import ExecStatus, Format, PGresult
 from ..query import BoundQuery, bind
-from ..rows import Row, tuple_row
+from ..rows import Row, RowFactory, tuple_row
 from ..waiting import WaitGen
 from .endings import is_copy
 from .exchange import Pending
@@ -17,11 +18,6 @@ from .executions import Executions
 from .results import Column, ResultSet, check_results
 from .session import Session
 from .states import Meaning, Operation, meaning_of
-
-if TYPE_CHECKING:
-    from ..abc import Params, Query
-    from ..pq import PGresult
-    from ..rows import RowFactory
 
 _TUPLES_OK = ExecStatus.TUPLES_OK
 COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
@@ -59,9 +55,8 @@ class BaseCursor(Generic[Row]):
 
     def _reset(self) -> None:
         self._transformer.reset()
-        if self._pending is not None or self._query is not None:
-            self._query = self._pending = self._set = self._tag = None
-            self._is_owed, self._index, self._total = False, 0, -1
+        self._query = self._pending = self._set = self._tag = None
+        self._is_owed, self._total = False, -1
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
@@ -161,12 +156,13 @@ class BaseCursor(Generic[Row]):
     def _select(self, index: int) -> None:
         """Make a result the current one, at its first row."""
         self._index = index
-        pending, query, results = self._pending, self._query, self._results
-        self._set, result = None, results[index]
+        pending, query = self._pending, self._query
+        assert pending is not None
+        self._set, result = None, pending.results[index]
         # What is asked for by the extended protocol has the format that was asked for.
         known = _FORMATS[query.result_format] if query is not None and query.kind else None
         self._transformer.set_pgresult(result, format=known)
-        status = pending.status if pending is not None and index + 1 == len(results) else None
+        status = pending.status if index + 1 == len(pending.results) else None
         self._set = current = ResultSet(result, self._transformer, _unmade, status)
         if self._row_factory is tuple_row:
             current.make_row = tuple
@@ -229,7 +225,10 @@ class BaseCursor(Generic[Row]):
         """Forget what was asked before, and bind the next query."""
         if self._closed or self._session._closed:
             self._check_open()
-        self._reset()
+        # `_reset()`, but for a call: it is on the way of each query.
+        self._transformer.reset()
+        self._pending = self._set = self._tag = None
+        self._is_owed, self._total = False, -1
         format = self.format if binary is None else int(bool(binary))
         self._query = bound = bind(query, params, self._transformer, result_format=format)
         return bound
@@ -301,7 +300,7 @@ class BaseCursor(Generic[Row]):
     def _close(self) -> None:
         """Close the cursor; it does no I/O."""
         self._closed = True
-        self._reset()
+        self._query = self._pending = self._set = self._tag = None
         self._transformer.set_pgresult(None)
 
 

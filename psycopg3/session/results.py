@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import TYPE_CHECKING, Any, Generic, overload
+from typing import Any, Generic, overload
 
 from .. import errors as e
-from ..pq import ExecStatus
-from ..rows import Row
+from ..abc import TypesLike
+from ..adapt import Transformer
+from ..pq import ExecStatus, PGresult
+from ..rows import Row, RowMaker
 from .states import MEANING, Meaning
-
-if TYPE_CHECKING:
-    from ..abc import TypesLike
-    from ..adapt import Transformer
-    from ..pq import PGresult
-    from ..rows import RowMaker
 
 
 def check_results(results: list[PGresult], encoding: str) -> None:

@@ -11,15 +11,18 @@ import os
 import sys
 import warnings
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 from .. import errors as e
+from ..abc import AdaptContext, AdaptersMapLike
 from ..adapt import AdaptersMap
 from ..encodings import conn_encoding
 from ..generators import arrived_notifies, receive
-from ..pq import ConnStatus, Escaping, PGconn, TransactionStatus
+from ..pq import ConnStatus, Escaping, PGconn, PGresult, TransactionStatus
 from ..query import command
+from ..rows import RowFactory
 from ..waiting import WaitGen
 from . import states
 from .characteristics import Characteristics
@@ -27,20 +30,10 @@ from .endings import Ending
 from .exchange import Exchange, Pending
 from .info import ConnectionInfo
 from .loss import Loss
-from .notices import Notices, check_channel, decoded, remove_handler
+from .notices import NoticeHandler, Notices, NotifyHandler, check_channel, decoded, remove_handler
 from .results import check_results
 from .routes import Route
 from .states import Operation, Phase
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Self
-
-    from ..abc import AdaptContext, AdaptersMapLike
-    from ..pq import PGresult
-    from ..rows import RowFactory
-    from .notices import NoticeHandler, NotifyHandler
-
 
 _AT_REST = frozenset({TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR})
 

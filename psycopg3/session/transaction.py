@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from .. import errors as e
 from ..waiting import WaitGen
 from .characteristics import Characteristics
 from .endings import Ending
+from .session import Session
 from .states import Operation
-
-if TYPE_CHECKING:
-    from .session import Session
 
 
 class Rollback(Exception):
@@ -77,7 +74,7 @@ class BaseTransaction:
         return self._savepoint
 
     @property
-    def status(self) -> Status:
+    def status(self) -> BaseTransaction.Status:
         """How far the block has come."""
         return self._status
 

@@ -42,6 +42,8 @@ class Cluster:
         timeout: seconds that each start of the server may take.
     """
 
+    __module__ = "psycopg3.testing"
+
     def __init__(
         self,
         dsn: str | None = None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from math import prod
 from struct import Struct, iter_unpack
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from .._oids import (
     INT2_OID,
@@ -24,16 +25,12 @@ from .._oids import (
     NUMRANGE_OID,
     TEXT_OID,
 )
+from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
+from ..abc import Dumper as DumperLike
 from ..adapt import Dumper, Format, PyFormat, RecursiveDumper, RecursiveLoader
 from ..adapt.registry import adapters as global_adapters
+from ..adapt.typeinfo import TypeInfo
 from ..errors import DataError, InterfaceError, ProgrammingError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
-    from ..abc import Dumper as DumperLike
-    from ..adapt.typeinfo import TypeInfo
 
 _HEADER = Struct("!iiI")  # number of dimensions, whether there are NULLs, oid of the elements
 _DIMENSION = Struct("!ii")  # length, lower bound

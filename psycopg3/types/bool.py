@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .._oids import BOOL_OID
+from ..abc import AdaptersMapLike, Buffer
 from ..adapt import Dumper, Format, Loader
-
-if TYPE_CHECKING:
-    from ..abc import AdaptersMapLike, Buffer
 
 
 class BoolDumper(Dumper):

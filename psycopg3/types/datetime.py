@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from .._oids import (
     DATE_OID,
@@ -15,6 +14,7 @@ from .._oids import (
     TIMESTAMPTZ_OID,
     TIMETZ_OID,
 )
+from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
 from ..adapt import Dumper, Format, Loader, PyFormat
 from ..errors import DataError, NotSupportedError
 from .datestyle import (
@@ -27,9 +27,6 @@ from .datestyle import (
     timestamp_reader,
 )
 from .timezone import session_timezone
-
-if TYPE_CHECKING:
-    from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
 
 _int4 = Struct("!i")
 _int8 = Struct("!q")

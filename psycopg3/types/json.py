@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 from .._oids import JSON_OID, JSONB_OID
+from ..abc import AdaptContext, AdaptersMapLike, Buffer
 from ..adapt import Dumper, Format, Loader, PyFormat, Transformer
 from ..errors import DataError, ProgrammingError
-
-if TYPE_CHECKING:
-    from ..abc import AdaptContext, AdaptersMapLike, Buffer
 
 JsonDumpsFunction: TypeAlias = Callable[[Any], str | bytes]
 """Writes an object as JSON: str, or bytes in UTF-8."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..abc import AdaptersMapLike
 from ..adapt import Dumper
-
-if TYPE_CHECKING:
-    from ..abc import AdaptersMapLike
 
 
 class NoneDumper(Dumper):

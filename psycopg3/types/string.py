@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from binascii import hexlify, unhexlify
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._oids import (
     BPCHAR_OID,
@@ -15,13 +15,11 @@ from .._oids import (
     UNKNOWN_OID,
     VARCHAR_OID,
 )
+from ..abc import AdaptContext, AdaptersMapLike, Buffer
 from ..adapt import Dumper, Format, Loader, Transformer
 from ..adapt.base import frameless
 from ..dbapi20 import Binary
 from ..errors import DataError
-
-if TYPE_CHECKING:
-    from ..abc import AdaptContext, AdaptersMapLike, Buffer
 
 
 class StrDumper(Dumper):

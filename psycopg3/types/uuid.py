@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._oids import UUID_OID
+from ..abc import AdaptContext, AdaptersMapLike, Buffer
 from ..adapt import Dumper, Format, Loader
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-    from ..abc import AdaptContext, AdaptersMapLike, Buffer
+else:  # it takes long to import; `typing.get_type_hints()` wants the name
+    UUID = Any
 
 
 class UUIDDumper(Dumper):

@@ -372,9 +372,7 @@ class TestExecutemany:
 
     def test_types_may_change(self, conn):
         cur = conn.execute("create temp table t (n numeric)")
-        cur.executemany(
-            "insert into t values (%s)", [(None,), (1,), (2**40,), (Decimal("0.5"),)]
-        )
+        cur.executemany("insert into t values (%s)", [(None,), (1,), (2**40,), (Decimal("0.5"),)])
         cur.execute("select sum(n) from t")
         assert cur.fetchone() == (Decimal(2**40) + Decimal("1.5"),)
 

@@ -174,9 +174,7 @@ class TestPipeline:
         cur.executemany("select %s::int", [(i,) for i in range(count)], returning=True)
         after = piped.execute("select 2")
         assert piped._exchange.pipelined
-        assert [each.fetchone() for each in cur.results()] == [
-            (i,) for i in range(count)
-        ]
+        assert [each.fetchone() for each in cur.results()] == [(i,) for i in range(count)]
         assert cur.rowcount == count
         assert after.fetchone() == (2,)
         assert before.fetchone() == (1,)

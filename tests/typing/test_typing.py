@@ -1,4 +1,7 @@
-"""mypy and pyright understand the public classes as the snippets say."""
+"""mypy and pyright understand the public classes as the snippets say, and users' programs.
+
+`programs.py` has both checkers at their strictest.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-SNIPPETS = Path(__file__).with_name("snippets.py")
+SNIPPETS = [str(Path(__file__).with_name(name)) for name in ("snippets.py", "programs.py")]
 ROOT = Path(__file__).parents[2]
 
 
@@ -25,7 +28,7 @@ def test_snippets(checker):
     if find_spec(checker[0]) is None:
         pytest.skip(f"{checker[0]} isn't installed: it is in the extra 'dev'")
     done = subprocess.run(
-        [sys.executable, "-m", *checker, str(SNIPPETS)],
+        [sys.executable, "-m", *checker, *SNIPPETS],
         cwd=ROOT,
         capture_output=True,
         text=True,
