@@ -59,7 +59,7 @@ class AsyncNotifies(AsyncIterator[Notify]):
         session, notices = self._session, self._session._notices
         if self._timeout is not None and self._deadline is None:
             self._deadline = Deadline.after(self._timeout, _TurnMissed)
-        notices.consumers += 1
+        notices.consume(1)
         try:
             # What has come is taken when the connection is free; for more it is not held.
             with suppress(_TurnMissed):
@@ -67,7 +67,7 @@ class AsyncNotifies(AsyncIterator[Notify]):
             if not notices.backlog and (self._deadline is None or self._deadline.left):
                 await self._wait(session)
         finally:
-            notices.consumers -= 1
+            notices.consume(-1)
         return self._deadline is None or self._deadline.left > 0
 
     async def _wait(self, session: AsyncRunner) -> None:

@@ -107,15 +107,11 @@ class AdapterFinder:
         adapters: the map, where it isn't the context's.
     """
 
-    __slots__ = (
-        "_adapters",
-        "_common",
-        "_connection",
-        "_encoding",
-        "_generation",
-        "_own",
-        "_reported",
-    )
+    # Of the class: `conn.execute()` makes one each time.
+    _encoding: str | None = None
+    _common: Made | None = None
+    _own: Made | None = None
+    _reported: bytes | None = None
 
     def __init__(
         self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
@@ -127,10 +123,6 @@ class AdapterFinder:
         else:
             self._adapters, self._connection = adapters or context.adapters, context.connection
         self._generation = self._adapters.generation
-        self._encoding: str | None = None
-        self._reported: bytes | None = None
-        self._common: Made | None = None
-        self._own: Made | None = None
 
     @property
     def connection(self) -> ConnectionLike | None:

@@ -94,7 +94,7 @@ class AdaptersMap:
         found = self._snapshot
         if (
             found is None
-            or not found.types.is_copy_of(self.types)
+            or found.types._by_key is not self.types._by_key
             or found.array_hook is not self.array_hook
         ):
             found = self._snapshot = AdaptersMap(self)

@@ -9,7 +9,6 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ..abc import (
     AdaptContext,
-    AdaptersMapLike,
     Buffer,
     Dumper,
     PyFormat,
@@ -58,29 +57,14 @@ class Transformer(AdapterFinder):
 
     __module__ = "psycopg3.adapt"
 
-    __slots__ = (
-        "_pgresult",
-        "_record_dumpers",
-        "_row_loaders",
-        "_row_types",
-        "formats",
-        "types",
-    )
-
-    types: tuple[int, ...] | None
+    types: tuple[int, ...] | None = None
     """The oids of the parameters dumped last."""
-    formats: list[Format] | None
+    formats: list[Format] | None = None
     """The formats of the parameters dumped last."""
-
-    def __init__(
-        self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
-    ) -> None:
-        super().__init__(context, adapters)
-        self.types = self.formats = None
-        self._record_dumpers: list[Dumper] | None = None
-        self._pgresult: PGresult | None = None
-        self._row_loaders: list[Callable[[Any], Any]] = []
-        self._row_types: Sequence[int] | None = None
+    _record_dumpers: list[Dumper] | None = None
+    _pgresult: PGresult | None = None
+    _row_loaders: Sequence[Callable[[Any], Any]] = ()
+    _row_types: Sequence[int] | None = None
 
     @classmethod
     def from_context(cls, context: AdaptContext | None) -> Transformer:
@@ -98,8 +82,13 @@ class Transformer(AdapterFinder):
         Those registered since are found, and parameters are no record any more. The current result
         and the loaders of its rows stay.
         """
-        self._encoding = self._common = self._own = self._record_dumpers = None
-        self._generation = self._adapters.generation
+        conn, reported = self._connection, None
+        if conn is not None:
+            reported = conn.pgconn.parameter_status(b"client_encoding")
+        if reported != self._reported or self._generation != self._adapters.generation:
+            self._reported, self._encoding, self._common = reported, None, None
+            self._generation = self._adapters.generation
+        self._own = self._record_dumpers = None
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -255,12 +244,19 @@ class Transformer(AdapterFinder):
             return
         columns = result.nfields if result is not None else 0
         if result is None or not columns:
-            self._row_loaders, self._row_types = [], None
+            self._row_loaders, self._row_types = (), None
             return
         if format is None:
             # One for all columns: libpq asks for it by one number.
             format = _FORMATS[result.fformat(0)]
-        self.set_loader_types(tuple(map(result.ftype, range(columns))), format)
+        ftype = result.ftype
+        types = (ftype(0),) if columns == 1 else tuple(map(ftype, range(columns)))
+        common = self._common or self._find_common()
+        loaders = common.rows.get((format, types))
+        if loaders is None:
+            self.set_loader_types(types, format)
+        else:
+            self._row_types, self._row_loaders = types, loaders
 
     def set_loader_types(self, types: Sequence[int], format: Format) -> None:
         """Let `load_sequence()` read records of these types.
@@ -270,13 +266,10 @@ class Transformer(AdapterFinder):
             format: the format of all columns.
         """
         self._row_types = types = tuple(types)
+        loaders = self._row_loaders = [self.get_loader(oid, format).load for oid in types]
         common = self._common or self._find_common()
-        loaders = common.rows.get((format, types))
-        if loaders is None:
-            loaders = [self.get_loader(oid, format).load for oid in types]
-            if all(oid in common.loaders[format] for oid in types):
-                kept(common.rows, (format, types), loaders)
-        self._row_loaders = loaders
+        if all(oid in common.loaders[format] for oid in types):
+            kept(common.rows, (format, types), loaders)
 
     def load_rows(self, row0: int, row1: int, make_row: RowMaker[T]) -> list[T]:
         """Read the rows from `row0` to before `row1`.

@@ -185,10 +185,6 @@ class TypesRegistry:
             self._by_key, self._by_subtype = template._by_key, template._by_subtype
             self._shared = template._shared = True
 
-    def is_copy_of(self, other: TypesRegistry) -> bool:
-        """Whether both still have what they had when one was copied from the other."""
-        return self._by_key is other._by_key
-
     def add(self, info: TypeInfo) -> None:
         """Take in a type, under its oids and names; a type of the same name gives way."""
         self._own()

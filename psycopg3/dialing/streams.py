@@ -1,18 +1,19 @@
-"""Streams of trio and anyio as links."""
+"""Streams of trio and anyio as links: a pump of two tasks between them and libpq."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from .. import errors as e
-from ..concurrency.tasks import Library
-from .records import Dialer, Link, Target, discard
-from .relays import close_now, relayed
-from .sockets import has, refuse, refuse_plain
+from ..concurrency.tasks import Library, current
+from ..waiting import Wait, listen_asyncio, listen_trio
+from .offers import ScramFilter
+from .records import LINGER, Dialer, Link, Target, discard
+from .sockets import filter_for, has, peer_address, refuse, refuse_plain
 from .sockets import link_of as socket_link_of
 
 _PIECE = 65536
@@ -62,14 +63,18 @@ async def link_of(
         refuse(made, expected)
     kind = f"{type(made).__module__}.{type(made).__qualname__}"
     if kind in _PLAIN and wants_tls:
-        await close_now(made)
+        await _close_now(made)
         refuse_plain("stream")
     if trio_stream and kind in _PLAIN:
         return _stolen(made, dialer, target)
     if library.name == "trio" and hasattr(made, "do_handshake"):
         await _shake_hands(made)
     encrypted = wants_tls or _is_tls(made)
-    return await relayed(made, _socket_below(made), encrypted, target, library)
+    near, ours = socket.socketpair()
+    ours.setblocking(False)
+    relay = StreamRelay(ours, made, filter_for(target, encrypted), library)
+    sock = _socket_below(made)
+    return Link(near, hostaddr=peer_address(sock), tcp=sock, encrypted=encrypted, relay=relay)
 
 
 async def _shake_hands(stream: Any) -> None:
@@ -79,7 +84,7 @@ async def _shake_hands(stream: Any) -> None:
     try:
         await stream.do_handshake()
     except BaseException as ex:
-        await close_now(stream)
+        await _close_now(stream)
         if isinstance(ex, trio.BrokenResourceError):
             reason = ex.__cause__
             raise reason if isinstance(reason, OSError) else ConnectionError(str(ex)) from None
@@ -112,3 +117,165 @@ def _stolen(stream: Any, dialer: Dialer, target: Target) -> Link:
     link = socket_link_of(sock, dialer, target)
     assert link is not None
     return link
+
+
+class StreamRelay:
+    """A relay in tasks of its own between libpq and a stream.
+
+    Args:
+        near: our end of the pair that libpq has the other end of; it doesn't block.
+        far: the user's stream.
+        filter: what the server's first words go through.
+        library: where it runs.
+    """
+
+    def __init__(self, near: socket.socket, far: Any, filter: ScramFilter | None, library: Library):
+        self._near, self._far, self._filter = near, far, filter
+        self._library, self._place = library, library.place()
+        self._receive = getattr(far, "receive_some", None) or far.receive
+        self._send = getattr(far, "send_all", None) or far.send
+        self.finished = False
+        self._cancel: Callable[[], object] = self._close_near
+        assert library.spawn is not None
+        library.spawn(self._run())
+
+    async def _run(self) -> None:
+        try:
+            if self._library.name == "trio":
+                await self._run_trio()
+            else:
+                await self._run_asyncio()
+        finally:
+            self._close_near()
+            try:
+                await self._close_far()
+            finally:
+                self.finished = True
+
+    async def _run_trio(self) -> None:
+        import trio
+
+        async def way(work: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+            if await work():
+                nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            self._cancel = nursery.cancel_scope.cancel
+            nursery.start_soon(way, self._there)
+            nursery.start_soon(way, self._back)
+
+    async def _run_asyncio(self) -> None:
+        import asyncio
+
+        ways = {asyncio.create_task(self._there()), asyncio.create_task(self._back())}
+        self._cancel = lambda: [way.cancel() for way in ways]
+        left = ways
+        try:
+            while left:
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                if any(way.cancelled() or way.result() for way in done):
+                    break
+        finally:
+            for way in left:
+                way.cancel()
+            if left:
+                await asyncio.wait(left)
+
+    async def _there(self) -> bool:
+        """libpq's bytes to the server; True if libpq has closed."""
+        try:
+            while data := await self._near_bytes():
+                await self._send(data)
+        except Exception:
+            # The server may have said why before it left: that is still to be read.
+            return False
+        return True
+
+    async def _back(self) -> bool:
+        """The server's bytes to libpq; True in any case: it is over."""
+        with suppress(Exception):  # anyio's end of a stream is one
+            while data := bytes(await self._receive(_PIECE)):
+                if self._filter is not None:
+                    data = self._filter.feed(data)
+                await self._to_near(data)
+        return True
+
+    async def _near_bytes(self) -> bytes:
+        while True:
+            with suppress(BlockingIOError):
+                return self._near.recv(_PIECE)
+            await self._listen(Wait.R)
+
+    async def _to_near(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self._near.send(rest) :]
+            except BlockingIOError:
+                await self._listen(Wait.W)
+
+    async def _listen(self, want: Wait) -> None:
+        asked = (self._near.fileno(), want)
+        if self._library.name == "trio":
+            await listen_trio(asked, None)
+        else:
+            await listen_asyncio(self._place, asked, None)
+
+    def _close_near(self) -> None:
+        # A forked child may have inherited the descriptor: to close ours alone isn't enough.
+        with suppress(OSError):
+            self._near.shutdown(socket.SHUT_RDWR)
+        self._near.close()
+
+    async def _close_far(self) -> None:
+        """Close the stream; its own way to do so may wait for the other side."""
+        with suppress(Exception):
+            if self._library.name == "trio":
+                import trio
+
+                scope: Any = trio.CancelScope()  # Any: trio's parameters depend on its version
+                scope.shield, scope.deadline = True, trio.current_time() + LINGER
+                with scope:
+                    await self._far.aclose()
+            else:
+                import asyncio
+
+                async with asyncio.timeout(LINGER):
+                    await self._far.aclose()
+            return
+        await _close_now(self._far)
+
+    def abort(self) -> None:
+        """Close both ends now; if the event loop has gone, then what can be closed without it."""
+        if self.deserted():
+            self._close_near()
+        else:
+            self._cancel()
+
+    def deserted(self) -> bool:
+        """Whether the event loop that it lives in has gone."""
+        return self._library.deserted(self._place)
+
+
+async def _close_now(stream: Any) -> None:
+    with suppress(Exception):
+        if hasattr(stream, "receive_some"):
+            import trio
+
+            await trio.aclose_forcefully(stream)
+        else:
+            import anyio  # pyright: ignore[reportMissingImports]
+
+            await anyio.aclose_forcefully(stream)
+
+
+async def sleep(seconds: float) -> None:
+    """Let others run for so long, in the library that runs here."""
+    if current().name == "trio":
+        import trio
+
+        await trio.sleep(seconds)
+    else:
+        import asyncio
+
+        await asyncio.sleep(seconds)

@@ -14,7 +14,6 @@ from ..concurrency.calls import Call
 from ..concurrency.tasks import Library, current
 from . import streams
 from .records import LINGER, Dial, Dialer, Link, Relay, Target, discard
-from .relays import sleep
 from .sockets import FOR_TLS, GIVEN, OBJECT, check_given, check_socket
 
 __all__ = ["at_once", "dialling", "rest"]
@@ -206,7 +205,7 @@ async def _soon(condition: Callable[[], bool], seconds: float) -> None:
     """Wait until something comes true, but not for longer than so many seconds."""
     deadline, pause = monotonic() + seconds, 0.0
     while not condition() and monotonic() < deadline:
-        await sleep(pause)
+        await streams.sleep(pause)
         pause = min(pause + 0.001, 0.02)
 
 

@@ -23,19 +23,19 @@ _TUPLES_OK = ExecStatus.TUPLES_OK
 COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 """The statuses of results after which data is transferred."""
 _END: Any = object()
+_FORMATS = (Format.TEXT, Format.BINARY)
 
 
 class BaseCursor(Generic[Row]):
     """What `Cursor` and `AsyncCursor` have in common."""
 
+    # Of the class, so that a new cursor costs little: `conn.execute()` makes one each time.
+    _adapters: AdaptersMap | None = None
+    _closed = False
     arraysize = 1
     """How many rows `fetchmany()` returns if it isn't told."""
     format = Format.TEXT
     """The format asked for results if `execute()` isn't told."""
-
-    # What a cursor begins with is its class's: many are made for one query.
-    _adapters: AdaptersMap | None = None
-    _closed = False
     _query: BoundQuery | None = None
     _pending: Pending | None = None
     """What was asked last: the owner of its results."""
@@ -55,9 +55,8 @@ class BaseCursor(Generic[Row]):
 
     def _reset(self) -> None:
         self._transformer.reset()
-        if self._pending is not None or self._query is not None:
-            self._query = self._pending = self._set = self._tag = None
-            self._is_owed, self._index, self._total = False, 0, -1
+        self._query = self._pending = self._set = self._tag = None
+        self._is_owed, self._total = False, -1
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
@@ -157,10 +156,14 @@ class BaseCursor(Generic[Row]):
     def _select(self, index: int) -> None:
         """Make a result the current one, at its first row."""
         self._index = index
-        result = self._results[index]
-        self._transformer.set_pgresult(result)
-        self._set = None
-        self._set = current = ResultSet(result, self._transformer, _unmade)
+        pending, query = self._pending, self._query
+        assert pending is not None
+        self._set, result = None, pending.results[index]
+        # What is asked for by the extended protocol has the format that was asked for.
+        known = _FORMATS[query.result_format] if query is not None and query.kind else None
+        self._transformer.set_pgresult(result, format=known)
+        status = pending.status if index + 1 == len(pending.results) else None
+        self._set = current = ResultSet(result, self._transformer, _unmade, status)
         if self._row_factory is tuple_row:
             current.make_row = tuple
         else:
@@ -222,7 +225,10 @@ class BaseCursor(Generic[Row]):
         """Forget what was asked before, and bind the next query."""
         if self._closed or self._session._closed:
             self._check_open()
-        self._reset()
+        # `_reset()`, but for a call: it is on the way of each query.
+        self._transformer.reset()
+        self._pending = self._set = self._tag = None
+        self._is_owed, self._total = False, -1
         format = self.format if binary is None else int(bool(binary))
         self._query = bound = bind(query, params, self._transformer, result_format=format)
         return bound
@@ -294,7 +300,7 @@ class BaseCursor(Generic[Row]):
     def _close(self) -> None:
         """Close the cursor; it does no I/O."""
         self._closed = True
-        self._reset()
+        self._query = self._pending = self._set = self._tag = None
         self._transformer.set_pgresult(None)
 
 

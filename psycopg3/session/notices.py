@@ -68,6 +68,8 @@ class Notices:
         """Notifications that `notifies()` has still to give."""
         self.consumers = 0
         """How many iterations of `notifies()` are waiting."""
+        self.wants_notifies = False
+        """Whether notifications are to be delivered as they come."""
         self.wakers: set[Callable[[], object]] = set()
         """What wakes them, where they wait for no descriptor of their own."""
         self._handlers: list[NoticeHandler] = []
@@ -85,16 +87,19 @@ class Notices:
     def add_notify(self, handler: NotifyHandler) -> None:
         """Have `handler` called with each Notify."""
         self._notify_handlers.append(self.checked(handler, "a Notify"))
+        self._note_wants()
 
     def remove_notify(self, handler: NotifyHandler) -> None:
         """Stop calling `handler`; ValueError if it wasn't added."""
         remove_handler(self._notify_handlers, handler, "notify")
+        self._note_wants()
 
     def add_listener(self, channel: str, callback: NotifyHandler) -> None:
         """Have `callback` called with each Notify of a channel; once, however often it is added."""
         listeners = self._listeners.setdefault(channel, [])
         if callback not in listeners:
             listeners.append(callback)
+        self._note_wants()
 
     def listeners_but(self, channel: str, callback: NotifyHandler | None) -> list[NotifyHandler]:
         """The listeners of a channel that are left without this one; without any, if it is None.
@@ -117,10 +122,12 @@ class Notices:
         self._listeners[channel] = self.listeners_but(channel, callback)
         if not self._listeners[channel]:
             del self._listeners[channel]
+        self._note_wants()
 
     def forget_listeners(self) -> None:
         """Forget all listeners, as `UNLISTEN *` does, and what `notifies()` has still to give."""
         self._listeners.clear()
+        self._note_wants()
         self.backlog.clear()
 
     def checked(self, handler: Callable[..., object], news: str) -> Any:
@@ -140,10 +147,13 @@ class Notices:
             )
         return handler
 
-    @property
-    def wants_notifies(self) -> bool:
-        """Whether notifications are to be delivered as they come."""
-        return bool(self._notify_handlers or self._listeners or self.consumers)
+    def _note_wants(self) -> None:
+        self.wants_notifies = bool(self._notify_handlers or self._listeners or self.consumers)
+
+    def consume(self, more: int) -> None:
+        """Take note that so many more iterations of `notifies()` are waiting."""
+        self.consumers += more
+        self._note_wants()
 
     @property
     def takes_all(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Generic, overload
 from .. import errors as e
 from ..abc import TypesLike
 from ..adapt import Transformer
-from ..pq import PGresult
+from ..pq import ExecStatus, PGresult
 from ..rows import Row, RowMaker
 from .states import MEANING, Meaning
 
@@ -34,6 +34,8 @@ def check_results(results: list[PGresult], encoding: str) -> None:
             )
 
 
+_TUPLES_OK = ExecStatus.TUPLES_OK
+
 # How many rows are loaded at once for those who take them one by one: more each time, so that few
 # are loaded in vain; no more than are worth it, or take so many bytes.
 _MOST_AHEAD, _BYTES_AHEAD = 512, 1 << 20
@@ -55,9 +57,17 @@ class ResultSet(Generic[Row]):
         "result",
     )
 
-    def __init__(self, result: PGresult, transformer: Transformer, make_row: RowMaker[Row]):
+    def __init__(
+        self,
+        result: PGresult,
+        transformer: Transformer,
+        make_row: RowMaker[Row],
+        status: int | None = None,
+    ):
         self.result = result
-        self.has_rows = MEANING[result.status] is Meaning.ROWS
+        # Each question to libpq costs as much as to load a value: the status may be known.
+        status = result.status if status is None else status
+        self.has_rows = status == _TUPLES_OK or MEANING[status] is Meaning.ROWS
         """Whether the statement returns rows, be they none."""
         self.count = result.ntuples if self.has_rows else 0
         self.position = 0
@@ -124,16 +134,16 @@ class ResultSet(Generic[Row]):
 
     def _until(self, end: int) -> list[Row]:
         position, make_row = self.position, self.make_row
-        records: Any
-        if end - position == 1:
-            records = [self._transformer.load_record(position)]
-        else:
-            records, _ = self._transformer.load_records(position, end)
         rows: list[Any]
-        rows = records if make_row is tuple else [make_row(record) for record in records]
+        if end - position == 1:
+            rows = [self._transformer.load_record(position)]
+        else:
+            rows, _ = self._transformer.load_records(position, end)
+        if make_row is not tuple:
+            rows = list(map(make_row, rows))
         # The position stays where it is if a value can't be loaded.
         self.position = end
-        return rows
+        return rows  # type: ignore[return-value]
 
     def scroll(self, value: int, mode: str) -> None:
         """Move within the rows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import chain
@@ -90,13 +91,14 @@ def _flatten(obj: list[Any]) -> tuple[list[int], list[Any]]:
     return lengths, elements
 
 
-def _class_of(elements: Iterable[Any]) -> type | None:
-    """Return the class of the elements, None if they are all None."""
+def _class_of(elements: Iterable[Any]) -> tuple[type | None, bool]:
+    """Return the class of the elements, None if they are all None; and whether one is."""
     classes = set(map(type, elements))
+    has_none = type(None) in classes
     classes.discard(type(None))
     if len(classes) > 1 or any(issubclass(cls, list) for cls in classes):
         raise _mixed(classes)
-    return classes.pop() if classes else None
+    return classes.pop() if classes else None, has_none
 
 
 def _mixed(classes: Iterable[type]) -> DataError:
@@ -119,16 +121,13 @@ class _ListDumper(RecursiveDumper):
     _one_type: ClassVar[bool] = False  # True in a subclass for arrays of its `element_oid` alone
     _element_format: ClassVar[PyFormat]
     _delimiter: bytes = b","
-
-    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
-        super().__init__(cls, context)
-        self._element: DumperLike | None = None
+    _element: DumperLike | None = None
 
     def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
         """That of the elements."""
         if self._one_type:
             return self.cls
-        element, example = self._choose(_flatten(obj)[1])
+        element, example, _ = self._choose(_flatten(obj)[1])
         if element is not None:
             return (self.cls, type(element), element.get_key(example, self._element_format))
         return self._key_of_nothing()
@@ -137,40 +136,73 @@ class _ListDumper(RecursiveDumper):
         """A dumper for arrays of what the elements are sent as."""
         if self._one_type:
             return self
-        element, _ = self._choose(_flatten(obj)[1])
+        element = self._choose(_flatten(obj)[1])[0]
         if element is None:
             return ListDumper(self.cls, self._tx)
         made = type(self)(self.cls, self._tx)
         made._element = element
-        made._take_type(element.oid)
+        made.oid, made.element_oid, made._delimiter = self._array_of(element.oid)
         return made
+
+    def dump(self, obj: list[Any]) -> bytes:
+        """The array.
+
+        Raises:
+            DataError: the list is no array.
+        """
+        lengths, elements = _flatten(obj)
+        texts = self._dump_elements(elements)
+        return self._joined(lengths, texts, self.element_oid, self._delimiter)
+
+    def write(self, obj: list[Any]) -> tuple[bytes, int, Format]:
+        """The array, its type, and the format, with one look through the list."""
+        if self._one_type or self._element is not None:
+            return self.dump(obj), self.oid, self.format
+        lengths, elements = _flatten(obj)
+        element, _, has_none = self._choose(elements)
+        if element is None:
+            return ListDumper(self.cls, self._tx).dump(obj), INVALID_OID, Format.TEXT
+        oid, element_oid, delimiter = self._array_of(element.oid)
+        dumped = _dump_all(elements, element.dump, has_none)
+        return self._joined(lengths, dumped, element_oid, delimiter), oid, self.format
 
     def _key_of_nothing(self) -> DumperKey:
         return self.cls
 
-    def _take_type(self, oid: int) -> None:
+    def _array_of(self, oid: int) -> tuple[int, int, bytes]:
+        """The oid of the arrays of a type, its own, and what is between the elements."""
         info = self._tx.adapters.types.get(oid)
-        if info is not None:
-            self.oid, self.element_oid = info.array_oid, info.oid
-            self._delimiter = info.delimiter.encode()
+        if info is None:
+            return self.oid, self.element_oid, self._delimiter
+        return info.array_oid, info.oid, info.delimiter.encode()
 
-    def _choose(self, elements: list[Any]) -> tuple[DumperLike | None, Any]:
+    @abstractmethod
+    def _joined(
+        self,
+        lengths: list[int],
+        elements: list[Buffer | None],
+        element_oid: int,
+        delimiter: bytes,
+    ) -> bytes:
+        """The array of these dimensions and elements."""
+
+    def _choose(self, elements: list[Any]) -> tuple[DumperLike | None, Any, bool]:
         """Return a dumper that writes all the elements, and a value that has this dumper.
 
-        Both are None if all elements are.
+        Both are None if all elements are. The third tells whether one of them is.
         """
-        cls = _class_of(elements)
+        cls, has_none = _class_of(elements)
         if cls is None:
-            return None, None
-        present = [item for item in elements if item is not None]
+            return None, None, has_none
+        present = [item for item in elements if item is not None] if has_none else elements
         format, get_dumper = self._element_format, self._tx.get_dumper
         if cls is int:
             # The widest type is that of the largest, or of the smallest: of which ~ is as wide.
             widest = max(max(present), ~min(present))
-            return get_dumper(widest, format), widest
+            return get_dumper(widest, format), widest, has_none
         if self._tx.adapters.get_dumper(cls, format).get_key is Dumper.get_key:
-            return get_dumper(present[0], format), present[0]
-        return self._common([(get_dumper(item, format), item) for item in present])
+            return get_dumper(present[0], format), present[0], has_none
+        return *self._common([(get_dumper(item, format), item) for item in present]), has_none
 
     def _common(self, dumpers: list[tuple[DumperLike, Any]]) -> tuple[DumperLike, Any]:
         """Return the one of several dumpers that writes what all of them do."""
@@ -199,37 +231,43 @@ class _ListDumper(RecursiveDumper):
                 element = get_dumper(self.element_oid, self.format)(type(None), self._tx)
                 self._element = element
         elif element is None:
-            element, _ = self._choose(elements)
-            if element is None:
-                return [None] * len(elements)
-        dump = element.dump
+            element = self._choose(elements)[0]
+        if element is None:
+            return [None] * len(elements)
+        return _dump_all(elements, element.dump, has_none=True)
+
+
+def _dump_all(
+    elements: list[Any], dump: Callable[[Any], Buffer | None], has_none: bool
+) -> list[Buffer | None]:
+    if has_none:
         return [dump(item) if item is not None else None for item in elements]
+    return list(map(dump, elements))
 
 
 class ListDumper(_ListDumper):
-    """list as array in text."""
+    """list as array in text: the elements in braces, quoted where needed."""
 
     _element_format = PyFormat.TEXT
 
-    def dump(self, obj: list[Any]) -> bytes:
-        """The elements in braces, quoted where needed.
-
-        Raises:
-            DataError: the list is no array.
-        """
-        lengths, elements = _flatten(obj)
+    def _joined(
+        self,
+        lengths: list[int],
+        elements: list[Buffer | None],
+        element_oid: int,
+        delimiter: bytes,
+    ) -> bytes:
         if not elements:
             return b"{}"
-        texts = self._dump_elements(elements)
         encoding = self._tx.text_encoding
         if encoding not in _OVERLAPPING:
-            return _in_braces(texts, lengths, self._delimiter)
-        utf8 = [str(text, encoding).encode() if text is not None else None for text in texts]
-        return _in_braces(utf8, lengths, self._delimiter).decode().encode(encoding)
+            return _in_braces(elements, lengths, delimiter)
+        utf8 = [str(text, encoding).encode() if text is not None else None for text in elements]
+        return _in_braces(utf8, lengths, delimiter).decode().encode(encoding)
 
 
 class ListBinaryDumper(_ListDumper):
-    """list as array in binary."""
+    """list as array in binary: the lengths of the dimensions, and the elements."""
 
     format = Format.BINARY
     _element_format = PyFormat.BINARY
@@ -238,36 +276,36 @@ class ListBinaryDumper(_ListDumper):
         # Binary arrays are of some type; text ones of what the query needs.
         return (self.cls, type(None))
 
-    def _take_type(self, oid: int) -> None:
-        super()._take_type(oid or TEXT_OID)
-        if not self.oid:
+    def _array_of(self, oid: int) -> tuple[int, int, bytes]:
+        found = super()._array_of(oid or TEXT_OID)
+        if not found[0]:
             raise ProgrammingError(
                 f"got a list of elements of the type with oid {oid}, whose arrays are unknown:"
                 " register its TypeInfo, or send the list as text (%t)"
             )
+        return found
 
-    def dump(self, obj: list[Any]) -> bytes:
-        """The lengths of the dimensions, and the elements.
-
-        Raises:
-            DataError: the list is no array.
-        """
-        lengths, elements = _flatten(obj)
+    def _joined(
+        self,
+        lengths: list[int],
+        elements: list[Buffer | None],
+        element_oid: int,
+        delimiter: bytes,
+    ) -> bytes:
         if not elements:
-            return _HEADER.pack(0, 0, self.element_oid)
-        dumped = self._dump_elements(elements)
-        parts: list[Buffer] = [_HEADER.pack(len(lengths), None in dumped, self.element_oid)]
+            return _HEADER.pack(0, 0, element_oid)
+        parts: list[Buffer] = [_HEADER.pack(len(lengths), None in elements, element_oid)]
         parts += [_DIMENSION.pack(length, 1) for length in lengths]
-        for data in dumped:
+        for data in elements:
             parts += (_NULL,) if data is None else (_LENGTH.pack(len(data)), data)
         return b"".join(parts)
 
 
 def _in_braces(texts: Sequence[Buffer | None], lengths: list[int], delimiter: bytes) -> bytes:
     special = _needing_quotes(delimiter)
-    present = [text for text in texts if text is not None]
-    # One look at all of them: most arrays have nothing to quote.
-    if b"" in present or special.search(b"".join(present)):
+    items: Sequence[Buffer] = texts  # type: ignore[assignment]
+    # One look at all of them: most arrays have no NULL and nothing to quote, least of all digits.
+    if not all(texts) or not ((whole := b"".join(items)).isdigit() or not special.search(whole)):
         items = [
             b"NULL"
             if text is None
@@ -276,8 +314,6 @@ def _in_braces(texts: Sequence[Buffer | None], lengths: list[int], delimiter: by
             else text
             for text in texts
         ]
-    else:
-        items = [b"NULL" if text is None else text for text in texts]
     for length in reversed(lengths):
         items = [
             b"{%b}" % delimiter.join(items[i : i + length]) for i in range(0, len(items), length)

@@ -97,7 +97,7 @@ class Float8(_TypedFloat):
 class _IntTextDumper(Dumper):
     contextual = False
 
-    def dump(self, obj: int) -> bytes:
+    def dump(self, obj: Any, /) -> bytes:
         """Its digits."""
         try:
             # Not str(): subclasses (an enum) may have a text of their own.
@@ -115,18 +115,21 @@ class Int2Dumper(_IntTextDumper):
     """int as smallint in text."""
 
     oid = INT2_OID
+    dump = frameless(b"%d".__mod__)
 
 
 class Int4Dumper(_IntTextDumper):
     """int as integer in text."""
 
     oid = INT4_OID
+    dump = frameless(b"%d".__mod__)
 
 
 class Int8Dumper(_IntTextDumper):
     """int as bigint in text."""
 
     oid = INT8_OID
+    dump = frameless(b"%d".__mod__)
 
 
 class IntNumericDumper(_IntTextDumper):
@@ -139,6 +142,7 @@ class OidDumper(_IntTextDumper):
     """int as oid in text."""
 
     oid = OID_OID
+    dump = frameless(b"%d".__mod__)
 
 
 class _BinaryDumper(Dumper):

@@ -173,7 +173,7 @@ class TestDelivery:
     def test_what_is_wanted_is_both(self):
         notices, told = Notices(Loss()), []
         notices.add_listener("ears", told.append)
-        notices.consumers = 1
+        notices.consume(1)
         notices.deliver([NEWS])
         assert (list(notices.backlog), told) == ([NEWS], [NEWS])
 

@@ -10,11 +10,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psycopg3.concurrency import tasks
-from psycopg3.deadlines import Deadline
-from psycopg3.dialing.records import Target
-from psycopg3.dialing.relays import relayed as relay
-from psycopg3.dialing.transports import TransportStream
+from psycopg3.dialing.offers import ScramFilter
+from psycopg3.dialing.protocols import Far, Near
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -30,26 +27,26 @@ PASSED = message(b"v", b"\0\3\0\0\0\0\0\0") + FILTERED + REST
 
 async def relayed(pieces: list[bytes], early: int) -> bytes:
     """What libpq gets of these pieces, of which so many come before there is a side for it."""
-    loop, far = asyncio.get_running_loop(), TransportStream()
-    ours, theirs = socket.socketpair()
-    theirs.setblocking(False)
-    ours.setblocking(False)
-    await loop.create_connection(lambda: far, sock=ours)
-    for piece in pieces[:early]:
-        far.data_received(piece)
-    target = Target("", 0, Deadline.after(10, TimeoutError), in_clear=True)
-    link = await relay(far, None, False, target, tasks.current())
-    for piece in pieces[early:]:
-        far.data_received(piece)
-        await asyncio.sleep(0)
-    theirs.close()
-    got = b""
-    with link.socket as libpq:
+    loop = asyncio.get_running_loop()
+    far = Far(loop)
+    libpq, ours = socket.socketpair()
+    with libpq:
         libpq.setblocking(False)
+        for piece in pieces[: early // 2]:
+            far.data_received(piece)
+        far.filter = ScramFilter()
+        near = Near(far, ours)
+        for piece in pieces[early // 2 : early]:
+            far.data_received(piece)
+        ours.setblocking(False)
+        await loop.create_connection(lambda: near, sock=ours)
+        for piece in pieces[early:]:
+            far.data_received(piece)
+        far.connection_lost(None)
+        got = b""
         while piece := await loop.sock_recv(libpq, 65536):
             got += piece
-    while not link.relay.finished:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
     return got
 
 
