@@ -47,6 +47,9 @@ napoleon_use_rtype = False
 # Where public names are said to be; they are written elsewhere.
 FRONTS = ("psycopg3", "psycopg3.adapt", "psycopg3.errors", "psycopg3.pq", "psycopg3.transaction")
 
+# Classes that have another name for users.
+RENAMED = {"Session": "BaseConnection"}
+
 # Made by methods of others: nobody calls them.
 MADE = (
     "AsyncTransaction",
@@ -103,7 +106,9 @@ def find_attributes() -> None:
         for room in rooms:
             written = ModuleAnalyzer.for_file(room, room)
             written.analyze()
-            front.attr_docs |= {key: text for key, text in written.attr_docs.items() if key[0]}
+            for (owner, attribute), text in written.attr_docs.items():
+                if owner:
+                    front.attr_docs[RENAMED.get(owner, owner), attribute] = text
 
 
 def setup(app: Sphinx) -> None:
