@@ -12,6 +12,7 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
+from psycopg3.generators import execute_gen
 from tests.settling import eventually, until
 
 
@@ -211,6 +212,28 @@ async def test_a_query_never_waits_for_notifies_among_tasks(dsn, conn, how):
             await until(lambda: told == ["x"])
         await ears.close()
     assert how == "notify" or "closed" in str(told)
+
+
+@pytest.mark.anyio
+async def test_wait_takes_its_turn(dsn):
+    """Two at once once hung both."""
+    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
+        told = []
+
+        async def wait(number):
+            query = b"select %d from pg_sleep(0.05)" % number
+            (result,) = await conn.wait(lazily(conn, query))
+            told.append(int(result.get_value(0, 0)))
+
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for number in range(4):
+                    tasks.start_soon(wait, number)
+        assert sorted(told) == [0, 1, 2, 3]
+
+
+def lazily(conn, query):
+    return (yield from execute_gen(conn.pgconn, query))
 
 
 def test_turns_are_fair(dsn):

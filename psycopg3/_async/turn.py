@@ -72,9 +72,13 @@ class AsyncTurn:
         if not pending.done:
             await self.run(self._session._exchange.receive_gen(pending))
 
-    async def run(self, gen: WaitGen[T]) -> T:
-        """Run a generator of the session's and return its value."""
-        interval = None
+    async def drive(self, gen: WaitGen[T], interval: float | None) -> T:
+        """Run a user's generator, which may leave the connection in the middle of anything."""
+        self._session._exchange.is_used = True
+        return await self.run(gen, interval)
+
+    async def run(self, gen: WaitGen[T], interval: float | None = None) -> T:
+        """Run a generator, as a waiter does, and return its value."""
         if self._deadline is not None:
             gen, interval = until_gen(gen, self._deadline), tick_within(self._deadline.left)
         try:

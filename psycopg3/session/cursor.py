@@ -213,18 +213,19 @@ class BaseCursor(Generic[Row]):
             f" its status is {self.statusmessage or ExecStatus(current.result.status).name!r}"
         )
 
-    def _check_open(self) -> None:
+    def _check_open(self, what: str = "cursor operations") -> None:
         if self._closed:
             raise e.InterfaceError("the cursor is closed: make a new one with connection.cursor()")
         if self._session.closed:
-            self._session._check(Operation.EXECUTE, "cursor operations")
+            self._session._check(Operation.EXECUTE, what)
 
     # -- commands --------------------------------------------------------------------------
 
     def _bind_next(self, query: Query, params: Params | None, binary: bool | None) -> BoundQuery:
         """Forget what was asked before, and bind the next query."""
-        if self._closed or self._session._closed:
-            self._check_open()
+        session = self._session
+        if self._closed or session._closed or session._loss.has_happened:
+            self._check_open("execute()")
         # `_reset()`, but for a call: it is on the way of each query.
         self._transformer.reset()
         self._pending = self._set = self._tag = None
@@ -270,7 +271,7 @@ class BaseCursor(Generic[Row]):
         self, query: Query, params_seq: Iterable[Params], returning: bool
     ) -> WaitGen[None]:
         """Run a query once for each parameters, all of them in one pipeline."""
-        self._check_open()
+        self._check_open("executemany()")
         self._reset()
         self._session._check(Operation.EXECUTE, "executemany()")
         many = Executions(self._session, self._error_encoding, keep=returning)

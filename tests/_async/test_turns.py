@@ -11,8 +11,10 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
+from psycopg3.generators import execute_gen, flush_gen
 from psycopg3.pq import TransactionStatus
 from psycopg3.query import command
+from psycopg3.waiting import Wait
 from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
@@ -61,6 +63,26 @@ class TestHeld:
             async with conn._turn(0.3) as turn:
                 for _ in range(10):
                     await turn.ask(command(b"select pg_sleep(0.1)"))
+        cur = await conn.execute("select 2")
+        assert await cur.fetchone() == (2,)
+
+
+class TestWait:
+    """`wait()`: generators of the user's own, over the connection's descriptor."""
+
+    async def test_value(self, conn):
+        (result,) = await conn.wait(execute_gen(conn.pgconn, b"select 7"))
+        assert result.get_value(0, 0) == b"7"
+
+    async def test_interrupted(self, conn):
+        def gen():
+            yield from flush_gen(conn.pgconn)
+            yield conn.fileno(), Wait.R
+            raise ZeroDivisionError
+
+        conn.pgconn.send_query(b"select 1 from pg_sleep(0.05); select pg_sleep(30)")
+        with pytest.raises(ZeroDivisionError):
+            await conn.wait(gen())
         cur = await conn.execute("select 2")
         assert await cur.fetchone() == (2,)
 
