@@ -22,16 +22,17 @@ class AsyncCursor(BaseCursor[Row]):
 
     _session: AsyncConnection[Any]
 
-    @overload
-    def __init__(self, connection: AsyncConnection[Row], *, row_factory: None = None) -> None: ...
-    @overload
-    def __init__(
-        self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None
-    ) -> None: ...
-    def __init__(
-        self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None = None
-    ):
-        super().__init__(connection, row_factory or connection.row_factory)
+    if TYPE_CHECKING:  # that of `BaseCursor`, as exact as users see it
+
+        @overload
+        def __init__(
+            self, connection: AsyncConnection[Row], *, row_factory: None = None
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, connection: AsyncConnection[Any], *, row_factory: RowFactory[Row] | None
+        ) -> None: ...
+        def __init__(self, connection: Any, *, row_factory: Any = None): ...
 
     @property
     def connection(self) -> AsyncConnection[Any]:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 from ..abc import (
     AdaptContext,
     Buffer,
+    ConnectionLike,
     Dumper,
     PyFormat,
     RowMaker,
@@ -70,6 +71,19 @@ class Transformer(AdapterFinder):
     def from_context(cls, context: AdaptContext | None) -> Transformer:
         """The transformer of a context: the context itself if it is one, else a new one."""
         return context if isinstance(context, Transformer) else cls(context)
+
+    @property
+    def knowledge(self) -> dict[str, Any]:
+        """What `with_knowledge()` begins with: all but the connection."""
+        return {name: known for name, known in vars(self).items() if name != "_connection"}
+
+    @classmethod
+    def with_knowledge(cls, connection: ConnectionLike, knowledge: dict[str, Any]) -> Transformer:
+        """A transformer that begins where another one was: many cursors live for one query."""
+        made = cls.__new__(cls)
+        vars(made).update(knowledge)
+        made._connection = connection
+        return made
 
     @property
     def pgresult(self) -> PGresult | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 from .. import errors as e
 from ..abc import Params, Query
-from ..adapt import AdaptersMap, Transformer
+from ..adapt import AdaptersMap
 from ..pq import ExecStatus, Format, PGresult
 from ..query import BoundQuery, bind
 from ..rows import Row, RowFactory, tuple_row
@@ -46,12 +46,11 @@ class BaseCursor(Generic[Row]):
     _total = -1
     _tag: bytes | None = None
 
-    def __init__(self, connection: Session, row_factory: RowFactory[Row]):
+    def __init__(self, connection: Session, *, row_factory: RowFactory[Any] | None = None):
         self._session = connection
-        self._row_factory = row_factory
-        # The connection's, until somebody asks for a map of the cursor's own.
-        self._template = connection.adapters.snapshot()
-        self._transformer = Transformer(connection, self._template)
+        self._row_factory: RowFactory[Row] = row_factory or connection.row_factory
+        # By the connection's adapters, until somebody asks for a map of the cursor's own.
+        self._transformer = connection._new_transformer()
 
     def _reset(self) -> None:
         self._transformer.reset()
@@ -74,7 +73,7 @@ class BaseCursor(Generic[Row]):
     def adapters(self) -> AdaptersMap:
         """How this cursor turns Python values into PostgreSQL's and back."""
         if self._adapters is None:
-            self._adapters = AdaptersMap(self._template)
+            self._adapters = AdaptersMap(cast("AdaptersMap", self._transformer.adapters))
             self._transformer.use(self._adapters)
         return self._adapters
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, cast
 
 from .. import errors as e
 from ..abc import AdaptContext, AdaptersMapLike
-from ..adapt import AdaptersMap
+from ..adapt import AdaptersMap, Transformer
 from ..encodings import conn_encoding
 from ..generators import arrived_notifies, receive
 from ..pq import ConnStatus, Escaping, PGconn, PGresult, TransactionStatus
@@ -67,6 +67,7 @@ class Session:
         self._characteristics = Characteristics()
         """What BEGIN asks of the transactions to come."""
         self._adapters: AdaptersMap | None = None
+        self._known_adapters: dict[str, Any] | None = None
         self._template: AdaptersMapLike | None = None
         self._closed = False
         self._loss = Loss()
@@ -129,6 +130,19 @@ class Session:
 
             self._adapters = AdaptersMap(cast("AdaptersMap", self._template or adapters))
         return self._adapters
+
+    def _new_transformer(self) -> Transformer:
+        """A transformer for a cursor, by the connection's adapters as they are now."""
+        adapters = self.adapters.snapshot()
+        known = self._known_adapters
+        if known is None or known["_adapters"] is not adapters:
+            first = Transformer(self, adapters)
+            first.reset()
+            with suppress(e.NotSupportedError):  # of an encoding that Python lacks
+                first._find_common()
+            # Not the transformer itself, which knows the connection: a cycle.
+            known = self._known_adapters = first.knowledge
+        return Transformer.with_knowledge(self, known)
 
     @property
     def connection(self) -> Session:
