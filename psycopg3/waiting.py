@@ -178,9 +178,10 @@ class Poller:
         self._kind: Callable[[], select.poll] | None = None
 
     def _begin(self) -> None:
-        self._kind = select.poll
-        self._poll = select.poll()
+        kind = select.poll
+        self._poll = kind()
         self._asked: tuple[int, int] = (-1, 0)
+        self._kind = kind  # at last: a signal's handler may raise before
 
     def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
         """Run `gen` to its end and return its value.

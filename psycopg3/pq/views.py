@@ -5,7 +5,8 @@ from __future__ import annotations
 import select
 import socket
 import sys
-from functools import cache
+from contextlib import closing
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OperationalError
@@ -13,6 +14,7 @@ from .binding import lib
 from .pgconn import PGconn
 
 if TYPE_CHECKING:
+    import _socket
     import ctypes
 
 # More than libpq reads at once, and than it takes for a message while it connects.
@@ -37,6 +39,14 @@ def view_of(pgconn: PGconn) -> PlainView | TlsView | None:
     return TlsView(openssl, pointer) if pointer else None
 
 
+def _duplicate(fd: int) -> _socket.socket:
+    # One step of C: between any two of Python's a signal's handler may raise, and a descriptor that
+    # belongs to no object yet would stay open. It did, in one of 500 signals while connecting.
+    made = partial(socket.SocketType, socket.AF_INET, socket.SOCK_STREAM, 0)
+    (sock,) = map(made, map(socket.dup, (fd,)))
+    return sock
+
+
 class PlainView:
     """A socket that nothing encrypts."""
 
@@ -54,7 +64,7 @@ class PlainView:
             out when it reads.
         """
         # By a duplicate: a signal's handler that raises here leaves libpq its own.
-        with socket.fromfd(self._pgconn.socket, socket.AF_INET, socket.SOCK_STREAM) as sock:
+        with closing(_duplicate(self._pgconn.socket)) as sock:
             sock.settimeout(0)
             try:
                 return sock.recv(_SIZE, socket.MSG_PEEK)
