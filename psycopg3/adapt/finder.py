@@ -15,8 +15,8 @@ from ..abc import (
     Loader,
     PyFormat,
 )
-from ..encodings import conn_encoding
-from ..errors import InterfaceError
+from ..encodings import conn_encoding, pg2py
+from ..errors import InterfaceError, NotSupportedError
 from ..pq import Format
 from .base import Dumper as BaseDumper
 from .registry import adapters as global_adapters
@@ -136,10 +136,13 @@ class AdapterFinder:
 
     @property
     def encoding(self) -> str:
-        """The connection's encoding by Python's name, as it was first asked since `reset()`."""
+        """The connection's encoding by Python's name, as it was at `reset()`."""
         if self._encoding is None:
             conn = self._connection
-            self._encoding = conn_encoding(conn.pgconn if conn is not None else None)
+            if self._reported is not None:
+                self._encoding = pg2py(self._reported)
+            else:
+                self._encoding = conn_encoding(conn.pgconn if conn is not None else None)
         return self._encoding
 
     @property
@@ -160,15 +163,19 @@ class AdapterFinder:
 
     def _find_common(self) -> Made:
         """The adapters that all transformers of this map and this encoding have in common."""
-        encoding = self._encoding or self.encoding
+        try:
+            encoding = self.encoding
+        except NotSupportedError:
+            # Python has no codec for it. Many adapters need none; the others ask, and it is raised.
+            self._common = found = Made(type(self)(self))
+            return found
         made = self._adapters.made
-        found: Made | None = made.get(encoding)
-        if found is None:
+        if encoding not in made:
             # Without a connection, and by a map that stays as it is.
             maker = type(self)(adapters=self._adapters.snapshot())
             maker._encoding = encoding
-            found = made[encoding] = Made(maker)
-        self._common = found
+            made[encoding] = Made(maker)
+        self._common = found = made[encoding]
         return found
 
     def _entry(self, cls: type, format: PyFormat) -> Entry:
