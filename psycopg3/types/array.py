@@ -542,9 +542,5 @@ def _dumpers_of(
     return OneTypeListDumper, OneTypeListBinaryDumper
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt list, and the arrays of every type that is or will be known to it."""
-    adapters.register_dumper(list, ListBinaryDumper)
-    adapters.register_dumper(list, ListDumper)
-    adapters.array_hook = register_array
-    register_all_arrays(adapters)
+DUMPERS = ((list, ListBinaryDumper, ListDumper),)
+LOADERS = ()  # `register_all_arrays()` registers one for each type

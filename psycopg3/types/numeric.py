@@ -8,7 +8,7 @@ from struct import Struct, unpack_from
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._oids import FLOAT4_OID, FLOAT8_OID, INT2_OID, INT4_OID, INT8_OID, NUMERIC_OID, OID_OID
-from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
+from ..abc import AdaptContext, Buffer, DumperKey
 from ..adapt import Dumper, Format, Loader, PyFormat
 from ..adapt.base import frameless
 from ..errors import DataError
@@ -95,8 +95,6 @@ class Float8(_TypedFloat):
 
 
 class _IntTextDumper(Dumper):
-    contextual = False
-
     def dump(self, obj: Any, /) -> bytes:
         """Its digits."""
         try:
@@ -146,7 +144,6 @@ class OidDumper(_IntTextDumper):
 
 
 class _BinaryDumper(Dumper):
-    contextual = False
     format = Format.BINARY
 
 
@@ -256,7 +253,6 @@ class IntBinaryDumper(IntDumper):
 class FloatDumper(Dumper):
     """float as double precision in text."""
 
-    contextual = False
     oid = FLOAT8_OID
     _sql_type = b"float8"
 
@@ -313,7 +309,6 @@ _SPECIAL = {b"nan": b"NaN", b"inf": b"Infinity", b"-inf": b"-Infinity"}
 class DecimalDumper(Dumper):
     """Decimal as numeric in text."""
 
-    contextual = False
     oid = NUMERIC_OID
 
     def dump(self, obj: Decimal) -> bytes:
@@ -391,7 +386,6 @@ def _digits(obj: int) -> str:
 class IntLoader(Loader):
     """smallint, integer, bigint, oid in text."""
 
-    contextual = False
     load = frameless(int)
     """The int that the digits mean."""
 
@@ -399,13 +393,11 @@ class IntLoader(Loader):
 class FloatLoader(Loader):
     """real, double precision in text; numeric, too, for whom a float will do."""
 
-    contextual = False
     load = frameless(float)
     """The nearest float."""
 
 
 class _BinaryLoader(Loader):
-    contextual = False
     format = Format.BINARY
 
 
@@ -515,40 +507,24 @@ _SPECIAL_NUMERICS = {_NAN: "NaN", _INFINITY: "Infinity", _NEGATIVE_INFINITY: "-I
 _FEW = 64  # up to here adding groups up is faster than text; far beyond it is quadratic
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt numbers."""
-    dumpers: tuple[tuple[type | str, type[Dumper]], ...] = (
-        (int, IntDumper),
-        (int, IntBinaryDumper),
-        (float, FloatDumper),
-        (float, FloatBinaryDumper),
-        ("decimal.Decimal", DecimalBinaryDumper),
-        ("decimal.Decimal", DecimalDumper),
-        (Int2, Int2Dumper),
-        (Int2, Int2BinaryDumper),
-        (Int4, Int4Dumper),
-        (Int4, Int4BinaryDumper),
-        (Int8, Int8Dumper),
-        (Int8, Int8BinaryDumper),
-        (IntNumeric, IntNumericDumper),
-        (IntNumeric, IntNumericBinaryDumper),
-        (Oid, OidDumper),
-        (Oid, OidBinaryDumper),
-        (Float4, Float4Dumper),
-        (Float4, Float4BinaryDumper),
-        (Float8, FloatDumper),
-        (Float8, FloatBinaryDumper),
-    )
-    for cls, dumper in dumpers:
-        adapters.register_dumper(cls, dumper)
-    for oid, text_loader, binary_loader in (
-        (INT2_OID, IntLoader, Int2BinaryLoader),
-        (INT4_OID, IntLoader, Int4BinaryLoader),
-        (INT8_OID, IntLoader, Int8BinaryLoader),
-        (OID_OID, IntLoader, OidBinaryLoader),
-        (FLOAT4_OID, FloatLoader, Float4BinaryLoader),
-        (FLOAT8_OID, FloatLoader, Float8BinaryLoader),
-        (NUMERIC_OID, NumericLoader, NumericBinaryLoader),
-    ):
-        adapters.register_loader(oid, text_loader)
-        adapters.register_loader(oid, binary_loader)
+DUMPERS = (
+    (int, IntDumper, IntBinaryDumper),
+    (float, FloatDumper, FloatBinaryDumper),
+    ("decimal.Decimal", DecimalBinaryDumper, DecimalDumper),
+    (Int2, Int2Dumper, Int2BinaryDumper),
+    (Int4, Int4Dumper, Int4BinaryDumper),
+    (Int8, Int8Dumper, Int8BinaryDumper),
+    (IntNumeric, IntNumericDumper, IntNumericBinaryDumper),
+    (Oid, OidDumper, OidBinaryDumper),
+    (Float4, Float4Dumper, Float4BinaryDumper),
+    (Float8, FloatDumper, FloatBinaryDumper),
+)
+LOADERS = (
+    (INT2_OID, IntLoader, Int2BinaryLoader),
+    (INT4_OID, IntLoader, Int4BinaryLoader),
+    (INT8_OID, IntLoader, Int8BinaryLoader),
+    (OID_OID, IntLoader, OidBinaryLoader),
+    (FLOAT4_OID, FloatLoader, Float4BinaryLoader),
+    (FLOAT8_OID, FloatLoader, Float8BinaryLoader),
+    (NUMERIC_OID, NumericLoader, NumericBinaryLoader),
+)
