@@ -7,13 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from ..abc import (
-    AdaptContext,
-    Buffer,
-    Dumper,
-    PyFormat,
-    RowMaker,
-)
+from ..abc import AdaptContext, Buffer, Dumper, PyFormat, RowMaker
 from ..errors import DataError, InterfaceError, ProgrammingError
 from ..pq import Format, PGresult, arguments
 from .finder import AdapterFinder, kept

@@ -24,20 +24,21 @@ INT8 = Struct("!q")
 UINT4 = Struct("!I")
 FLOAT4 = Struct("!f")
 FLOAT8 = Struct("!d")
-_pack_int2, _pack_int4, _pack_int8 = INT2.pack, INT4.pack, INT8.pack
-_TEXT, _BINARY = Format.TEXT, Format.BINARY
 
 
 # -- wrappers: a number and the type to send it as -----------------------------------------------
 
 
-class _TypedInt(int):
+class _Typed:
     __slots__ = ()
 
-    __str__ = int.__repr__
-
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({int.__repr__(self)})"
+        return f"{type(self).__name__}({self})"
+
+
+class _TypedInt(_Typed, int):
+    __slots__ = ()
+    __str__ = int.__repr__
 
 
 class Int2(_TypedInt):
@@ -70,13 +71,9 @@ class Oid(_TypedInt):
     __slots__ = ()
 
 
-class _TypedFloat(float):
+class _TypedFloat(_Typed, float):
     __slots__ = ()
-
     __str__ = float.__repr__
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({float.__repr__(self)})"
 
 
 class Float4(_TypedFloat):
@@ -189,6 +186,23 @@ class IntNumericBinaryDumper(_BinaryDumper):
         return pack_numeric(obj < 0, _digits(abs(obj)), 0)
 
 
+def _int_writer(format: Format, *dumps: Callable[[int], bytes]) -> Any:
+    """A dumper's `write()` that dumps an int as smallint, integer or bigint by one of `dumps`."""
+    dump_int2, dump_int4, dump_int8 = dumps
+
+    def write(self: Dumper, obj: int) -> tuple[bytes, int, Format]:
+        """The digits or bytes, and the smallest type."""
+        if -0x8000 <= obj <= 0x7FFF:
+            return dump_int2(obj), INT2_OID, format
+        if -0x80000000 <= obj <= 0x7FFFFFFF:
+            return dump_int4(obj), INT4_OID, format
+        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
+            return dump_int8(obj), INT8_OID, format
+        return self.dump(obj), NUMERIC_OID, format  # type: ignore[return-value]
+
+    return write
+
+
 class IntDumper(_IntTextDumper):
     """int in text, as the smallest type that holds it: the server casts up, but never down."""
 
@@ -213,15 +227,7 @@ class IntDumper(_IntTextDumper):
         """The dumper of the smallest type."""
         return self._dumpers[self.get_key(obj, format)]
 
-    def write(self, obj: int) -> tuple[bytes, int, Format]:
-        """The digits, and the smallest type."""
-        if -0x8000 <= obj <= 0x7FFF:
-            return b"%d" % obj, INT2_OID, _TEXT
-        if -0x80000000 <= obj <= 0x7FFFFFFF:
-            return b"%d" % obj, INT4_OID, _TEXT
-        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
-            return b"%d" % obj, INT8_OID, _TEXT
-        return self.dump(obj), NUMERIC_OID, _TEXT
+    write = _int_writer(Format.TEXT, b"%d".__mod__, b"%d".__mod__, b"%d".__mod__)
 
 
 class IntBinaryDumper(IntDumper):
@@ -239,15 +245,7 @@ class IntBinaryDumper(IntDumper):
         """As the dumper of its type does."""
         return self.upgrade(obj, PyFormat.BINARY).dump(obj)
 
-    def write(self, obj: int) -> tuple[bytes, int, Format]:
-        """The bytes of the smallest type."""
-        if -0x8000 <= obj <= 0x7FFF:
-            return _pack_int2(obj), INT2_OID, _BINARY
-        if -0x80000000 <= obj <= 0x7FFFFFFF:
-            return _pack_int4(obj), INT4_OID, _BINARY
-        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
-            return _pack_int8(obj), INT8_OID, _BINARY
-        return self.dump(obj), NUMERIC_OID, _BINARY
+    write = _int_writer(Format.BINARY, INT2.pack, INT4.pack, INT8.pack)
 
 
 class FloatDumper(Dumper):

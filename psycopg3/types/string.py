@@ -96,15 +96,15 @@ class StrBinaryDumperName(StrBinaryDumper):
 
 
 class BytesDumper(Dumper):
-    """bytes, bytearray, memoryview as bytea in text."""
+    """bytes, bytearray, memoryview, and what `Binary()` wraps, as bytea in text."""
 
     oid = BYTEA_OID
 
-    def dump(self, obj: Buffer) -> bytes:
+    def dump(self, obj: Buffer | Binary) -> bytes:
         """The bytes in hexadecimal, as every server since 9.0 reads them."""
         return b"\\x" + hexlify(_flat(obj))
 
-    def quote(self, obj: Buffer) -> bytes:
+    def quote(self, obj: Buffer | Binary) -> bytes:
         """The same as a string's literal."""
         conn = self.connection
         if conn and conn.pgconn.parameter_status(b"standard_conforming_strings") == b"on":
@@ -113,30 +113,14 @@ class BytesDumper(Dumper):
 
 
 class BytesBinaryDumper(Dumper):
-    """bytes, bytearray, memoryview as bytea in binary."""
+    """bytes, bytearray, memoryview, and what `Binary()` wraps, as bytea in binary."""
 
     format = Format.BINARY
     oid = BYTEA_OID
 
-    def dump(self, obj: Buffer) -> Buffer:
+    def dump(self, obj: Buffer | Binary) -> Buffer:
         """The bytes, which are not copied."""
         return _flat(obj)
-
-
-class BinaryDumper(BytesDumper):
-    """What PEP 249's `Binary()` wraps as bytea in text."""
-
-    def dump(self, obj: Any) -> bytes:
-        """The bytes in hexadecimal."""
-        return super().dump(memoryview(obj.obj))
-
-
-class BinaryBinaryDumper(BytesBinaryDumper):
-    """What PEP 249's `Binary()` wraps as bytea in binary."""
-
-    def dump(self, obj: Any) -> Buffer:
-        """The bytes."""
-        return super().dump(memoryview(obj.obj))
 
 
 class TextLoader(Loader):
@@ -188,8 +172,10 @@ class ByteaBinaryLoader(Loader):
     """The bytes."""
 
 
-def _flat(obj: Buffer) -> Buffer:
+def _flat(obj: Buffer | Binary) -> Buffer:
     """A buffer of single bytes: a memoryview may have wider items, dimensions, or gaps."""
+    if isinstance(obj, Binary):
+        obj = memoryview(obj.obj)
     if not isinstance(obj, memoryview):
         return obj
     return obj.cast("B") if obj.c_contiguous else obj.tobytes()
@@ -207,8 +193,7 @@ _TEXTS = (BPCHAR_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID)
 DUMPERS = (
     (str, StrBinaryDumperName, StrBinaryDumperBpchar, StrBinaryDumperVarchar, StrBinaryDumper),
     (str, StrDumperName, StrDumperBpchar, StrDumperVarchar, StrDumper, StrDumperUnknown),
-    *((cls, BytesDumper, BytesBinaryDumper) for cls in (bytes, bytearray, memoryview)),
-    (Binary, BinaryDumper, BinaryBinaryDumper),
+    *((cls, BytesDumper, BytesBinaryDumper) for cls in (bytes, bytearray, memoryview, Binary)),
 )
 LOADERS = (
     *((oid, TextLoader, TextBinaryLoader) for oid in _TEXTS),
