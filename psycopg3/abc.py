@@ -76,19 +76,15 @@ class Dumper(Protocol):
 
     def dump(self, obj: Any, /) -> Buffer | None:
         """Write `obj`; None is NULL."""
-        ...
 
     def quote(self, obj: Any) -> Buffer:
         """Write `obj` as a literal for the text of a query."""
-        ...
 
     def get_key(self, obj: Any, format: PyFormat) -> DumperKey:
         """Tell which dumper `obj` needs: the class this one was made for, if itself will do."""
-        ...
 
     def upgrade(self, obj: Any, format: PyFormat) -> Dumper:
         """Make the dumper that `get_key()` asked for."""
-        ...
 
 
 class Loader(Protocol):
@@ -101,17 +97,6 @@ class Loader(Protocol):
 
     def load(self, data: Any, /) -> Any:
         """Make a Python object of a value (a `Buffer`) of the server; never called for NULL."""
-        ...
-
-
-class TypeInfoLike(Protocol):
-    """A PostgreSQL type, by its names and oids."""
-
-    name: str
-    oid: int
-    array_oid: int
-    regtype: str
-    delimiter: str
 
 
 class TypesLike(Protocol):
@@ -119,7 +104,6 @@ class TypesLike(Protocol):
 
     def add(self, info: Any) -> None:
         """Take in a type."""
-        ...
 
     def __getitem__(self, key: str | int) -> Any: ...
 
@@ -127,11 +111,9 @@ class TypesLike(Protocol):
 
     def get(self, key: str | int) -> Any | None:
         """The type of a name or oid, None if unknown."""
-        ...
 
     def get_oid(self, name: str) -> int:
         """The oid of a name."""
-        ...
 
 
 class AdaptersMapLike(Protocol):
@@ -146,42 +128,33 @@ class AdaptersMapLike(Protocol):
 
     def snapshot(self) -> AdaptersMapLike:
         """A copy that nobody registers in."""
-        ...
 
     @property
     def types(self) -> TypesLike:
         """The types known by name."""
-        ...
 
     @property
     def adapters(self) -> AdaptersMapLike:
         """Itself: a map is a context, too."""
-        ...
 
     @property
     def connection(self) -> ConnectionLike | None:
         """None: a map has no connection."""
-        ...
 
     def register_dumper(self, cls: type | str | None, dumper: type[Dumper]) -> None:
         """Let `dumper` write the objects of a class."""
-        ...
 
     def register_loader(self, oid: int | str, loader: type[Loader]) -> None:
         """Let `loader` read the values of a type."""
-        ...
 
     def get_dumper(self, cls: type, format: PyFormat) -> type[Dumper]:
         """The dumper for a class."""
-        ...
 
     def get_dumper_by_oid(self, oid: int, format: Format) -> type[Dumper]:
         """The dumper for a type."""
-        ...
 
     def get_loader(self, oid: int, format: Format) -> type[Loader] | None:
         """The loader for a type, None if it has none of its own."""
-        ...
 
 
 class AdaptContext(Protocol):
@@ -190,12 +163,10 @@ class AdaptContext(Protocol):
     @property
     def adapters(self) -> AdaptersMapLike:
         """The adapters to use."""
-        ...
 
     @property
     def connection(self) -> ConnectionLike | None:
         """The connection they work for, if any."""
-        ...
 
 
 class ConnectionLike(Protocol):
@@ -204,22 +175,18 @@ class ConnectionLike(Protocol):
     @property
     def pgconn(self) -> PGconn:
         """libpq's connection."""
-        ...
 
     @property
     def adapters(self) -> AdaptersMapLike:
         """The connection's own adapters."""
-        ...
 
     @property
     def connection(self) -> ConnectionLike:
         """Itself: a connection is a context, too."""
-        ...
 
     @property
     def closed(self) -> bool:
         """True once the connection can't be used any more."""
-        ...
 
 
 class SessionLike(ConnectionLike, Protocol):
@@ -227,7 +194,6 @@ class SessionLike(ConnectionLike, Protocol):
 
     def _command_gen(self, *commands: bytes) -> WaitGen[list[PGresult]]:
         """Run commands in one round trip and return their results, or raise the server's error."""
-        ...
 
 
 class Running(SessionLike, Protocol):
@@ -235,7 +201,6 @@ class Running(SessionLike, Protocol):
 
     def _run(self, gen: WaitGen[T]) -> T:
         """Run a generator to its end."""
-        ...
 
 
 class AsyncRunning(SessionLike, Protocol):
@@ -243,7 +208,6 @@ class AsyncRunning(SessionLike, Protocol):
 
     def _run(self, gen: WaitGen[T]) -> Awaitable[T]:
         """Run a generator to its end."""
-        ...
 
 
 class CursorLike(Protocol):
@@ -252,22 +216,18 @@ class CursorLike(Protocol):
     @property
     def connection(self) -> ConnectionLike:
         """The connection the cursor works on."""
-        ...
 
     @property
     def adapters(self) -> AdaptersMapLike:
         """The cursor's own adapters."""
-        ...
 
     @property
     def description(self) -> Sequence[Any] | None:
         """The columns of the current result, None if it has none."""
-        ...
 
     @property
     def pgresult(self) -> PGresult | None:
         """The current result."""
-        ...
 
 
 @runtime_checkable
@@ -276,97 +236,13 @@ class Composable(Protocol):
 
     def as_bytes(self, context: AdaptContext | None = None) -> bytes:
         """The piece in the encoding of the connection."""
-        ...
 
     def as_string(self, context: AdaptContext | None = None) -> str:
         """The piece as a str."""
-        ...
 
 
 Query: TypeAlias = LiteralString | bytes | Composable
 """What is executed: text that the program itself wrote, or composed."""
-
-
-class Transformer(Protocol):
-    """Writes parameters and reads rows, remembering the adapters it found."""
-
-    types: tuple[int, ...] | None
-    """The oids of the parameters dumped last."""
-    formats: list[Format] | None
-    """The formats of the parameters dumped last."""
-
-    @property
-    def connection(self) -> ConnectionLike | None:
-        """The connection worked for, if any."""
-        ...
-
-    @property
-    def adapters(self) -> AdaptersMapLike:
-        """The adapters in use."""
-        ...
-
-    @property
-    def encoding(self) -> str:
-        """The connection's encoding, by Python's name."""
-        ...
-
-    @property
-    def text_encoding(self) -> str:
-        """The encoding to write text in."""
-        ...
-
-    def reset(self) -> None:
-        """Get ready for another query: forget what depends on the connection's settings."""
-        ...
-
-    @property
-    def pgresult(self) -> PGresult | None:
-        """The result that rows are read from."""
-        ...
-
-    def set_pgresult(
-        self, result: PGresult | None, *, set_loaders: bool = True, format: Format | None = None
-    ) -> None:
-        """Read rows from `result` from now on."""
-        ...
-
-    def set_dumper_types(self, types: Sequence[int], format: Format) -> None:
-        """Dump sequences as records of these types."""
-        ...
-
-    def set_loader_types(self, types: Sequence[int], format: Format) -> None:
-        """Load sequences as records of these types."""
-        ...
-
-    def dump_sequence(
-        self, params: Sequence[Any], formats: Sequence[PyFormat]
-    ) -> list[Buffer | None]:
-        """Write parameters."""
-        ...
-
-    def as_literal(self, obj: Any) -> bytes:
-        """Write `obj` as a literal for the text of a query."""
-        ...
-
-    def get_dumper(self, obj: Any, format: PyFormat) -> Dumper:
-        """The dumper for `obj`."""
-        ...
-
-    def get_loader(self, oid: int, format: Format) -> Loader:
-        """The loader for a type."""
-        ...
-
-    def load_rows(self, row0: int, row1: int, make_row: RowMaker[T]) -> list[T]:
-        """Read the rows from `row0` to before `row1`."""
-        ...
-
-    def load_row(self, row: int, make_row: RowMaker[T]) -> T | None:
-        """Read one row; None if there is no such row."""
-        ...
-
-    def load_sequence(self, record: Sequence[Buffer | None]) -> tuple[Any, ...]:
-        """Read the values of one record."""
-        ...
 
 
 # ---- links that somebody else makes ----
@@ -377,15 +253,12 @@ class BlockingLink(Protocol):
 
     def recv(self, size: int, /) -> bytes:
         """Wait for bytes, so many at most; b"" means that there will be no more."""
-        ...
 
     def sendall(self, data: bytes, /) -> object:
         """Send all of it."""
-        ...
 
     def close(self) -> object:
         """End the link; who waits in the other methods is woken."""
-        ...
 
 
 class TrioStream(Protocol):
@@ -393,15 +266,12 @@ class TrioStream(Protocol):
 
     def receive_some(self, max_bytes: int | None = None, /) -> Awaitable[bytes | bytearray]:
         """Wait for bytes; b"" means that there will be no more."""
-        ...
 
     def send_all(self, data: bytes, /) -> Awaitable[object]:
         """Send all of it."""
-        ...
 
     def aclose(self) -> Awaitable[object]:
         """End the link."""
-        ...
 
 
 class AnyioStream(Protocol):
@@ -409,15 +279,12 @@ class AnyioStream(Protocol):
 
     def receive(self, max_bytes: int = ..., /) -> Awaitable[bytes]:
         """Wait for bytes."""
-        ...
 
     def send(self, item: bytes, /) -> Awaitable[object]:
         """Send all of it."""
-        ...
 
     def aclose(self) -> Awaitable[object]:
         """End the link."""
-        ...
 
 
 class Connector(Protocol):
@@ -425,7 +292,6 @@ class Connector(Protocol):
 
     def __call__(self, host: str, port: int, /, *, ssl: SSLContext | None) -> BlockingLink:
         """Connect to a server, with TLS by `ssl` if that isn't None."""
-        ...
 
 
 class AsyncioConnector(Protocol):
@@ -447,7 +313,6 @@ class AsyncioConnector(Protocol):
             What `loop.create_connection()` returns: a transport, and the protocol that
             `proto_factory` made; or a connected socket, or a stream.
         """
-        ...
 
 
 class TrioConnector(Protocol):
@@ -457,7 +322,6 @@ class TrioConnector(Protocol):
         self, host: str, port: int, /, *, ssl: SSLContext | None
     ) -> Awaitable[TrioStream | AnyioStream | BlockingLink]:
         """Connect to a server, with TLS by `ssl` if that isn't None."""
-        ...
 
 
 AsyncConnector: TypeAlias = AsyncioConnector | TrioConnector

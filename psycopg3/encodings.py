@@ -13,6 +13,9 @@ from typing import Protocol
 
 from .errors import NotSupportedError, OperationalError
 
+_LATINS = dict(enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1))  # LATIN5 is ISO 8859-9
+_CODE_PAGES = (866, 874, *range(1250, 1259))  # of Windows
+
 _PYTHON_CODECS = {
     "BIG5": "big5",
     "EUC_CN": "gb2312",
@@ -21,38 +24,16 @@ _PYTHON_CODECS = {
     "EUC_KR": "euc_kr",
     "GB18030": "gb18030",
     "GBK": "gbk",
-    "ISO_8859_5": "iso8859-5",
-    "ISO_8859_6": "iso8859-6",
-    "ISO_8859_7": "iso8859-7",
-    "ISO_8859_8": "iso8859-8",
     "JOHAB": "johab",
     "KOI8R": "koi8-r",
     "KOI8U": "koi8-u",
-    "LATIN1": "iso8859-1",
-    "LATIN2": "iso8859-2",
-    "LATIN3": "iso8859-3",
-    "LATIN4": "iso8859-4",
-    "LATIN5": "iso8859-9",
-    "LATIN6": "iso8859-10",
-    "LATIN7": "iso8859-13",
-    "LATIN8": "iso8859-14",
-    "LATIN9": "iso8859-15",
-    "LATIN10": "iso8859-16",
     "SJIS": "cp932",
     "SQL_ASCII": "ascii",
     "UHC": "cp949",
     "UTF8": "utf-8",
-    "WIN866": "cp866",
-    "WIN874": "cp874",
-    "WIN1250": "cp1250",
-    "WIN1251": "cp1251",
-    "WIN1252": "cp1252",
-    "WIN1253": "cp1253",
-    "WIN1254": "cp1254",
-    "WIN1255": "cp1255",
-    "WIN1256": "cp1256",
-    "WIN1257": "cp1257",
-    "WIN1258": "cp1258",
+    **{f"ISO_8859_{n}": f"iso8859-{n}" for n in (5, 6, 7, 8)},
+    **{f"LATIN{i}": f"iso8859-{n}" for i, n in _LATINS.items()},
+    **{f"WIN{n}": f"cp{n}" for n in _CODE_PAGES},
 }
 
 # Other names that the server takes, as it compares them: lower case, letters and digits alone. It
@@ -76,8 +57,8 @@ _ALIASES = {
     "windows936": "GBK",
     "windows949": "UHC",
     "windows950": "BIG5",
-    **{f"windows{n}": f"WIN{n}" for n in (866, 874, *range(1250, 1259))},
-    **{f"iso8859{n}": f"LATIN{i}" for i, n in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1)},
+    **{f"windows{n}": f"WIN{n}" for n in _CODE_PAGES},
+    **{f"iso8859{n}": f"LATIN{i}" for i, n in _LATINS.items()},
 }
 
 

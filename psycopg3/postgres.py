@@ -48,8 +48,16 @@ def register_default_types(types: TypesRegistry) -> None:
 
 def register_default_adapters(context: AdaptContext) -> None:
     """Let a context adapt PostgreSQL's own types as psycopg3 does by default."""
+    adapters = context.adapters
     for family in FAMILIES:
-        family.register(context.adapters)
+        for cls, *dumpers in family.DUMPERS:
+            for dumper in dumpers:
+                adapters.register_dumper(cls, dumper)
+        for oid, *loaders in family.LOADERS:
+            for loader in loaders:
+                adapters.register_loader(oid, loader)
+    adapters.array_hook = array.register_array
+    array.register_all_arrays(adapters)
 
 
 types = adapters.types

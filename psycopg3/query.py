@@ -185,10 +185,6 @@ def bind(
     if sql is None:
         sql = _encoded(known.text, transformer.text_encoding)
     if params is None:
-        if isinstance(query, str):
-            # Asked even if nothing has to be encoded: an error of the query is read by the
-            # encoding that was in force when it was sent.
-            transformer.encoding  # noqa: B018
         return BoundQuery(sql, result_format)
     formats = known.formats
     given: Any = params

@@ -18,25 +18,23 @@ from .encodings import conn_encoding
 from .errors import DataError, InterfaceError, ProgrammingError
 from .pq import ExecStatus
 
-if TYPE_CHECKING:
-    # Not needed at run time, where Python 3.11 has no default for type variables.
-    from typing_extensions import TypeVar
-
-else:
-    from typing import TypeVar
-
 TupleRow: TypeAlias = tuple[Any, ...]
 """The rows of `tuple_row`."""
 
 DictRow: TypeAlias = dict[str, Any]
 """The rows of `dict_row`."""
 
-T = TypeVar("T", covariant=True)
-
 if TYPE_CHECKING:
+    # Not at run time, where Python 3.11 has no default for type variables.
+    from typing_extensions import TypeVar
+
     Row = TypeVar("Row", covariant=True, default=TupleRow)
 else:
+    from typing import TypeVar
+
     Row = TypeVar("Row", covariant=True)
+
+T = TypeVar("T", covariant=True)
 
 
 class RowMaker(Protocol[Row]):

@@ -39,13 +39,14 @@ class _Adapter(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # Methods of one's own may look at the connection, whatever the base class did: only what
-        # a class says itself counts. Ours are known.
-        stated = "contextual" in cls.__dict__
-        if "__init__" in cls.__dict__ and not stated:
-            cls.contextual = True
+        # a class says itself counts. Ours are known: they look if they have an `__init__`.
+        own = cls.__dict__
         is_ours = cls.__module__.partition(".")[0] == _PACKAGE
-        if not is_ours or "__init__" in cls.__dict__:
-            cls.by_encoding = cls.__dict__.get("by_encoding", False)
+        stated = "contextual" in own
+        if not stated and ("__init__" in own or (is_ours and cls.__base__ in (Dumper, Loader))):
+            cls.contextual = "__init__" in own
+        if not is_ours or "__init__" in own:
+            cls.by_encoding = own.get("by_encoding", False)
         cls.is_common = (stated or is_ours) and (not cls.contextual or cls.by_encoding)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from ..abc import (
     AdaptContext,
@@ -15,8 +15,8 @@ from ..abc import (
     Loader,
     PyFormat,
 )
-from ..encodings import conn_encoding
-from ..errors import InterfaceError
+from ..encodings import conn_encoding, pg2py
+from ..errors import InterfaceError, NotSupportedError
 from ..pq import Format
 from .base import Dumper as BaseDumper
 from .registry import adapters as global_adapters
@@ -24,9 +24,9 @@ from .registry import adapters as global_adapters
 if TYPE_CHECKING:
     # What a dumper wrote, the oid, the format.
     Written: TypeAlias = tuple[Buffer | None, int, Format]
-    # What writes, the oid, the format, and the dumper or the choice of it. Where the oid is None
-    # what writes returns a `Written`, since the type depends on the value.
-    Entry: TypeAlias = "tuple[Callable[[Any], Any], int | None, Format, Dumper | Choice]"
+    # What writes, the oid, the format, and the choice of the dumper. Where the oid is None what
+    # writes returns a `Written`, since the type depends on the value.
+    Entry: TypeAlias = "tuple[Callable[[Any], Any], int | None, Format, Choice]"
 
 T = TypeVar("T")
 
@@ -45,8 +45,12 @@ def kept(table: dict[Any, Any], key: Any, entry: T) -> T:
     return entry
 
 
+def _is_common(adapter: Any) -> bool:
+    return getattr(adapter, "is_common", False)  # who wrote their own have no such attribute
+
+
 class Choice:
-    """A dumper whose choice depends on the value, and those that it was upgraded to."""
+    """A dumper, and those that it was upgraded to: the value may have a say."""
 
     __slots__ = ("_dumper", "_format", "_upgraded")
 
@@ -69,17 +73,14 @@ class Choice:
         dumper = self.choose(obj)
         return dumper.dump(obj), dumper.oid, dumper.format
 
-
-def entry_of(dumper: Dumper, format: PyFormat) -> Entry:
-    """How what a dumper is for is written."""
-    write = getattr(dumper, "write", None)
-    if write is not None or type(dumper).get_key is not BaseDumper.get_key:
-        choice = Choice(dumper, format)
-        return write or choice.write, None, dumper.format, choice
-    if getattr(dumper, "is_common", False):
-        return dumper.dump, dumper.oid, dumper.format, dumper
-    # What others' dumpers say of themselves may change while they dump.
-    return Choice(dumper, format).write, None, dumper.format, dumper
+    def entry(self) -> Entry:
+        """How what the dumper is for is written: by its `dump()` alone where that does."""
+        dumper: Any = self._dumper
+        write = getattr(dumper, "write", None)
+        # What others' dumpers say of themselves may change while they dump.
+        if write or not _is_common(dumper) or type(dumper).get_key is not BaseDumper.get_key:
+            return write or self.write, None, dumper.format, self
+        return dumper.dump, dumper.oid, dumper.format, self
 
 
 class Made:
@@ -116,12 +117,8 @@ class AdapterFinder:
     def __init__(
         self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
     ) -> None:
-        self._adapters: AdaptersMapLike
-        self._connection: ConnectionLike | None
-        if context is None:
-            self._adapters, self._connection = adapters or global_adapters, None
-        else:
-            self._adapters, self._connection = adapters or context.adapters, context.connection
+        self._adapters = adapters or (global_adapters if context is None else context.adapters)
+        self._connection = None if context is None else context.connection
         self._generation = self._adapters.generation
 
     @property
@@ -136,10 +133,13 @@ class AdapterFinder:
 
     @property
     def encoding(self) -> str:
-        """The connection's encoding by Python's name, as it was first asked since `reset()`."""
+        """The connection's encoding by Python's name, as it was at `reset()`."""
         if self._encoding is None:
             conn = self._connection
-            self._encoding = conn_encoding(conn.pgconn if conn is not None else None)
+            if self._reported is not None:
+                self._encoding = pg2py(self._reported)
+            else:
+                self._encoding = conn_encoding(conn.pgconn if conn is not None else None)
         return self._encoding
 
     @property
@@ -160,37 +160,42 @@ class AdapterFinder:
 
     def _find_common(self) -> Made:
         """The adapters that all transformers of this map and this encoding have in common."""
-        encoding = self._encoding or self.encoding
+        try:
+            encoding = self.encoding
+        except NotSupportedError:
+            # Python has no codec for it. Many adapters need none; the others ask, and it is raised.
+            self._common = own = Made(type(self)(self))
+            return own
         made = self._adapters.made
-        found: Made | None = made.get(encoding)
-        if found is None:
+        if encoding not in made:
             # Without a connection, and by a map that stays as it is.
             maker = type(self)(adapters=self._adapters.snapshot())
             maker._encoding = encoding
-            found = made[encoding] = Made(maker)
+            made[encoding] = Made(maker)
+        found: Made = made[encoding]
         self._common = found
         return found
+
+    def _place(self, adapter: type[Any]) -> tuple[Made, AdaptContext | None]:
+        """Where an adapter of a class is kept, and the context that it is made with."""
+        common = self._common or self._find_common()
+        if _is_common(adapter):
+            return common, common.maker
+        if self._own is None:
+            self._own = Made()
+        return self._own, self
 
     def _entry(self, cls: type, format: PyFormat) -> Entry:
         """How objects of a class are written."""
         common = self._common or self._find_common()
         if cls is _NONE:
-            null: Entry = kept(common.dumpers[format], cls, _NULL)
-            return null
-        own = self._own
-        found = common.dumpers[format].get(cls)
-        if found is None and own is not None:
-            found = own.dumpers[format].get(cls)
-        if found is not None:
-            return found
-        dumper_cls = self._adapters.get_dumper(cls, format)
-        if getattr(dumper_cls, "is_common", False):
-            return kept(
-                common.dumpers[format], cls, entry_of(dumper_cls(cls, common.maker), format)
-            )
-        if own is None:
-            own = self._own = Made()
-        return kept(own.dumpers[format], cls, entry_of(dumper_cls(cls, self), format))
+            return cast("Entry", kept(common.dumpers[format], cls, _NULL))
+        for made in (common, self._own):
+            if made is not None and cls in made.dumpers[format]:
+                return made.dumpers[format][cls]
+        dumper = self._adapters.get_dumper(cls, format)
+        made, context = self._place(dumper)
+        return kept(made.dumpers[format], cls, Choice(dumper(cls, context), format).entry())
 
     def get_dumper(self, obj: Any, format: PyFormat) -> Dumper:
         """The dumper for `obj`: of its class, or of its value if the class isn't all.
@@ -200,30 +205,22 @@ class AdapterFinder:
         """
         if obj is None:
             return self._adapters.get_dumper(_NONE, format)(_NONE, self)
-        found = self._entry(type(obj), format)[3]
-        return found.choose(obj) if isinstance(found, Choice) else found
+        return self._entry(type(obj), format)[3].choose(obj)
 
     def get_loader(self, oid: int, format: Format) -> Loader:
         """The loader for a type; the one for any type if it has none of its own."""
-        common = self._common or self._find_common()
-        loader = common.loaders[format].get(oid)
-        if loader is not None:
-            return loader
-        own = self._own
-        if own is not None and oid in own.loaders[format]:
-            return own.loaders[format][oid]
+        for made in (self._common or self._find_common(), self._own):
+            if made is not None and oid in made.loaders[format]:
+                return made.loaders[format][oid]
         get_loader = self._adapters.get_loader
-        loader_cls = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
-        if loader_cls is None:
+        loader = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
+        if loader is None:
             raise InterfaceError(
                 f"no loader reads type {self._type_name(oid)}, and none is registered for"
                 " any type (oid 0): make the map of adapters from psycopg3.adapters"
             )
-        if getattr(loader_cls, "is_common", False):
-            return kept(common.loaders[format], oid, loader_cls(oid, common.maker))
-        if own is None:
-            own = self._own = Made()
-        return kept(own.loaders[format], oid, loader_cls(oid, self))
+        made, context = self._place(loader)
+        return kept(made.loaders[format], oid, loader(oid, context))
 
     def _type_name(self, oid: int) -> str:
         info = self._adapters.types.get(oid)

@@ -24,18 +24,6 @@ class AdaptersMap:
 
     __module__ = "psycopg3.adapt"
 
-    __slots__ = (
-        "_dumpers",
-        "_dumpers_by_oid",
-        "_loaders",
-        "_shared",
-        "_snapshot",
-        "array_hook",
-        "generation",
-        "made",
-        "types",
-    )
-
     # A cursor has a map of its own, so a copy must cost little: maps share their tables until
     # one of them is written to.
     _dumpers: dict[PyFormat, dict[type | str, type[Dumper]]]

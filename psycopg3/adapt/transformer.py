@@ -7,14 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from ..abc import (
-    AdaptContext,
-    Buffer,
-    ConnectionLike,
-    Dumper,
-    PyFormat,
-    RowMaker,
-)
+from ..abc import AdaptContext, Buffer, Dumper, PyFormat, RowMaker
 from ..errors import DataError, InterfaceError, ProgrammingError
 from ..pq import Format, PGresult, arguments
 from .finder import AdapterFinder, kept
@@ -71,19 +64,6 @@ class Transformer(AdapterFinder):
     def from_context(cls, context: AdaptContext | None) -> Transformer:
         """The transformer of a context: the context itself if it is one, else a new one."""
         return context if isinstance(context, Transformer) else cls(context)
-
-    @property
-    def knowledge(self) -> dict[str, Any]:
-        """What `with_knowledge()` begins with: all but the connection."""
-        return {name: known for name, known in vars(self).items() if name != "_connection"}
-
-    @classmethod
-    def with_knowledge(cls, connection: ConnectionLike, knowledge: dict[str, Any]) -> Transformer:
-        """A transformer that begins where another one was: many cursors live for one query."""
-        made = cls.__new__(cls)
-        vars(made).update(knowledge)
-        made._connection = connection
-        return made
 
     @property
     def pgresult(self) -> PGresult | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -38,7 +37,7 @@ class Characteristics(NamedTuple):
 
     def changed(self, name: str, value: Any) -> Characteristics:
         """These with another value for `name`, coerced; ProgrammingError as in `of()`."""
-        return self._replace(**{name: _COERCE[name](value)})
+        return self.of(**{**self._asdict(), name: value})
 
     def over(self, default: Characteristics) -> Characteristics:
         """These, and where they say nothing, those of `default`."""
@@ -79,10 +78,3 @@ def _level(value: Any) -> IsolationLevel | None:
 
 def _flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
-
-
-_COERCE: dict[str, Callable[[Any], Any]] = {
-    "isolation_level": _level,
-    "read_only": _flag,
-    "deferrable": _flag,
-}

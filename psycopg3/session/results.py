@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import index
-from typing import Any, Generic, overload
+from typing import Any, Generic, NamedTuple
 
 from .. import errors as e
 from ..abc import TypesLike
@@ -173,15 +172,28 @@ class ResultSet(Generic[Row]):
         return self._columns.copy()
 
 
-class Column(Sequence[Any]):
+class _Seven(NamedTuple):
+    name: str
+    """The column's name."""
+    type_code: int
+    """The oid of the type; compares with `psycopg3.STRING` and its like."""
+    display_size: int | None
+    """The declared length in characters or bits, None if the type has none."""
+    internal_size: int | None
+    """The size in bytes, None for types of variable size."""
+    precision: int | None
+    """The digits of a numeric, or of the seconds of a time; None if not declared."""
+    scale: int | None
+    """The digits behind the point of a numeric, None if not declared."""
+    null_ok: bool | None = None
+    """Always None: a result doesn't tell."""
+
+
+class Column(_Seven):
     """A column of a result: PEP 249's sequence of seven, with names."""
 
-    __slots__ = ("_seven", "type_display")
-
-    def __init__(self, seven: tuple[Any, ...], type_display: str):
-        self._seven = seven
-        self.type_display = type_display
-        """The type as SQL writes it: "numeric(10,2)[]"."""
+    type_display: str
+    """The type as SQL writes it: "numeric(10,2)[]"."""
 
     @classmethod
     def of(cls, result: PGresult, index: int, encoding: str, types: TypesLike) -> Column:
@@ -191,70 +203,17 @@ class Column(Sequence[Any]):
         internal = size if size >= 0 else None
         info = types.get(oid)
         if info is None:
-            return cls((name, oid, None, internal, None, None, None), str(oid))
-        length = info.get_display_size(modifier)
-        precision, scale = info.get_precision(modifier), info.get_scale(modifier)
-        seven = (name, oid, length, internal, precision, scale, None)
-        return cls(seven, info.get_type_display(oid, modifier))
-
-    @property
-    def name(self) -> str:
-        """The column's name."""
-        return self._seven[0]  # type: ignore[no-any-return]
-
-    @property
-    def type_code(self) -> int:
-        """The oid of the type; compares with `psycopg3.STRING` and its like."""
-        return self._seven[1]  # type: ignore[no-any-return]
-
-    @property
-    def display_size(self) -> int | None:
-        """The declared length in characters or bits, None if the type has none."""
-        return self._seven[2]  # type: ignore[no-any-return]
-
-    @property
-    def internal_size(self) -> int | None:
-        """The size in bytes, None for types of variable size."""
-        return self._seven[3]  # type: ignore[no-any-return]
-
-    @property
-    def precision(self) -> int | None:
-        """The digits of a numeric, or of the seconds of a time; None if not declared."""
-        return self._seven[4]  # type: ignore[no-any-return]
-
-    @property
-    def scale(self) -> int | None:
-        """The digits behind the point of a numeric, None if not declared."""
-        return self._seven[5]  # type: ignore[no-any-return]
-
-    @property
-    def null_ok(self) -> bool | None:
-        """Always None: a result doesn't tell."""
-        return None
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        return self._seven[index]
-
-    def __len__(self) -> int:
-        return 7
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Column):
-            return self._seven == other._seven
-        return self._seven == other
-
-    def __hash__(self) -> int:
-        return hash(self._seven)
+            column = cls(name, oid, None, internal, None, None)
+            column.type_display = str(oid)
+        else:
+            length = info.get_display_size(modifier)
+            precision, scale = info.get_precision(modifier), info.get_scale(modifier)
+            column = cls(name, oid, length, internal, precision, scale)
+            column.type_display = info.get_type_display(oid, modifier)
+        return column
 
     def __repr__(self) -> str:
         return f"<Column {self.name!r}, type: {self.type_display} (oid: {self.type_code})>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Column, (self._seven, self.type_display)
 
 
 Column.__module__ = "psycopg3"

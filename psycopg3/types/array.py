@@ -11,20 +11,8 @@ from math import prod
 from struct import Struct, iter_unpack
 from typing import Any, ClassVar
 
-from .._oids import (
-    INT2_OID,
-    INT4_OID,
-    INT4MULTIRANGE_OID,
-    INT4RANGE_OID,
-    INT8_OID,
-    INT8MULTIRANGE_OID,
-    INT8RANGE_OID,
-    INVALID_OID,
-    NUMERIC_OID,
-    NUMMULTIRANGE_OID,
-    NUMRANGE_OID,
-    TEXT_OID,
-)
+from .. import _oids
+from .._oids import INVALID_OID, TEXT_OID
 from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
 from ..abc import Dumper as DumperLike
 from ..adapt import Dumper, Format, PyFormat, RecursiveDumper, RecursiveLoader
@@ -47,9 +35,9 @@ _OVERLAPPING = {"big5", "cp932", "cp949", "gb18030", "gbk", "johab", "shift_jis_
 
 # Types of which each holds the values of those before it.
 _WIDENING = (
-    (INT2_OID, INT4_OID, INT8_OID, NUMERIC_OID),
-    (INT4RANGE_OID, INT8RANGE_OID, NUMRANGE_OID),
-    (INT4MULTIRANGE_OID, INT8MULTIRANGE_OID, NUMMULTIRANGE_OID),
+    (_oids.INT2_OID, _oids.INT4_OID, _oids.INT8_OID, _oids.NUMERIC_OID),
+    (_oids.INT4RANGE_OID, _oids.INT8RANGE_OID, _oids.NUMRANGE_OID),
+    (_oids.INT4MULTIRANGE_OID, _oids.INT8MULTIRANGE_OID, _oids.NUMMULTIRANGE_OID),
 )
 
 
@@ -542,9 +530,5 @@ def _dumpers_of(
     return OneTypeListDumper, OneTypeListBinaryDumper
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt list, and the arrays of every type that is or will be known to it."""
-    adapters.register_dumper(list, ListBinaryDumper)
-    adapters.register_dumper(list, ListDumper)
-    adapters.array_hook = register_array
-    register_all_arrays(adapters)
+DUMPERS = ((list, ListBinaryDumper, ListDumper),)
+LOADERS = ()  # `register_all_arrays()` registers one for each type

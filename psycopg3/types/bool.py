@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from .._oids import BOOL_OID
-from ..abc import AdaptersMapLike, Buffer
+from ..abc import Buffer
 from ..adapt import Dumper, Format, Loader
 
 
 class BoolDumper(Dumper):
     """bool in text."""
 
-    contextual = False
     oid = BOOL_OID
 
     def dump(self, obj: bool) -> bytes:
@@ -25,7 +24,6 @@ class BoolDumper(Dumper):
 class BoolBinaryDumper(Dumper):
     """bool in binary."""
 
-    contextual = False
     format = Format.BINARY
     oid = BOOL_OID
 
@@ -36,8 +34,6 @@ class BoolBinaryDumper(Dumper):
 
 class BoolLoader(Loader):
     """boolean in text."""
-
-    contextual = False
 
     def load(self, data: Buffer) -> bool:
         """``t`` is True, ``f`` is False."""
@@ -51,7 +47,6 @@ class BoolLoader(Loader):
 class BoolBinaryLoader(Loader):
     """boolean in binary."""
 
-    contextual = False
     format = Format.BINARY
 
     def load(self, data: Buffer) -> bool:
@@ -63,9 +58,5 @@ class BoolBinaryLoader(Loader):
         raise ValueError("expected a byte, 0 or 1")
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt bool."""
-    adapters.register_dumper(bool, BoolDumper)
-    adapters.register_dumper(bool, BoolBinaryDumper)
-    adapters.register_loader(BOOL_OID, BoolLoader)
-    adapters.register_loader(BOOL_OID, BoolBinaryLoader)
+DUMPERS = ((bool, BoolDumper, BoolBinaryDumper),)
+LOADERS = ((BOOL_OID, BoolLoader, BoolBinaryLoader),)

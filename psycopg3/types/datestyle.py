@@ -9,32 +9,12 @@ from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-_MONTHS = {
-    "Jan": "01",
-    "Feb": "02",
-    "Mar": "03",
-    "Apr": "04",
-    "May": "05",
-    "Jun": "06",
-    "Jul": "07",
-    "Aug": "08",
-    "Sep": "09",
-    "Oct": "10",
-    "Nov": "11",
-    "Dec": "12",
-}
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 # How many days PostgreSQL's units stand for in a timedelta, which knows neither months nor years.
 DAYS_A_MONTH = 30
 DAYS_A_YEAR = 365
-_DAYS = {
-    "day": 1,
-    "days": 1,
-    "mon": DAYS_A_MONTH,
-    "mons": DAYS_A_MONTH,
-    "year": DAYS_A_YEAR,
-    "years": DAYS_A_YEAR,
-}
+_DAYS = {"day": 1, "mon": DAYS_A_MONTH, "year": DAYS_A_YEAR}
 
 
 def _refusing(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -116,9 +96,10 @@ def read_interval(text: str) -> timedelta:
         raise ValueError("a number without its unit")
     days = 0
     for number, unit in zip(words[::2], words[1::2], strict=True):
-        if unit not in _DAYS:
+        days_a_unit = _DAYS.get(unit.removesuffix("s"))
+        if days_a_unit is None:
             raise ValueError("a unit that is not year, mon or day")
-        days += int(number) * _DAYS[unit]
+        days += int(number) * days_a_unit
     return timedelta(days, 0, microseconds)
 
 
@@ -143,7 +124,7 @@ def _iso_from_words(text: str, day_first: bool) -> str:
     month, day = (second, first) if day_first else (first, second)
     if month not in _MONTHS:
         raise ValueError("no month of that name")
-    return f"{year}-{_MONTHS[month]}-{day} {clock}"
+    return f"{year}-{_MONTHS.index(month) + 1:02}-{day} {clock}"
 
 
 def _read_clock(text: str) -> int:

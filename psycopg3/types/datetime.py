@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from operator import attrgetter
 from struct import Struct
+from typing import Any, ClassVar
 
-from .._oids import (
-    DATE_OID,
-    INTERVAL_OID,
-    TIME_OID,
-    TIMESTAMP_OID,
-    TIMESTAMPTZ_OID,
-    TIMETZ_OID,
-)
-from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
+from .._oids import DATE_OID, INTERVAL_OID, TIME_OID, TIMESTAMP_OID, TIMESTAMPTZ_OID, TIMETZ_OID
+from ..abc import AdaptContext, Buffer, DumperKey
 from ..adapt import Dumper, Format, Loader, PyFormat
+from ..adapt.base import frameless
 from ..errors import DataError, NotSupportedError
 from .datestyle import (
     DAYS_A_MONTH,
@@ -69,7 +66,6 @@ class DateDumper(Dumper):
     """Writes a date in ISO form, which the server reads the same under every DateStyle."""
 
     oid = DATE_OID
-    contextual = False
 
     def dump(self, obj: date) -> bytes:
         """Write `2020-12-31`."""
@@ -81,37 +77,37 @@ class DateBinaryDumper(Dumper):
 
     format = Format.BINARY
     oid = DATE_OID
-    contextual = False
 
     def dump(self, obj: date) -> bytes:
         """Write four bytes."""
         return _int4.pack(obj.toordinal() - _EPOCH_DAY)
 
 
+# -- what has a zone, or none --------------------------------------------------------------------
+
+
+class _ZoneDumper(Dumper):
+    """Is content with values that have a zone, or with those that have none."""
+
+    _with_zone: ClassVar[bool]
+    _other: ClassVar[type[Dumper]]  # for the others
+
+    def get_key(self, obj: time | datetime, format: PyFormat) -> DumperKey:
+        """Tell apart values with and without a zone."""
+        return self.cls if (obj.tzinfo is not None) is self._with_zone else (self.cls, tzinfo)
+
+    def upgrade(self, obj: time | datetime, format: PyFormat) -> Dumper:
+        """Return a dumper of the other type for a value that this one is not for."""
+        return self if (obj.tzinfo is not None) is self._with_zone else self._other(self.cls)
+
+
 # -- time ----------------------------------------------------------------------------------------
-
-
-class _SplitTimeDumper(Dumper):
-    """Is content with times without a zone, and leaves the others to a timetz dumper."""
-
-    oid = TIME_OID
-    contextual = False
-    _aware: type[Dumper]
-
-    def get_key(self, obj: time, format: PyFormat) -> DumperKey:
-        """Tell apart times with and without a zone."""
-        return self.cls if obj.tzinfo is None else (self.cls, tzinfo)
-
-    def upgrade(self, obj: time, format: PyFormat) -> Dumper:
-        """Return a timetz dumper for a time that has a zone."""
-        return self if obj.tzinfo is None else self._aware(self.cls)
 
 
 class TimeTzDumper(Dumper):
     """Writes a time that has a zone of fixed offset, as timetz."""
 
     oid = TIMETZ_OID
-    contextual = False
 
     def dump(self, obj: time) -> bytes:
         """Write `23:59:59.999999+02:30`.
@@ -128,7 +124,6 @@ class TimeTzBinaryDumper(Dumper):
 
     format = Format.BINARY
     oid = TIMETZ_OID
-    contextual = False
 
     def dump(self, obj: time) -> bytes:
         """Write twelve bytes.
@@ -139,21 +134,23 @@ class TimeTzBinaryDumper(Dumper):
         return _timetz.pack(_time_microseconds(obj), -_time_offset(obj))
 
 
-class TimeDumper(_SplitTimeDumper):
+class TimeDumper(_ZoneDumper):
     """Writes a time without a zone; one with a zone goes to `TimeTzDumper`."""
 
-    _aware = TimeTzDumper
+    oid = TIME_OID
+    _with_zone, _other = False, TimeTzDumper
 
     def dump(self, obj: time) -> bytes:
         """Write `23:59:59.999999`."""
         return obj.isoformat().encode()
 
 
-class TimeBinaryDumper(_SplitTimeDumper):
+class TimeBinaryDumper(_ZoneDumper):
     """Writes a time without a zone; one with a zone goes to `TimeTzBinaryDumper`."""
 
     format = Format.BINARY
-    _aware = TimeTzBinaryDumper
+    oid = TIME_OID
+    _with_zone, _other = False, TimeTzBinaryDumper
 
     def dump(self, obj: time) -> bytes:
         """Write the microseconds since midnight, in eight bytes."""
@@ -184,27 +181,10 @@ def _time_offset(obj: time) -> int:
 # -- timestamp -----------------------------------------------------------------------------------
 
 
-class _SplitDatetimeDumper(Dumper):
-    """Is content with datetimes that have a zone, and leaves the others to a timestamp dumper."""
-
-    oid = TIMESTAMPTZ_OID
-    contextual = False
-    _naive: type[Dumper]
-
-    def get_key(self, obj: datetime, format: PyFormat) -> DumperKey:
-        """Tell apart datetimes with and without a zone."""
-        return self.cls if obj.tzinfo is not None else (self.cls, datetime)
-
-    def upgrade(self, obj: datetime, format: PyFormat) -> Dumper:
-        """Return a timestamp dumper for a datetime without a zone."""
-        return self if obj.tzinfo is not None else self._naive(self.cls)
-
-
 class DatetimeNoTzDumper(Dumper):
     """Writes a datetime as timestamp: a zone, if there is one, does not count."""
 
     oid = TIMESTAMP_OID
-    contextual = False
 
     def dump(self, obj: datetime) -> bytes:
         """Write `2020-12-31 23:59:59.999999`."""
@@ -216,17 +196,17 @@ class DatetimeNoTzBinaryDumper(Dumper):
 
     format = Format.BINARY
     oid = TIMESTAMP_OID
-    contextual = False
 
     def dump(self, obj: datetime) -> bytes:
         """Write the microseconds since 2000, in eight bytes."""
         return _int8.pack((_clock(obj) - _EPOCH) // _MICROSECOND)
 
 
-class DatetimeDumper(_SplitDatetimeDumper):
+class DatetimeDumper(_ZoneDumper):
     """Writes a datetime that has a zone; one without goes to `DatetimeNoTzDumper`."""
 
-    _naive = DatetimeNoTzDumper
+    oid = TIMESTAMPTZ_OID
+    _with_zone, _other = True, DatetimeNoTzDumper
 
     def dump(self, obj: datetime) -> bytes:
         """Write `2020-12-31 23:59:59.999999+02:30`.
@@ -244,11 +224,12 @@ class DatetimeDumper(_SplitDatetimeDumper):
         return moment.isoformat(" ").encode()
 
 
-class DatetimeBinaryDumper(_SplitDatetimeDumper):
+class DatetimeBinaryDumper(_ZoneDumper):
     """Writes a datetime that has a zone; one without goes to `DatetimeNoTzBinaryDumper`."""
 
     format = Format.BINARY
-    _naive = DatetimeNoTzBinaryDumper
+    oid = TIMESTAMPTZ_OID
+    _with_zone, _other = True, DatetimeNoTzBinaryDumper
 
     def dump(self, obj: datetime) -> bytes:
         """Write the microseconds since 2000 in UTC, in eight bytes.
@@ -265,6 +246,9 @@ class DatetimeBinaryDumper(_SplitDatetimeDumper):
         return _int8.pack(since // _MICROSECOND)
 
 
+_fields = attrgetter("year", "month", "day", "hour", "minute", "second", "microsecond", "tzinfo")
+
+
 def _plain(obj: datetime) -> datetime:
     """Return `obj` without what its class adds to a datetime.
 
@@ -274,17 +258,7 @@ def _plain(obj: datetime) -> datetime:
     if type(obj) is datetime:
         return obj
     try:
-        return datetime(
-            obj.year,
-            obj.month,
-            obj.day,
-            obj.hour,
-            obj.minute,
-            obj.second,
-            obj.microsecond,
-            obj.tzinfo,
-            fold=obj.fold,
-        )
+        return datetime(*_fields(obj), fold=obj.fold)
     except (TypeError, ValueError):
         raise DataError(
             f"got {obj!r}, a {type(obj).__qualname__} that is no moment: give None for NULL"
@@ -313,7 +287,6 @@ class TimedeltaDumper(Dumper):
     """Writes a timedelta as interval, so that every IntervalStyle reads it the same."""
 
     oid = INTERVAL_OID
-    contextual = False
 
     def dump(self, obj: timedelta) -> bytes:
         """Write `-1 days +23:59:59.999999`.
@@ -330,7 +303,6 @@ class TimedeltaBinaryDumper(Dumper):
 
     format = Format.BINARY
     oid = INTERVAL_OID
-    contextual = False
 
     def dump(self, obj: timedelta) -> bytes:
         """Write microseconds, days and months, in sixteen bytes."""
@@ -348,76 +320,56 @@ def _days_and_microseconds(obj: timedelta) -> tuple[int, int]:
 # -- from text -----------------------------------------------------------------------------------
 
 
-class DateLoader(Loader):
+class _TextLoader(Loader):
+    """Reads text by `_read`, and says what is wrong with what that refuses."""
+
+    _name: ClassVar[str]  # the type's
+    _read: Callable[[str], Any]
+
+    def load(self, data: Buffer) -> Any:
+        """Make the object.
+
+        Raises:
+            DataError: one that Python has not: infinity, before year 1, after year 9999, 24:00,
+                an interval longer than a timedelta can be.
+        """
+        try:
+            return self._read(str(data, "ascii"))
+        except (ValueError, OverflowError) as ex:
+            raise _unreadable(self._name, data, ex) from None
+
+
+class DateLoader(_TextLoader):
     """Reads a date of any DateStyle."""
+
+    _name = "date"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         self._read = date_reader(_datestyle(self))
 
-    def load(self, data: Buffer) -> date:
-        """Make a date.
 
-        Raises:
-            DataError: one that Python has not: infinity, before year 1, after year 9999.
-        """
-        try:
-            return self._read(str(data, "ascii"))
-        except ValueError as ex:
-            raise _unreadable("date", data, ex) from None
+class TimeLoader(_TextLoader):
+    """Reads a time: one without a zone."""
+
+    _name = "time"
+    _read = frameless(read_time)
 
 
-class TimeLoader(Loader):
-    """Reads a time."""
+class TimetzLoader(TimeLoader):
+    """Reads a timetz: a time with a zone of fixed offset."""
 
-    contextual = False
-
-    def load(self, data: Buffer) -> time:
-        """Make a time without a zone.
-
-        Raises:
-            DataError: one that Python has not: 24:00.
-        """
-        try:
-            return read_time(str(data, "ascii"))
-        except ValueError as ex:
-            raise _unreadable("time", data, ex) from None
+    _name = "timetz"
 
 
-class TimetzLoader(Loader):
-    """Reads a timetz."""
+class TimestampLoader(_TextLoader):
+    """Reads a timestamp of any DateStyle: a datetime without a zone."""
 
-    contextual = False
-
-    def load(self, data: Buffer) -> time:
-        """Make a time with a zone of fixed offset.
-
-        Raises:
-            DataError: one that Python has not: 24:00.
-        """
-        try:
-            return read_time(str(data, "ascii"))
-        except ValueError as ex:
-            raise _unreadable("timetz", data, ex) from None
-
-
-class TimestampLoader(Loader):
-    """Reads a timestamp of any DateStyle."""
+    _name = "timestamp"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         self._read = timestamp_reader(_datestyle(self))
-
-    def load(self, data: Buffer) -> datetime:
-        """Make a datetime without a zone.
-
-        Raises:
-            DataError: one that Python has not: infinity, before year 1, after year 9999.
-        """
-        try:
-            return self._read(str(data, "ascii"))
-        except ValueError as ex:
-            raise _unreadable("timestamp", data, ex) from None
 
 
 class TimestamptzLoader(Loader):
@@ -456,29 +408,22 @@ class TimestamptzLoader(Loader):
             raise _unreadable("timestamptz", data, ex) from None
 
 
-class IntervalLoader(Loader):
+class IntervalLoader(_TextLoader):
     """Reads an interval of IntervalStyle "postgres"; a month has 30 days, a year 365."""
+
+    _name = "interval"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         self._style = (_parameter(self, b"IntervalStyle") or b"postgres").decode()
 
-    def load(self, data: Buffer) -> timedelta:
-        """Make a timedelta.
-
-        Raises:
-            DataError: longer than a timedelta can be.
-            NotSupportedError: an IntervalStyle other than "postgres".
-        """
+    def _read(self, text: str) -> timedelta:
         if self._style != "postgres":
             raise NotSupportedError(
-                f"got the interval {_shown(data)!r} of IntervalStyle {self._style!r}:"
+                f"got the interval {text[:_SHOWN]!r} of IntervalStyle {self._style!r}:"
                 " set IntervalStyle to postgres, or ask for binary results"
             )
-        try:
-            return read_interval(str(data, "ascii"))
-        except (ValueError, OverflowError) as ex:
-            raise _unreadable("interval", data, ex) from None
+        return read_interval(text)
 
 
 # -- from binary ---------------------------------------------------------------------------------
@@ -488,7 +433,6 @@ class DateBinaryLoader(Loader):
     """Reads the days since 2000."""
 
     format = Format.BINARY
-    contextual = False
 
     def load(self, data: Buffer) -> date:
         """Make a date.
@@ -508,7 +452,6 @@ class TimeBinaryLoader(Loader):
     """Reads the microseconds since midnight."""
 
     format = Format.BINARY
-    contextual = False
 
     def load(self, data: Buffer) -> time:
         """Make a time without a zone.
@@ -524,7 +467,6 @@ class TimetzBinaryLoader(Loader):
     """Reads the microseconds since midnight, and the zone."""
 
     format = Format.BINARY
-    contextual = False
 
     def load(self, data: Buffer) -> time:
         """Make a time with a zone of fixed offset.
@@ -540,7 +482,6 @@ class TimestampBinaryLoader(Loader):
     """Reads the microseconds since 2000."""
 
     format = Format.BINARY
-    contextual = False
 
     def load(self, data: Buffer) -> datetime:
         """Make a datetime without a zone.
@@ -589,7 +530,6 @@ class IntervalBinaryLoader(Loader):
     """Reads microseconds, days and months; a month has 30 days, a year 365."""
 
     format = Format.BINARY
-    contextual = False
 
     def load(self, data: Buffer) -> timedelta:
         """Make a timedelta.
@@ -665,31 +605,17 @@ def _datestyle(loader: Loader) -> DateStyle:
     return DateStyle.parse(_parameter(loader, b"DateStyle"))
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt dates, times and intervals."""
-    for cls, dumpers in (
-        (date, (DateDumper, DateBinaryDumper)),
-        (time, (TimeTzDumper, TimeTzBinaryDumper, TimeDumper, TimeBinaryDumper)),
-        (
-            datetime,
-            (
-                DatetimeNoTzDumper,
-                DatetimeNoTzBinaryDumper,
-                DatetimeDumper,
-                DatetimeBinaryDumper,
-            ),
-        ),
-        (timedelta, (TimedeltaDumper, TimedeltaBinaryDumper)),
-    ):
-        for dumper in dumpers:
-            adapters.register_dumper(cls, dumper)
-    for oid, loaders in (
-        (DATE_OID, (DateLoader, DateBinaryLoader)),
-        (TIME_OID, (TimeLoader, TimeBinaryLoader)),
-        (TIMETZ_OID, (TimetzLoader, TimetzBinaryLoader)),
-        (TIMESTAMP_OID, (TimestampLoader, TimestampBinaryLoader)),
-        (TIMESTAMPTZ_OID, (TimestamptzLoader, TimestamptzBinaryLoader)),
-        (INTERVAL_OID, (IntervalLoader, IntervalBinaryLoader)),
-    ):
-        for loader in loaders:
-            adapters.register_loader(oid, loader)
+DUMPERS = (
+    (date, DateDumper, DateBinaryDumper),
+    (time, TimeTzDumper, TimeTzBinaryDumper, TimeDumper, TimeBinaryDumper),
+    (datetime, DatetimeNoTzDumper, DatetimeNoTzBinaryDumper, DatetimeDumper, DatetimeBinaryDumper),
+    (timedelta, TimedeltaDumper, TimedeltaBinaryDumper),
+)
+LOADERS = (
+    (DATE_OID, DateLoader, DateBinaryLoader),
+    (TIME_OID, TimeLoader, TimeBinaryLoader),
+    (TIMETZ_OID, TimetzLoader, TimetzBinaryLoader),
+    (TIMESTAMP_OID, TimestampLoader, TimestampBinaryLoader),
+    (TIMESTAMPTZ_OID, TimestamptzLoader, TimestamptzBinaryLoader),
+    (INTERVAL_OID, IntervalLoader, IntervalBinaryLoader),
+)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, ClassVar, TypeAlias, cast
 
 from .._oids import JSON_OID, JSONB_OID
-from ..abc import AdaptContext, AdaptersMapLike, Buffer
+from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader, PyFormat, Transformer
 from ..errors import DataError, ProgrammingError
 
@@ -195,19 +195,6 @@ class JsonbBinaryLoader(JsonLoader):
 _custom_dumps: JsonDumpsFunction | None = None
 _custom_loads: JsonLoadsFunction | None = None
 
-_DUMPERS = (
-    (Json, JsonBinaryDumper),
-    (Json, JsonDumper),
-    (Jsonb, JsonbBinaryDumper),
-    (Jsonb, JsonbDumper),
-)
-_LOADERS = (
-    (JSON_OID, JsonBinaryLoader),
-    (JSON_OID, JsonLoader),
-    (JSONB_OID, JsonbBinaryLoader),
-    (JSONB_OID, JsonbLoader),
-)
-
 
 def set_json_dumps(dumps: JsonDumpsFunction, context: AdaptContext | None = None) -> None:
     """Say how objects are written as JSON, unless their wrapper has a function of its own.
@@ -242,9 +229,10 @@ def set_json_loads(loads: JsonLoadsFunction, context: AdaptContext | None = None
         _custom_loads = loads
         return
     adapters = context.adapters
-    for oid, default in _LOADERS:
-        loader = adapters.get_loader(oid, default.format) or default
-        adapters.register_loader(oid, _with_function(loader, "_loads", loads))
+    for oid, *defaults in LOADERS:
+        for default in defaults:
+            loader = adapters.get_loader(oid, default.format) or default
+            adapters.register_loader(oid, _with_function(loader, "_loads", loads))
 
 
 def _with_function(adapter: type[Any], name: str, function: Callable[..., Any]) -> type[Any]:
@@ -285,9 +273,6 @@ def _stdlib_loads() -> Callable[[str], Any]:
     return loads
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt Json and Jsonb."""
-    for cls, dumper in _DUMPERS:
-        adapters.register_dumper(cls, dumper)
-    for oid, loader in _LOADERS:
-        adapters.register_loader(oid, loader)
+# The binary ones come first: for %s the last one is taken, which is text.
+DUMPERS = ((Json, JsonBinaryDumper, JsonDumper), (Jsonb, JsonbBinaryDumper, JsonbDumper))
+LOADERS = ((JSON_OID, JsonBinaryLoader, JsonLoader), (JSONB_OID, JsonbBinaryLoader, JsonbLoader))

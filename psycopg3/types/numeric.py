@@ -8,7 +8,7 @@ from struct import Struct, unpack_from
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._oids import FLOAT4_OID, FLOAT8_OID, INT2_OID, INT4_OID, INT8_OID, NUMERIC_OID, OID_OID
-from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
+from ..abc import AdaptContext, Buffer, DumperKey
 from ..adapt import Dumper, Format, Loader, PyFormat
 from ..adapt.base import frameless
 from ..errors import DataError
@@ -24,20 +24,21 @@ INT8 = Struct("!q")
 UINT4 = Struct("!I")
 FLOAT4 = Struct("!f")
 FLOAT8 = Struct("!d")
-_pack_int2, _pack_int4, _pack_int8 = INT2.pack, INT4.pack, INT8.pack
-_TEXT, _BINARY = Format.TEXT, Format.BINARY
 
 
 # -- wrappers: a number and the type to send it as -----------------------------------------------
 
 
-class _TypedInt(int):
+class _Typed:
     __slots__ = ()
 
-    __str__ = int.__repr__
-
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({int.__repr__(self)})"
+        return f"{type(self).__name__}({self})"
+
+
+class _TypedInt(_Typed, int):
+    __slots__ = ()
+    __str__ = int.__repr__
 
 
 class Int2(_TypedInt):
@@ -70,13 +71,9 @@ class Oid(_TypedInt):
     __slots__ = ()
 
 
-class _TypedFloat(float):
+class _TypedFloat(_Typed, float):
     __slots__ = ()
-
     __str__ = float.__repr__
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({float.__repr__(self)})"
 
 
 class Float4(_TypedFloat):
@@ -95,8 +92,6 @@ class Float8(_TypedFloat):
 
 
 class _IntTextDumper(Dumper):
-    contextual = False
-
     def dump(self, obj: Any, /) -> bytes:
         """Its digits."""
         try:
@@ -146,7 +141,6 @@ class OidDumper(_IntTextDumper):
 
 
 class _BinaryDumper(Dumper):
-    contextual = False
     format = Format.BINARY
 
 
@@ -192,6 +186,23 @@ class IntNumericBinaryDumper(_BinaryDumper):
         return pack_numeric(obj < 0, _digits(abs(obj)), 0)
 
 
+def _int_writer(format: Format, *dumps: Callable[[int], bytes]) -> Any:
+    """A dumper's `write()` that dumps an int as smallint, integer or bigint by one of `dumps`."""
+    dump_int2, dump_int4, dump_int8 = dumps
+
+    def write(self: Dumper, obj: int) -> tuple[bytes, int, Format]:
+        """The digits or bytes, and the smallest type."""
+        if -0x8000 <= obj <= 0x7FFF:
+            return dump_int2(obj), INT2_OID, format
+        if -0x80000000 <= obj <= 0x7FFFFFFF:
+            return dump_int4(obj), INT4_OID, format
+        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
+            return dump_int8(obj), INT8_OID, format
+        return self.dump(obj), NUMERIC_OID, format  # type: ignore[return-value]
+
+    return write
+
+
 class IntDumper(_IntTextDumper):
     """int in text, as the smallest type that holds it: the server casts up, but never down."""
 
@@ -216,15 +227,7 @@ class IntDumper(_IntTextDumper):
         """The dumper of the smallest type."""
         return self._dumpers[self.get_key(obj, format)]
 
-    def write(self, obj: int) -> tuple[bytes, int, Format]:
-        """The digits, and the smallest type."""
-        if -0x8000 <= obj <= 0x7FFF:
-            return b"%d" % obj, INT2_OID, _TEXT
-        if -0x80000000 <= obj <= 0x7FFFFFFF:
-            return b"%d" % obj, INT4_OID, _TEXT
-        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
-            return b"%d" % obj, INT8_OID, _TEXT
-        return self.dump(obj), NUMERIC_OID, _TEXT
+    write = _int_writer(Format.TEXT, b"%d".__mod__, b"%d".__mod__, b"%d".__mod__)
 
 
 class IntBinaryDumper(IntDumper):
@@ -242,21 +245,12 @@ class IntBinaryDumper(IntDumper):
         """As the dumper of its type does."""
         return self.upgrade(obj, PyFormat.BINARY).dump(obj)
 
-    def write(self, obj: int) -> tuple[bytes, int, Format]:
-        """The bytes of the smallest type."""
-        if -0x8000 <= obj <= 0x7FFF:
-            return _pack_int2(obj), INT2_OID, _BINARY
-        if -0x80000000 <= obj <= 0x7FFFFFFF:
-            return _pack_int4(obj), INT4_OID, _BINARY
-        if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
-            return _pack_int8(obj), INT8_OID, _BINARY
-        return self.dump(obj), NUMERIC_OID, _BINARY
+    write = _int_writer(Format.BINARY, INT2.pack, INT4.pack, INT8.pack)
 
 
 class FloatDumper(Dumper):
     """float as double precision in text."""
 
-    contextual = False
     oid = FLOAT8_OID
     _sql_type = b"float8"
 
@@ -313,7 +307,6 @@ _SPECIAL = {b"nan": b"NaN", b"inf": b"Infinity", b"-inf": b"-Infinity"}
 class DecimalDumper(Dumper):
     """Decimal as numeric in text."""
 
-    contextual = False
     oid = NUMERIC_OID
 
     def dump(self, obj: Decimal) -> bytes:
@@ -391,7 +384,6 @@ def _digits(obj: int) -> str:
 class IntLoader(Loader):
     """smallint, integer, bigint, oid in text."""
 
-    contextual = False
     load = frameless(int)
     """The int that the digits mean."""
 
@@ -399,13 +391,11 @@ class IntLoader(Loader):
 class FloatLoader(Loader):
     """real, double precision in text; numeric, too, for whom a float will do."""
 
-    contextual = False
     load = frameless(float)
     """The nearest float."""
 
 
 class _BinaryLoader(Loader):
-    contextual = False
     format = Format.BINARY
 
 
@@ -515,40 +505,24 @@ _SPECIAL_NUMERICS = {_NAN: "NaN", _INFINITY: "Infinity", _NEGATIVE_INFINITY: "-I
 _FEW = 64  # up to here adding groups up is faster than text; far beyond it is quadratic
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt numbers."""
-    dumpers: tuple[tuple[type | str, type[Dumper]], ...] = (
-        (int, IntDumper),
-        (int, IntBinaryDumper),
-        (float, FloatDumper),
-        (float, FloatBinaryDumper),
-        ("decimal.Decimal", DecimalBinaryDumper),
-        ("decimal.Decimal", DecimalDumper),
-        (Int2, Int2Dumper),
-        (Int2, Int2BinaryDumper),
-        (Int4, Int4Dumper),
-        (Int4, Int4BinaryDumper),
-        (Int8, Int8Dumper),
-        (Int8, Int8BinaryDumper),
-        (IntNumeric, IntNumericDumper),
-        (IntNumeric, IntNumericBinaryDumper),
-        (Oid, OidDumper),
-        (Oid, OidBinaryDumper),
-        (Float4, Float4Dumper),
-        (Float4, Float4BinaryDumper),
-        (Float8, FloatDumper),
-        (Float8, FloatBinaryDumper),
-    )
-    for cls, dumper in dumpers:
-        adapters.register_dumper(cls, dumper)
-    for oid, text_loader, binary_loader in (
-        (INT2_OID, IntLoader, Int2BinaryLoader),
-        (INT4_OID, IntLoader, Int4BinaryLoader),
-        (INT8_OID, IntLoader, Int8BinaryLoader),
-        (OID_OID, IntLoader, OidBinaryLoader),
-        (FLOAT4_OID, FloatLoader, Float4BinaryLoader),
-        (FLOAT8_OID, FloatLoader, Float8BinaryLoader),
-        (NUMERIC_OID, NumericLoader, NumericBinaryLoader),
-    ):
-        adapters.register_loader(oid, text_loader)
-        adapters.register_loader(oid, binary_loader)
+DUMPERS = (
+    (int, IntDumper, IntBinaryDumper),
+    (float, FloatDumper, FloatBinaryDumper),
+    ("decimal.Decimal", DecimalBinaryDumper, DecimalDumper),
+    (Int2, Int2Dumper, Int2BinaryDumper),
+    (Int4, Int4Dumper, Int4BinaryDumper),
+    (Int8, Int8Dumper, Int8BinaryDumper),
+    (IntNumeric, IntNumericDumper, IntNumericBinaryDumper),
+    (Oid, OidDumper, OidBinaryDumper),
+    (Float4, Float4Dumper, Float4BinaryDumper),
+    (Float8, FloatDumper, FloatBinaryDumper),
+)
+LOADERS = (
+    (INT2_OID, IntLoader, Int2BinaryLoader),
+    (INT4_OID, IntLoader, Int4BinaryLoader),
+    (INT8_OID, IntLoader, Int8BinaryLoader),
+    (OID_OID, IntLoader, OidBinaryLoader),
+    (FLOAT4_OID, FloatLoader, Float4BinaryLoader),
+    (FLOAT8_OID, FloatLoader, Float8BinaryLoader),
+    (NUMERIC_OID, NumericLoader, NumericBinaryLoader),
+)

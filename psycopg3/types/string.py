@@ -6,16 +6,8 @@ import re
 from binascii import hexlify, unhexlify
 from typing import Any
 
-from .._oids import (
-    BPCHAR_OID,
-    BYTEA_OID,
-    CHAR_OID,
-    NAME_OID,
-    TEXT_OID,
-    UNKNOWN_OID,
-    VARCHAR_OID,
-)
-from ..abc import AdaptContext, AdaptersMapLike, Buffer
+from .._oids import BPCHAR_OID, BYTEA_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID
+from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader, Transformer
 from ..adapt.base import frameless
 from ..dbapi20 import Binary
@@ -104,16 +96,15 @@ class StrBinaryDumperName(StrBinaryDumper):
 
 
 class BytesDumper(Dumper):
-    """bytes, bytearray, memoryview as bytea in text."""
+    """bytes, bytearray, memoryview, and what `Binary()` wraps, as bytea in text."""
 
-    contextual = False
     oid = BYTEA_OID
 
-    def dump(self, obj: Buffer) -> bytes:
+    def dump(self, obj: Buffer | Binary) -> bytes:
         """The bytes in hexadecimal, as every server since 9.0 reads them."""
         return b"\\x" + hexlify(_flat(obj))
 
-    def quote(self, obj: Buffer) -> bytes:
+    def quote(self, obj: Buffer | Binary) -> bytes:
         """The same as a string's literal."""
         conn = self.connection
         if conn and conn.pgconn.parameter_status(b"standard_conforming_strings") == b"on":
@@ -122,31 +113,14 @@ class BytesDumper(Dumper):
 
 
 class BytesBinaryDumper(Dumper):
-    """bytes, bytearray, memoryview as bytea in binary."""
+    """bytes, bytearray, memoryview, and what `Binary()` wraps, as bytea in binary."""
 
-    contextual = False
     format = Format.BINARY
     oid = BYTEA_OID
 
-    def dump(self, obj: Buffer) -> Buffer:
+    def dump(self, obj: Buffer | Binary) -> Buffer:
         """The bytes, which are not copied."""
         return _flat(obj)
-
-
-class BinaryDumper(BytesDumper):
-    """What PEP 249's `Binary()` wraps as bytea in text."""
-
-    def dump(self, obj: Any) -> bytes:
-        """The bytes in hexadecimal."""
-        return super().dump(memoryview(obj.obj))
-
-
-class BinaryBinaryDumper(BytesBinaryDumper):
-    """What PEP 249's `Binary()` wraps as bytea in binary."""
-
-    def dump(self, obj: Any) -> Buffer:
-        """The bytes."""
-        return super().dump(memoryview(obj.obj))
 
 
 class TextLoader(Loader):
@@ -181,8 +155,6 @@ _ESCAPE = re.compile(rb"\\(\\|[0-3][0-7]{2})|(\\)")
 class ByteaLoader(Loader):
     """bytea in text, hexadecimal or escaped."""
 
-    contextual = False
-
     def load(self, data: Buffer) -> bytes:
         """The bytes."""
         data = bytes(data)
@@ -194,15 +166,16 @@ class ByteaLoader(Loader):
 class ByteaBinaryLoader(Loader):
     """bytea in binary; and values of types without a binary loader, as they are sent."""
 
-    contextual = False
     format = Format.BINARY
 
     load = frameless(bytes)
     """The bytes."""
 
 
-def _flat(obj: Buffer) -> Buffer:
+def _flat(obj: Buffer | Binary) -> Buffer:
     """A buffer of single bytes: a memoryview may have wider items, dimensions, or gaps."""
+    if isinstance(obj, Binary):
+        obj = memoryview(obj.obj)
     if not isinstance(obj, memoryview):
         return obj
     return obj.cast("B") if obj.c_contiguous else obj.tobytes()
@@ -215,30 +188,15 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
     return escaped if escaped == b"\\" else bytes((int(escaped, 8),))
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt str, bytes and their kin; and load types without a loader of their own."""
-    for dumper in (
-        StrBinaryDumperName,
-        StrBinaryDumperBpchar,
-        StrBinaryDumperVarchar,
-        StrBinaryDumper,
-        StrDumperName,
-        StrDumperBpchar,
-        StrDumperVarchar,
-        StrDumper,
-        StrDumperUnknown,
-    ):
-        adapters.register_dumper(str, dumper)
-    for cls in (bytes, bytearray, memoryview):
-        adapters.register_dumper(cls, BytesDumper)
-        adapters.register_dumper(cls, BytesBinaryDumper)
-    adapters.register_dumper(Binary, BinaryDumper)
-    adapters.register_dumper(Binary, BinaryBinaryDumper)
-    for oid in (BPCHAR_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID):
-        adapters.register_loader(oid, TextLoader)
-        adapters.register_loader(oid, TextBinaryLoader)
-    adapters.register_loader(BYTEA_OID, ByteaLoader)
-    adapters.register_loader(BYTEA_OID, ByteaBinaryLoader)
-    # Oid 0 stands for every type without a loader of its own.
-    adapters.register_loader(0, TextLoader)
-    adapters.register_loader(0, ByteaBinaryLoader)
+_TEXTS = (BPCHAR_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID)
+
+DUMPERS = (
+    (str, StrBinaryDumperName, StrBinaryDumperBpchar, StrBinaryDumperVarchar, StrBinaryDumper),
+    (str, StrDumperName, StrDumperBpchar, StrDumperVarchar, StrDumper, StrDumperUnknown),
+    *((cls, BytesDumper, BytesBinaryDumper) for cls in (bytes, bytearray, memoryview, Binary)),
+)
+LOADERS = (
+    *((oid, TextLoader, TextBinaryLoader) for oid in _TEXTS),
+    (BYTEA_OID, ByteaLoader, ByteaBinaryLoader),
+    (0, TextLoader, ByteaBinaryLoader),  # for every type without a loader of its own
+)

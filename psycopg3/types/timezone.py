@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, tzinfo
 from functools import lru_cache
-from typing import Protocol
+
+from ..encodings import ReportingConnection
 
 
-class ParameterStatus(Protocol):
-    """What is needed of a libpq connection: the settings its server reports."""
-
-    def parameter_status(self, name: bytes, /) -> bytes | None:
-        """Return the value of the setting `name`, None if the server did not report it."""
-
-
-def session_timezone(pgconn: ParameterStatus | None) -> tzinfo:
+def session_timezone(pgconn: ReportingConnection | None) -> tzinfo:
     """Return the zone in which the session shows its timestamptz; UTC without a connection."""
     name = pgconn.parameter_status(b"TimeZone") if pgconn else None
     return timezone_named(name or b"UTC")

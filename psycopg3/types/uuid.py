@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._oids import UUID_OID
-from ..abc import AdaptContext, AdaptersMapLike, Buffer
+from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ else:  # it takes long to import; `typing.get_type_hints()` wants the name
 class UUIDDumper(Dumper):
     """UUID in text."""
 
-    contextual = False
     oid = UUID_OID
 
     def dump(self, obj: UUID) -> bytes:
@@ -28,7 +27,6 @@ class UUIDDumper(Dumper):
 class UUIDBinaryDumper(Dumper):
     """UUID in binary."""
 
-    contextual = False
     format = Format.BINARY
     oid = UUID_OID
 
@@ -80,9 +78,5 @@ class UUIDBinaryLoader(_UUIDLoader):
         return self._make(int.from_bytes(data, "big"))
 
 
-def register(adapters: AdaptersMapLike) -> None:
-    """Let a map adapt UUID."""
-    adapters.register_dumper("uuid.UUID", UUIDDumper)
-    adapters.register_dumper("uuid.UUID", UUIDBinaryDumper)
-    adapters.register_loader(UUID_OID, UUIDLoader)
-    adapters.register_loader(UUID_OID, UUIDBinaryLoader)
+DUMPERS = (("uuid.UUID", UUIDDumper, UUIDBinaryDumper),)
+LOADERS = ((UUID_OID, UUIDLoader, UUIDBinaryLoader),)

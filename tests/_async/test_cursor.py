@@ -99,9 +99,15 @@ class TestExecute:
             await conn.execute("select ñ")
 
     async def test_an_encoding_that_python_lacks(self, conn):
+        """What needs no codec works; text is refused, be it sent or read."""
         await conn.execute("set client_encoding to euc_tw")
-        with pytest.raises(psycopg3.NotSupportedError, match="EUC_TW"):
-            await conn.execute("select 1")
+        for query, params in (("select 'é'", None), ("select %s", ["x"]), (b"select 'x'", None)):
+            with pytest.raises(psycopg3.NotSupportedError, match="EUC_TW"):
+                await conn.execute(query, params)
+        row = (1, 1.5, None, True)
+        assert await (await conn.execute("select 1, 1.5::float8, null::int, true")).fetchone() == row
+        cur = await conn.execute("select %s, %s::float8, %s::int, %s", row)
+        assert await cur.fetchone() == row
         await conn.execute(b"set client_encoding to utf8")
         assert await (await conn.execute("select 1")).fetchone() == (1,)
 
