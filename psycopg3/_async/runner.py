@@ -421,7 +421,6 @@ class AsyncRunner(Session):
         """Stop listening and free libpq's connection, in this order."""
         self._watcher.close()
         self.pgconn.finish()
-        self._route.close()
         self._tell_closed()
         self._notices.wake()
 

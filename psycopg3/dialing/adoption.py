@@ -46,12 +46,6 @@ class Reservation:
         self.port: int
         self.ip, self.port = self._socket.getsockname()[:2]
 
-    def listen(self) -> socket.socket:
-        """Take connections from now on; returns the listening socket, which doesn't block."""
-        self._socket.setblocking(False)
-        self._socket.listen(8)
-        return self._socket
-
     def close(self) -> None:
         """Give the address up."""
         self._socket.close()

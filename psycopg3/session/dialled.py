@@ -98,7 +98,6 @@ class DialledAttempt:
             self._end_link()
             if self._pgconn is not None:
                 self._pgconn.finish()
-            self.route.close()
             raise
         pgconn.nonblocking = 1
         return pgconn

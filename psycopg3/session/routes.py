@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from .. import errors as e
 from ..conninfo import get_param
 from ..deadlines import Deadline
-from ..dialing.adoption import Reservation, apply_tcp_options, negotiate_gen, shared_reservation
+from ..dialing.adoption import apply_tcp_options, negotiate_gen, shared_reservation
 from ..dialing.records import Dial, Dialer, Link, Relay, Target
 from ..generators import cancel_gen, until_gen
 from ..places import Place
 from ..pq import ConnStatus, PGconn, PollingStatus, version
 from ..pq.misc import connection_summary, get_compiled_port
 from ..waiting import WaitGen, call_gen
-from .cancelling import blocking_cancel_gen, captured_gen, send_gen, undelivered
+from .cancelling import blocking_cancel_gen, request_of, send_gen, undelivered
 
 if TYPE_CHECKING:
     from ..pq import PGcancelConn
@@ -80,9 +80,6 @@ class Route:
         finally:
             cancel_conn.finish()
 
-    def close(self) -> None:
-        """Give up what served this connection alone."""
-
 
 class DialledRoute(Route):
     """How a connection goes over links that the user's connector makes.
@@ -103,11 +100,7 @@ class DialledRoute(Route):
         self._one_shot = dialer.one_shot
         self._place, self._params, self._in_clear = place, params, in_clear
         self._hostaddr = ""  # that of the link's other side, if it is known
-        # An older libpq sends its requests to cancel there: they are taken, and so not to be mixed up.
-        has_others = version() >= HAS_CANCEL_CONN
-        self.reservation = shared_reservation() if has_others else Reservation()
-        self.packet: bytes | None = None
-        """The request to cancel, where the driver has to deliver it itself."""
+        self.reservation = shared_reservation()
 
     @property
     def dialled(self) -> tuple[str, int]:
@@ -169,8 +162,6 @@ class DialledRoute(Route):
                 "a connection over sock= can't be cancelled: a request to cancel needs a second link"
                 " to the server; give connector_factory instead"
             )
-        if version() < HAS_CANCEL_CONN and self.packet is None:
-            self.packet = yield from captured_gen(pgconn, self.reservation)
         with ExitStack() as links:
 
             def link_gen() -> WaitGen[Link]:
@@ -183,8 +174,9 @@ class DialledRoute(Route):
                 links.callback(link.close)
                 return link
 
-            if self.packet is not None:
-                yield from send_gen((yield from link_gen()).socket, self.packet)
+            if version() < HAS_CANCEL_CONN:
+                packet = request_of(pgconn)
+                yield from send_gen((yield from link_gen()).socket, packet)
             else:
                 yield from self._deliver_gen(pgconn.cancel_conn(), link_gen)
 
@@ -208,8 +200,3 @@ class DialledRoute(Route):
                 raise undelivered(reason)
         finally:
             cancel_conn.finish()
-
-    def close(self) -> None:
-        """Give up the reserved address, if it served this connection alone."""
-        if version() < HAS_CANCEL_CONN:
-            self.reservation.close()

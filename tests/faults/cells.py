@@ -131,6 +131,8 @@ class Cell:
         self.given: BaseException | None = None
         self.problems: list[str] = []
         self.over = threading.Event()
+        self.struck = threading.Event()
+        """Whether it was cancelled, or needs to be no more."""
 
     @property
     def timeout(self) -> dict[str, float]:
@@ -233,6 +235,7 @@ class Cell:
                 raise
             finally:
                 self.seconds = time.monotonic() - begin
+                self.struck.set()
 
         with Script((AILING, self._ail), (RELIEVED, self._relieve)):
             with contextlib.suppress(psycopg3.Error):
@@ -248,6 +251,9 @@ class Cell:
             self.proxy.newcomers("refuse")
 
     def _relieve(self) -> None:
+        # A busy machine may cancel late: the operation mustn't have ended well by then.
+        if self.interruption in ("once", "thrice"):
+            self.struck.wait(1)
         if self.condition == "reset":
             self.proxy.reset()
             self.proxy.newcomers("reset")
@@ -420,6 +426,7 @@ async def _by_cancel(cell: Cell, call: Call, times: int = 1) -> None:
         # Never two in one turn of the loop: the task would hear of the last only.
         nonlocal given, handle
         task.cancel(["first", "second", "third"][given])
+        cell.struck.set()
         given += 1
         if given < times:
             handle = loop.call_later(0.003, cancel)
@@ -444,6 +451,7 @@ async def _by_trio_scopes(cell: Cell, call: Call, times: int) -> None:
         await trio.sleep(INTERRUPTED)
         for scope in reversed(scopes):
             scope.cancel()
+            cell.struck.set()
             await trio.sleep(0.003)
 
     async with trio.open_nursery() as nursery:

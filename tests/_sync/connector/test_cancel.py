@@ -96,19 +96,3 @@ class TestCancel:
         with Connection.connect(**params, connector_factory=threads.connector(open)) as conn:
             with pytest.raises(psycopg3.OperationalError, match="could not be delivered: gone"):
                 conn.cancel_safe()
-
-    @pytest.mark.skipif(version() >= 170000, reason="newer ones take another way")
-    def test_a_stranger_gets_in_line(self, opens, params):
-        connector = threads.connector(opens)
-        with Connection.connect(**params, connector_factory=connector) as conn:
-            place = conn._route.reservation
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection((place.ip, place.port))
-            place.listen()
-            strangers = [socket.create_connection((place.ip, place.port)) for _ in range(3)]
-            strangers[1].sendall(struct.pack("!iiii", 16, 80877102, 1, 1))
-            strangers[2].sendall(b"\0" * 100)
-            assert is_cancelled(conn)
-            for stranger in strangers:
-                stranger.close()
-            assert is_cancelled(conn)
