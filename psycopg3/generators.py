@@ -25,9 +25,9 @@ from .pq import (
     PipelineStatus,
     PollingStatus,
 )
-from .pq.abc import Buffer
 from .pq.failed import FailedPGconn
 from .pq.misc import PGnotify
+from .pq.records import Buffer
 from .waiting import Ready, Wait, WaitGen, call_gen
 
 T = TypeVar("T")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from ..errors import OperationalError
 from . import arguments
-from .abc import Buffer
 from .binding import lib, memory
 from .messages import redact
-from .records import ConninfoOption
+from .records import Buffer, ConninfoOption
 
 
 class Conninfo:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..errors import DataError, OperationalError
 from . import arguments
-from .abc import Buffer
 from .binding import lib, memory
 from .pgconn import PGconn
+from .records import Buffer
 
 
 class Escaping:

@@ -16,8 +16,7 @@ from typing import Any
 from . import libpq_cffi as lib
 from ._libpq_cffi import ffi
 from ._libpq_cffi import lib as extension
-from .abc import Pointer
-from .records import ConninfoOption, PGnotify, PGresAttDesc
+from .records import ConninfoOption, PGnotify, PGresAttDesc, Pointer
 
 NULL: Pointer = ffi.NULL
 

@@ -14,8 +14,7 @@ from itertools import repeat
 from typing import Any
 
 from . import libpq_ctypes as lib
-from .abc import Pointer
-from .records import ConninfoOption, PGnotify, PGresAttDesc
+from .records import ConninfoOption, PGnotify, PGresAttDesc, Pointer
 
 NULL: Pointer = None
 

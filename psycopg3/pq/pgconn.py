@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 
 from ..errors import NotSupportedError, OperationalError
 from . import arguments
-from .abc import Buffer, Pointer
 from .binding import lib, memory
 from .cancel import PGcancel, PGcancelConn
 from .commands import Commands
@@ -26,7 +25,7 @@ from .enums import (
 )
 from .messages import redact, severity_stripped
 from .pgresult import PGresult
-from .records import ConninfoOption, PGnotify
+from .records import Buffer, ConninfoOption, PGnotify, Pointer
 
 _CONN_STATUSES = Members(ConnStatus)
 _POLLING_STATUSES = Members(PollingStatus)
