@@ -25,9 +25,9 @@ from .pq import (
     PipelineStatus,
     PollingStatus,
 )
-from .pq.abc import Buffer
 from .pq.failed import FailedPGconn
 from .pq.misc import PGnotify
+from .pq.records import Buffer
 from .waiting import Ready, Wait, WaitGen, call_gen
 
 T = TypeVar("T")
@@ -127,13 +127,6 @@ def _refused(pgconn: PGconn) -> e.OperationalError:
     return e.OperationalError(pgconn.get_error_message(), pgconn=FailedPGconn(pgconn))
 
 
-def flush_gen(pgconn: PGconn) -> WaitGen[None]:
-    """Send what libpq has buffered, reading meanwhile: the server may be waiting for us to read."""
-    while pgconn.flush():
-        if (yield pgconn.socket, Wait.RW) & Ready.R:
-            pgconn.consume_input()
-
-
 def receive(pgconn: PGconn) -> None:
     """Read what the server has sent, so that it can be waited for more.
 
@@ -150,39 +143,10 @@ def receive(pgconn: PGconn) -> None:
         pgconn.consume_input()
 
 
-def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[int | None]:
-    """Send what waits to be sent, and append one command's results to `results` as they come.
-
-    They go into the caller's list, not into a local: an interruption may kill this
-    generator anywhere, and what has arrived must not die with it. If the link is lost
-    and the server's own reason is among the results (an administrator's shutdown), this
-    returns as if all were well: the reason is the error to show.
-
-    Returns:
-        The status of the last of them; None if there was none, or the link is lost.
-
-    Raises:
-        OperationalError: the link was lost without a reason from the server.
-    """
-    before = len(results)
-    ready = _NOT_WAITED
-    try:
-        while wanted := pgconn.advance(results, ready):
-            ready = yield pgconn.socket, _WAITS[wanted]
-    except e.OperationalError:
-        if lost_with_reason(pgconn, results):
-            return None
-        raise
-    return results[-1].status if len(results) > before else None
-
-
 def lost_with_reason(pgconn: PGconn, results: list[PGresult]) -> bool:
     """Whether a connection is lost and the server's reason is among the results, at the latest now."""
-    return pgconn.status == ConnStatus.BAD and _read_last_errors(pgconn, results)
-
-
-def _read_last_errors(pgconn: PGconn, results: list[PGresult]) -> bool:
-    """Take the server's reason for a lost connection, if it came with the end; tell if there is one."""
+    if pgconn.status != ConnStatus.BAD:
+        return False
     if _may_hold_errors(pgconn):
         while (result := pgconn.get_result()) is not None:
             results.append(result)
@@ -242,7 +206,6 @@ def execute_gen(
         pgconn.send_query_params(query, params)
     results: list[PGresult] = []
     ready = _NOT_WAITED
-    # As `results_gen`, and not by it: each generator between here and the waiter costs at each wait.
     try:
         while wanted := pgconn.advance(results, ready):
             ready = yield pgconn.socket, _WAITS[wanted]

@@ -15,16 +15,16 @@ import anyio
 import pytest
 
 import psycopg3
-from psycopg3.generators import connect_gen, execute_gen, notifies_gen, results_gen
+from psycopg3.generators import connect_gen, execute_gen, notifies_gen
 from psycopg3.session.exchange import Exchange
 from psycopg3.testing import certificates
-from psycopg3.waiting import wait_async, wait_select, wait_trio
+from psycopg3.waiting import Ready, Wait, wait_async, wait_select, wait_trio
 from tests.listeners import Listener, exactly, send
 from tests.settling import until
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.skipif(not certificates.can_make(), reason="needs cryptography or openssl"),
+    pytest.mark.skipif(not certificates.can_make(), reason="needs the program openssl"),
 ]
 
 RECORD = 16_384  # the longest that there is
@@ -154,6 +154,12 @@ NOTICE = message(b"N", b"SNOTICE\0VNOTICE\0C00000\0Mcome\0\0")
 """What is answered in a notice handler comes between the two reads of one step of `PGconn.advance`."""
 
 
+def advance_gen(pgconn, results):
+    ready = Ready.W
+    while wanted := pgconn.advance(results, ready):
+        ready = yield pgconn.socket, Wait(wanted)
+
+
 class Interrupted:
     """A connection on which a record comes between the two reads after a wait, or after more."""
 
@@ -187,7 +193,7 @@ def test_results_that_come_between_two_reads(server, pgconn):
     pgconn.notice_handler = come
     results = []
     begin = time.monotonic()
-    wait_select(results_gen(pgconn, results))
+    wait_select(advance_gen(pgconn, results))
     assert [result.ntuples for result in results] == [3]
     assert len(came) == 1
     assert time.monotonic() - begin < 2

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ..errors import DataError, ProgrammingError
-from .abc import Buffer
+from .records import Buffer
 
 # A value of PostgreSQL is shorter than 1 GiB; so is a message that the server accepts.
 LONGEST = (1 << 30) - 1

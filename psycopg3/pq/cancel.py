@@ -29,9 +29,9 @@ class PGcancel(Handle):
 
     def cancel(self) -> None:
         """Send the request, and wait until the server has it: not until the command has stopped."""
-        error = self._call(memory.cancel)
-        if error is not None:
-            message = error.decode("utf-8", "replace").strip()
+        error = memory.room(256)  # as libpq's manual recommends
+        if not self._call(lib.PQcancel, error, len(error)):
+            message = (memory.string(error) or b"").decode("utf-8", "replace").strip()
             raise OperationalError(f"sending the cancel request failed: {message}")
 
 

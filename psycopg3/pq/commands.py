@@ -8,11 +8,11 @@ from typing import Any
 
 from ..errors import OperationalError
 from . import arguments
-from .abc import Buffer, Pointer
 from .binding import lib, memory
 from .enums import Format
 from .handle import Handle
 from .pgresult import PGresult
+from .records import Buffer, Pointer
 
 
 class Commands(Handle):

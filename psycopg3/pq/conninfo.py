@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ..errors import OperationalError
-from . import arguments
-from .abc import Buffer
+from . import arguments, copies
 from .binding import lib, memory
 from .messages import redact
-from .records import ConninfoOption
+from .records import Buffer, ConninfoOption
 
 
 class Conninfo:
@@ -19,7 +18,7 @@ class Conninfo:
         pointer = lib.PQconndefaults()
         if not pointer:
             raise MemoryError("libpq couldn't allocate the default options")
-        return memory.options(pointer)
+        return copies.options(pointer)
 
     @classmethod
     def parse(cls, conninfo: Buffer) -> list[ConninfoOption]:
@@ -30,9 +29,11 @@ class Conninfo:
             ProgrammingError: there is a NUL byte in it.
         """
         checked = arguments.conninfo(conninfo)
-        pointer, message = memory.parse_conninfo(checked)
+        reason = memory.cell("char *")
+        pointer = lib.PQconninfoParse(checked, reason)
         if pointer:
-            return memory.options(pointer)
-        if message is None:
+            return copies.options(pointer)
+        if not reason[0]:
             raise MemoryError("libpq couldn't allocate the options")
-        raise OperationalError(redact(message.decode("utf-8", "replace").strip(), checked))
+        message = copies.take(reason[0]).decode("utf-8", "replace").strip()
+        raise OperationalError(redact(message, checked))

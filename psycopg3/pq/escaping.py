@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..errors import DataError, OperationalError
-from . import arguments
-from .abc import Buffer
+from . import arguments, copies
 from .binding import lib, memory
 from .pgconn import PGconn
+from .records import Buffer
 
 
 class Escaping:
@@ -45,30 +45,34 @@ class Escaping:
             DataError: as `escape_literal`.
         """
         text = arguments.text(data, "text to escape")
+        room = memory.room(2 * len(text) + 1)
         if self.conn is None:
-            return memory.escape_string(memory.NULL, text)[0]
-        escaped, faulty = self.conn._call(memory.escape_string, text)
-        if faulty:
+            return memory.copy(room, lib.PQescapeString(room, text, len(text)))
+        faulty = memory.cell("int")
+        size = self.conn._call(lib.PQescapeStringConn, room, text, len(text), faulty)
+        if faulty[0]:
             raise DataError(f"escape_string failed: {self.conn.get_error_message()}")
-        return bytes(escaped)
+        return memory.copy(room, size)
 
     def escape_bytea(self, data: Buffer) -> bytes:
         """Binary data as the inside of an SQL literal of type bytea, without the quotes."""
         plain = arguments.data(data, "bytes to escape")
+        given = plain, len(plain), memory.cell("size_t")
         if self.conn is None:
-            escaped = memory.escape_bytea(memory.NULL, plain)
+            escaped = lib.PQescapeBytea(*given)
         else:
-            escaped = self.conn._call(memory.escape_bytea, plain)
-        if escaped is None:
+            escaped = self.conn._call(lib.PQescapeByteaConn, *given)
+        if not escaped:
             raise MemoryError("libpq couldn't allocate the escaped bytes")
-        return escaped
+        return copies.take(escaped)
 
     def unescape_bytea(self, data: Buffer) -> bytes:
         """The binary data that the server's text for a bytea means."""
-        plain = memory.unescape_bytea(arguments.text(data, "escaped bytes"))
-        if plain is None:
+        size = memory.cell("size_t")
+        plain = lib.PQunescapeBytea(arguments.text(data, "escaped bytes"), size)
+        if not plain:
             raise MemoryError("libpq couldn't allocate the bytes")
-        return plain
+        return copies.take(plain, size[0])
 
     def _quoted(self, name: str, function: object, data: Buffer) -> bytes:
         text = arguments.text(data, "text to escape")
@@ -77,4 +81,4 @@ class Escaping:
         pointer = self.conn._call(function, text, len(text))  # type: ignore[arg-type]
         if not pointer:
             raise DataError(f"{name} failed: {self.conn.get_error_message()}")
-        return memory.take(pointer)
+        return copies.take(pointer)

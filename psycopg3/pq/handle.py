@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ..errors import OperationalError, ProgrammingError
-from .abc import Pointer
 from .binding import memory
+from .records import Pointer
 
 NULL: Pointer = memory.NULL
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from . import library
 from ._libpq_cffi import ffi, lib
-from .abc import Pointer
+from .records import Pointer
 
 # A C string: given, it lasts for the call; returned, it is a copy; None is NULL.
 Text: TypeAlias = bytes | None

@@ -12,7 +12,7 @@ from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint, c_void_p
 from typing import Any, TypeAlias
 
 from . import library
-from .abc import Pointer
+from .records import Pointer
 
 # A C string: given, it lasts for the call; returned, it is a copy; None is NULL.
 Text: TypeAlias = bytes | None

@@ -16,8 +16,7 @@ from typing import Any
 from . import libpq_cffi as lib
 from ._libpq_cffi import ffi
 from ._libpq_cffi import lib as extension
-from .abc import Pointer
-from .records import ConninfoOption, PGnotify, PGresAttDesc
+from .records import PGresAttDesc, Pointer
 
 NULL: Pointer = ffi.NULL
 
@@ -33,6 +32,8 @@ reports, send_query = extension.conn_reports, extension.send_query
 
 _from_buffer, _gc, _new = ffi.from_buffer, ffi.gc, ffi.new
 _string, _unpack = ffi.string, ffi.unpack
+copy = ffi.unpack
+"""A copy of so many bytes."""
 _new_unset = ffi.new_allocator(should_clear_after_alloc=False)
 
 # CPython frees a result when its last reference goes. PyPy waits until there is much to collect, so
@@ -173,65 +174,19 @@ def send_parameters(conn: Pointer, prepared: bool, given: tuple[Any, ...]) -> in
     return sent
 
 
-def take(pointer: Pointer) -> bytes:
-    """A copy of a C string that is ours; the string is freed."""
-    try:
-        text: bytes = _string(pointer)
-        return text
-    finally:
-        lib.PQfreemem(pointer)
+def string(pointer: Pointer) -> bytes | None:
+    """A copy of a C string; None for NULL."""
+    return _string(pointer) if pointer else None
 
 
-def copy_data(conn: Pointer, asynchronous: int) -> tuple[int, bytes]:
-    """PQgetCopyData: its result, and a copy of the row, which is freed."""
-    buffer = _new("char **")
-    length = lib.PQgetCopyData(conn, buffer, asynchronous)
-    data = buffer[0]
-    if not data:
-        return length, b""
-    try:
-        return length, _unpack(data, max(length, 0))
-    finally:
-        lib.PQfreemem(data)
+def cell(kind: str) -> Pointer:
+    """A place for C to put one value of a type: a `char *`, `size_t` or `int`; read by `[0]`."""
+    return _new(f"{kind}[1]")
 
 
-def notify(pointer: Pointer) -> PGnotify | None:
-    """A copy of a notification, which is freed; None for NULL."""
-    if not pointer:
-        return None
-    try:
-        return PGnotify(_string(pointer.relname), pointer.be_pid, _string(pointer.extra))
-    finally:
-        lib.PQfreemem(pointer)
-
-
-def options(pointer: Pointer) -> list[ConninfoOption]:
-    """A copy of an array of options of connection strings, which is freed; empty for NULL."""
-    found: list[ConninfoOption] = []
-    if not pointer:
-        return found
-    *texts, size = ConninfoOption._fields
-    try:
-        while (record := pointer[len(found)]).keyword:
-            copies = (_string(text) if (text := getattr(record, name)) else None for name in texts)
-            found.append(ConninfoOption._make([*copies, getattr(record, size)]))
-        return found
-    finally:
-        lib.PQconninfoFree(pointer)
-
-
-def parse_conninfo(conninfo: bytes) -> tuple[Pointer, bytes | None]:
-    """PQconninfoParse: the options, or NULL and libpq's message (None when memory ran out)."""
-    message = _new("char **")
-    pointer = lib.PQconninfoParse(conninfo, message)
-    return pointer, take(message[0]) if message[0] else None
-
-
-def cancel(pointer: Pointer) -> bytes | None:
-    """PQcancel: None when the request went out, else libpq's message."""
-    # libpq's manual recommends 256 bytes.
-    error = _new("char[256]")
-    return None if lib.PQcancel(pointer, error, len(error)) else _string(error)
+def room(size: int) -> Pointer:
+    """A place for C to put so many bytes."""
+    return _new("char[]", size)
 
 
 def set_attributes(result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int:
@@ -243,44 +198,6 @@ def set_attributes(result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int
         [(name, *rest) for name, (_, *rest) in zip(names, descriptions, strict=True)],
     )
     return lib.PQsetResultAttrs(result, len(descriptions), records)
-
-
-def escape_string(conn: Pointer, data: bytes) -> tuple[bytes, bool]:
-    """PQescapeStringConn, or PQescapeString when `conn` is NULL.
-
-    Returns:
-        The text, and whether it is faulty.
-    """
-    buffer = _new("char[]", 2 * len(data) + 1)
-    if not conn:
-        length = lib.PQescapeString(buffer, data, len(data))
-        return _unpack(buffer, length), False
-    error = _new("int *")
-    length = lib.PQescapeStringConn(conn, buffer, data, len(data), error)
-    return _unpack(buffer, length), bool(error[0])
-
-
-def escape_bytea(conn: Pointer, data: bytes) -> bytes | None:
-    """PQescapeByteaConn, or PQescapeBytea when `conn` is NULL; None when it failed."""
-    length = _new("size_t *")
-    if conn:
-        escaped = lib.PQescapeByteaConn(conn, data, len(data), length)
-    else:
-        escaped = lib.PQescapeBytea(data, len(data), length)
-    return take(escaped) if escaped else None
-
-
-def unescape_bytea(data: bytes) -> bytes | None:
-    """PQunescapeBytea; None when it failed."""
-    length = _new("size_t *")
-    plain = lib.PQunescapeBytea(data, length)
-    if not plain:
-        return None
-    try:
-        unescaped: bytes = _unpack(plain, length[0])
-        return unescaped
-    finally:
-        lib.PQfreemem(plain)
 
 
 def notice_receiver(receive: Callable[[int, Pointer], None]) -> Pointer:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
-from ctypes import byref, c_char, c_char_p, c_int, c_size_t, c_uint, c_void_p, string_at
+from ctypes import c_char, c_char_p, c_int, c_size_t, c_uint, c_void_p, string_at
 from itertools import repeat
 from typing import Any
 
 from . import libpq_ctypes as lib
-from .abc import Pointer
-from .records import ConninfoOption, PGnotify, PGresAttDesc
+from .records import PGresAttDesc, Pointer
 
 NULL: Pointer = None
 
@@ -30,6 +29,8 @@ _bytes = [c_char * length for length in range(65)]
 _pointers: dict[int, Any] = {}
 _ints: dict[int, Any] = {}
 _oid_types: dict[int, Any] = {}
+
+_cells = {"char *": lib.MemoryPointer * 1, "size_t": c_size_t * 1, "int": c_int * 1}
 
 # Arrays by what is in them.
 _oids: dict[tuple[int, ...] | None, Pointer] = {None: NULL, (): NULL}
@@ -214,63 +215,24 @@ def _sent(conn: Pointer, success: int) -> int:
     return 3 if lib.PQpipelineStatus(conn) or lib.PQflush(conn) else 1
 
 
-def take(pointer: Pointer) -> bytes:
-    """A copy of a C string that is ours; the string is freed."""
-    try:
-        return string_at(pointer)
-    finally:
-        lib.PQfreemem(pointer)
+def string(pointer: Any) -> bytes | None:
+    """A copy of a C string, which ctypes may have made already; None for NULL."""
+    return string_at(pointer) if pointer and not isinstance(pointer, bytes) else pointer
 
 
-def copy_data(conn: Pointer, asynchronous: int) -> tuple[int, bytes]:
-    """PQgetCopyData: its result, and a copy of the row, which is freed."""
-    buffer = lib.MemoryPointer()
-    length = lib.PQgetCopyData(conn, byref(buffer), asynchronous)
-    if not buffer:
-        return length, b""
-    try:
-        return length, string_at(buffer, max(length, 0))
-    finally:
-        lib.PQfreemem(buffer)
+def copy(pointer: Any, size: int) -> bytes:
+    """A copy of so many bytes."""
+    return string_at(pointer, size)
 
 
-def notify(pointer: Pointer) -> PGnotify | None:
-    """A copy of a notification, which is freed; None for NULL."""
-    if not pointer:
-        return None
-    record = pointer.contents
-    try:
-        return PGnotify(record.relname, record.be_pid, record.extra)
-    finally:
-        lib.PQfreemem(pointer)
+def cell(kind: str) -> Any:
+    """A place for C to put one value of a type: a `char *`, `size_t` or `int`; read by `[0]`."""
+    return _cells[kind]()
 
 
-def options(pointer: Pointer) -> list[ConninfoOption]:
-    """A copy of an array of options of connection strings, which is freed; empty for NULL."""
-    found: list[ConninfoOption] = []
-    if not pointer:
-        return found
-    names = ConninfoOption._fields
-    try:
-        while (record := pointer[len(found)]).keyword is not None:
-            found.append(ConninfoOption._make(getattr(record, name) for name in names))
-        return found
-    finally:
-        lib.PQconninfoFree(pointer)
-
-
-def parse_conninfo(conninfo: bytes) -> tuple[Pointer, bytes | None]:
-    """PQconninfoParse: the options, or NULL and libpq's message (None when memory ran out)."""
-    message = lib.MemoryPointer()
-    pointer = lib.PQconninfoParse(conninfo, byref(message))
-    return pointer, take(message) if message else None
-
-
-def cancel(pointer: Pointer) -> bytes | None:
-    """PQcancel: None when the request went out, else libpq's message."""
-    # libpq's manual recommends 256 bytes.
-    error = ctypes.create_string_buffer(256)
-    return None if lib.PQcancel(pointer, error, len(error)) else error.value
+def room(size: int) -> Any:
+    """A place for C to put so many bytes."""
+    return ctypes.create_string_buffer(size)
 
 
 def set_attributes(result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int:
@@ -278,43 +240,6 @@ def set_attributes(result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int
     fields: list[Any] = [tuple(description) for description in descriptions]
     records = (lib.PGresAttDesc * len(fields))(*fields)
     return lib.PQsetResultAttrs(result, len(descriptions), records)
-
-
-def escape_string(conn: Pointer, data: bytes) -> tuple[bytes, bool]:
-    """PQescapeStringConn, or PQescapeString when `conn` is NULL.
-
-    Returns:
-        The text, and whether it is faulty.
-    """
-    buffer = ctypes.create_string_buffer(2 * len(data) + 1)
-    if not conn:
-        length = lib.PQescapeString(buffer, data, len(data))
-        return buffer.raw[:length], False
-    error = c_int()
-    length = lib.PQescapeStringConn(conn, buffer, data, len(data), byref(error))
-    return buffer.raw[:length], bool(error.value)
-
-
-def escape_bytea(conn: Pointer, data: bytes) -> bytes | None:
-    """PQescapeByteaConn, or PQescapeBytea when `conn` is NULL; None when it failed."""
-    length = c_size_t()
-    if conn:
-        escaped = lib.PQescapeByteaConn(conn, data, len(data), byref(length))
-    else:
-        escaped = lib.PQescapeBytea(data, len(data), byref(length))
-    return take(escaped) if escaped else None
-
-
-def unescape_bytea(data: bytes) -> bytes | None:
-    """PQunescapeBytea; None when it failed."""
-    length = c_size_t()
-    plain = lib.PQunescapeBytea(data, byref(length))
-    if not plain:
-        return None
-    try:
-        return string_at(plain, length.value)
-    finally:
-        lib.PQfreemem(plain)
 
 
 def notice_receiver(receive: Callable[[int, Pointer], None]) -> Pointer:

@@ -9,8 +9,7 @@ from typing import Self
 from weakref import WeakValueDictionary
 
 from ..errors import NotSupportedError, OperationalError
-from . import arguments
-from .abc import Buffer, Pointer
+from . import arguments, copies
 from .binding import lib, memory
 from .cancel import PGcancel, PGcancelConn
 from .commands import Commands
@@ -26,7 +25,7 @@ from .enums import (
 )
 from .messages import redact, severity_stripped
 from .pgresult import PGresult
-from .records import ConninfoOption, PGnotify
+from .records import Buffer, ConninfoOption, PGnotify, Pointer
 
 _CONN_STATUSES = Members(ConnStatus)
 _POLLING_STATUSES = Members(PollingStatus)
@@ -147,7 +146,7 @@ class PGconn(Commands):
     @property
     def info(self) -> list[ConninfoOption]:
         """The options in force, the password among them."""
-        return memory.options(lib.PQconninfo(self._open()))
+        return copies.options(lib.PQconninfo(self._open()))
 
     @property
     def db(self) -> bytes:
@@ -346,10 +345,11 @@ class PGconn(Commands):
         The length is 0 when there is no row yet (with `async_`), -1 after the last: go on with
         `get_result` then.
         """
-        length, row = self._call(memory.copy_data, async_)
+        row = memory.cell("char *")
+        length = self._call(lib.PQgetCopyData, row, async_)
         if length == -2:
             raise self._failed("receiving COPY data failed")
-        return length, memoryview(row)
+        return length, memoryview(copies.take(row[0], length))
 
     # Cancelling
 
@@ -371,7 +371,15 @@ class PGconn(Commands):
 
     def notifies(self) -> PGnotify | None:
         """The next notification that `consume_input` has read, if any."""
-        return memory.notify(self._call(lib.PQnotifies))
+        pointer = self._call(lib.PQnotifies)
+        if not pointer:
+            return None
+        try:
+            notify = pointer[0]
+            channel, payload = memory.string(notify.relname), memory.string(notify.extra)
+            return PGnotify(channel or b"", notify.be_pid, payload or b"")
+        finally:
+            lib.PQfreemem(pointer)
 
     def _receive_notice(self, pointer: Pointer) -> None:
         handler = self.notice_handler
@@ -433,7 +441,7 @@ class PGconn(Commands):
         pointer = self._call(lib.PQencryptPasswordConn, *given, chosen)
         if not pointer:
             raise self._failed("encrypting the password failed")
-        return memory.take(pointer)
+        return copies.take(pointer)
 
     def change_password(self, user: Buffer, passwd: Buffer) -> None:
         """Change a user's password; the server gets it encrypted. libpq 17."""

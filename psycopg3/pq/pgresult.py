@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import OperationalError
-from .abc import Pointer
 from .arguments import text
 from .binding import lib, memory
 from .enums import ExecStatus, Members
 from .messages import severity_stripped
-from .records import PGresAttDesc
+from .records import PGresAttDesc, Pointer
 
 _STATUSES = Members(ExecStatus)
 _NULL = memory.NULL

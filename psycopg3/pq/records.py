@@ -1,8 +1,14 @@
-"""libpq's small records."""
+"""libpq's small records, and the words for what it is given and gives."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""What may be given for bytes. Never str: libpq knows no encodings."""
+
+Pointer: TypeAlias = Any
+"""A pointer as the binding has it: false when NULL, and nothing to look into."""
 
 
 class PGnotify(NamedTuple):

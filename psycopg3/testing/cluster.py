@@ -127,9 +127,9 @@ class Cluster:
 
     @property
     def ca_file(self) -> Path | None:
-        """The authority that clients check the server's certificate by; None without TLS.
+        """What clients check the server's certificate by, itself; None without TLS.
 
-        The certificate is good for localhost, 127.0.0.1, ::1 and db.example.test.
+        It is good for localhost, 127.0.0.1, ::1 and db.example.test.
         """
         return self._own.ca_file
 

@@ -136,7 +136,7 @@ class Server:
         if "openssl" not in library.lower():
             lacks = f"a server built with TLS, unlike the one in {self.installation.bindir}"
         elif not certificates.can_make():
-            lacks = "the package cryptography or the program openssl, to make certificates"
+            lacks = "the program openssl, to make a certificate"
         if lacks is not None:
             if self.options.tls:
                 raise OperationalError(f"tls=True needs {lacks}")
@@ -145,7 +145,7 @@ class Server:
         folder.mkdir(mode=0o755)
         files = certificates.make(folder)
         self._give(files.key)
-        self.ca_file = files.ca_file
+        self.ca_file = files.certificate
         return {
             "ssl": True,
             "ssl_cert_file": str(files.certificate),

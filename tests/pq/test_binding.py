@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from psycopg3 import pq
-from psycopg3.pq import abc
+from psycopg3.pq import abc, copies
 from psycopg3.pq.binding import lib, memory
 from tools import libpq_bindings
 
@@ -95,8 +95,9 @@ def test_every_public_name_has_a_docstring() -> None:
 
 
 def test_null_is_harmless() -> None:
-    assert memory.notify(memory.NULL) is None
-    assert memory.options(memory.NULL) == []
+    assert memory.string(memory.NULL) is None
+    assert copies.take(memory.NULL) == b""
+    assert copies.options(memory.NULL) == []
     assert memory.value(memory.NULL, 0, 0) is None
     assert memory.column(memory.NULL, 0, 0, 2) == [None, None]
 

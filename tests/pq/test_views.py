@@ -188,7 +188,7 @@ class TestTls:
         strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         files = certificates.make(tmp_path)
         strict.load_cert_chain(files.certificate, files.key)
-        strict.load_verify_locations(files.ca_file)
+        strict.load_verify_locations(files.certificate)
         strict.verify_mode = ssl.CERT_REQUIRED
         with Listener(scripted.encrypted(scripted.Scram(), strict)) as server:
             conninfo = f"host=127.0.0.1 port={server.port} user=me sslmode=require sslcert=/none"

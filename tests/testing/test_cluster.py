@@ -265,16 +265,9 @@ def test_a_user_killed_while_it_makes_the_server_leaves_nothing() -> None:
             assert gone(*folder.iterdir(), pids=[])
 
 
-@pytest.mark.parametrize("maker", ["cryptography", "openssl"])
-def test_tls_is_verified_by_name_and_address(
-    own: Cluster, maker: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tls_is_verified_by_name_and_address(own: Cluster) -> None:
     if own.ca_file is None:
         pytest.skip("the server's programs, or this machine, can't do TLS")
-    if maker == "openssl":
-        monkeypatch.setattr(certificates, "_has_cryptography", lambda: False)
-        if not certificates.can_make():
-            pytest.skip("the program openssl is not installed")
     with Cluster(tls=True) as cluster:
         assert cluster.ca_file is not None
         assert tls_names(cluster, "db.example.test") == "ok"
