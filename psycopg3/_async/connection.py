@@ -343,7 +343,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         timeout: float | None = None,
     ) -> AsyncCursor[Row]:
         """Run a query on a new cursor, and return the cursor; see `AsyncCursor.execute()`."""
-        cursor = self.cursor_factory(self, row_factory=None)
+        cursor = self.cursor_factory(self)
         if binary:
             cursor.format = Format.BINARY
         return await cursor.execute(query, params, timeout=timeout)

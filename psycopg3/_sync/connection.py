@@ -344,7 +344,7 @@ class Connection(Runner, Generic[Row]):
         timeout: float | None = None,
     ) -> Cursor[Row]:
         """Run a query on a new cursor, and return the cursor; see `Cursor.execute()`."""
-        cursor = self.cursor_factory(self, row_factory=None)
+        cursor = self.cursor_factory(self)
         if binary:
             cursor.format = Format.BINARY
         return cursor.execute(query, params, timeout=timeout)

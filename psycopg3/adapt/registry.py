@@ -79,14 +79,17 @@ class AdaptersMap:
 
         It is for the many who want the map as it is, and seldom have anything to add: cursors.
         """
-        found = self._snapshot
-        if (
-            found is None
-            or found.types._by_key is not self.types._by_key
-            or found.array_hook is not self.array_hook
-        ):
-            found = self._snapshot = AdaptersMap(self)
-        return found
+        if self._snapshot is None or not self.is_still(self._snapshot):
+            self._snapshot = AdaptersMap(self)
+        return self._snapshot
+
+    def is_still(self, snapshot: AdaptersMap) -> bool:
+        """Whether nothing has changed since `snapshot()` returned this."""
+        return (
+            snapshot is self._snapshot
+            and snapshot.types._by_key is self.types._by_key
+            and snapshot.array_hook is self.array_hook
+        )
 
     def register_dumper(self, cls: type | str | None, dumper: type[Dumper]) -> None:
         """Let `dumper` write the objects of a class, and of its subclasses.

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from ..abc import AdaptContext, Buffer, Dumper, PyFormat, RowMaker
+from ..abc import AdaptContext, Buffer, ConnectionLike, Dumper, PyFormat, RowMaker
 from ..errors import DataError, InterfaceError, ProgrammingError
 from ..pq import Format, PGresult, arguments
 from .finder import AdapterFinder, kept
@@ -33,6 +33,7 @@ _BROKEN = (
     AssertionError,  # what PyPy's datetime.fromisoformat raises of some malformed text
     struct.error,
 )
+_new = object.__new__
 _SHOWN = 100  # characters or bytes of a value in an error's message
 _PACKAGE = __name__.partition(".")[0]
 
@@ -64,6 +65,17 @@ class Transformer(AdapterFinder):
     def from_context(cls, context: AdaptContext | None) -> Transformer:
         """The transformer of a context: the context itself if it is one, else a new one."""
         return context if isinstance(context, Transformer) else cls(context)
+
+    def used_by(self, connection: ConnectionLike) -> Transformer:
+        """Another one for a connection, which begins with what this one knows of adapters."""
+        made = _new(Transformer)
+        # One by one: an instance that is given a whole dict is slow to use.
+        made._connection = connection
+        made._adapters = self._adapters
+        made._generation = self._generation
+        made._reported = self._reported
+        made._common = self._common
+        return made
 
     @property
     def pgresult(self) -> PGresult | None:

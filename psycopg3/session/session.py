@@ -67,7 +67,7 @@ class Session:
         self._characteristics = Characteristics()
         """What BEGIN asks of the transactions to come."""
         self._adapters: AdaptersMap | None = None
-        self._known_adapters: dict[str, Any] | None = None
+        self._model_transformer: Transformer | None = None
         self._template: AdaptersMapLike | None = None
         self._closed = False
         self._loss = Loss()
@@ -133,16 +133,13 @@ class Session:
 
     def _new_transformer(self) -> Transformer:
         """A transformer for a cursor, by the connection's adapters as they are now."""
-        adapters = self.adapters.snapshot()
-        known = self._known_adapters
-        if known is None or known["_adapters"] is not adapters:
-            first = Transformer(self, adapters)
-            first.reset()
-            with suppress(e.NotSupportedError):  # of an encoding that Python lacks
-                first._find_common()
-            # Not the transformer itself, which knows the connection: a cycle.
-            known = self._known_adapters = first.knowledge
-        return Transformer.with_knowledge(self, known)
+        adapters, model = self._adapters, self._model_transformer
+        if model is None or adapters is None or not adapters.is_still(cast("AdaptersMap", model._adapters)):
+            model = self._model_transformer = Transformer(self, self.adapters.snapshot())
+            model.reset()
+            model._find_common()
+            model._connection = None  # it would be a cycle
+        return model.used_by(self)
 
     @property
     def connection(self) -> Session:
