@@ -30,7 +30,7 @@ def test_classes_have_what_the_protocols_ask() -> None:
     # mypy is the judge of this test.
     adapters: abc.AdaptersMapLike = AdaptersMap()
     context: abc.AdaptContext = adapters
-    transformer: abc.Transformer = Transformer(context)
+    transformer: abc.AdaptContext = Transformer(context)
     dumper: abc.Dumper = BoolDumper(bool, transformer)
     loader: abc.Loader = BoolLoader(16, transformer)
     assert (dumper.format, loader.format) == (Format.TEXT, Format.TEXT)

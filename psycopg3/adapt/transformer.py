@@ -165,7 +165,8 @@ class Transformer(AdapterFinder):
                     length = len(value)
                     lengths.append(length)
                     total += length
-                    if not format and b"\0" in value:
+                    # 0, since for b"\0" Python makes an exception first: ten times as long.
+                    if not format and 0 in value:
                         is_sound = False
                 elif value is None:
                     lengths.append(0)

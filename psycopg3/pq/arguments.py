@@ -50,7 +50,7 @@ def text(value: Buffer, what: str) -> bytes:
         TypeError, DataError: as `data`; DataError for a zero byte too.
     """
     checked = data(value, what)
-    if b"\0" in checked:
+    if 0 in checked:  # much faster than b"\0" in checked
         at = checked.index(b"\0")
         raise DataError(f"{what}: got a NUL byte at offset {at}: PostgreSQL's text can't hold one")
     return checked
@@ -96,7 +96,7 @@ def parameters(
         if value is not None:
             if type(value) is not bytes or len(value) > LONGEST:
                 value = data(value, f"parameter ${i + 1}")
-            if (binary is None or not binary[i]) and b"\0" in value:
+            if (binary is None or not binary[i]) and 0 in value:
                 text(value, f"parameter ${i + 1}")
             total += len(value)
         checked.append(value)

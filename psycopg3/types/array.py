@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from itertools import chain
 from math import prod
 from struct import Struct, iter_unpack
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from .. import _oids
 from .._oids import INVALID_OID, TEXT_OID
@@ -100,6 +100,12 @@ def _mixed(classes: Iterable[type]) -> DataError:
 # -- dumpers -------------------------------------------------------------------------------------
 
 
+class _Kind(NamedTuple):
+    oid: int  # of arrays
+    element_oid: int
+    delimiter: bytes  # between elements
+
+
 class _ListDumper(RecursiveDumper):
     """Chooses the dumper of a list's elements, and with it the type of the array."""
 
@@ -139,8 +145,8 @@ class _ListDumper(RecursiveDumper):
             DataError: the list is no array.
         """
         lengths, elements = _flatten(obj)
-        texts = self._dump_elements(elements)
-        return self._joined(lengths, texts, self.element_oid, self._delimiter)
+        kind = _Kind(self.oid, self.element_oid, self._delimiter)
+        return self._joined(lengths, self._dump_elements(elements), kind)
 
     def write(self, obj: list[Any]) -> tuple[bytes, int, Format]:
         """The array, its type, and the format, with one look through the list."""
@@ -150,28 +156,22 @@ class _ListDumper(RecursiveDumper):
         element, _, has_none = self._choose(elements)
         if element is None:
             return ListDumper(self.cls, self._tx).dump(obj), INVALID_OID, Format.TEXT
-        oid, element_oid, delimiter = self._array_of(element.oid)
+        kind = self._array_of(element.oid)
         dumped = _dump_all(elements, element.dump, has_none)
-        return self._joined(lengths, dumped, element_oid, delimiter), oid, self.format
+        return self._joined(lengths, dumped, kind), kind.oid, self.format
 
     def _key_of_nothing(self) -> DumperKey:
         return self.cls
 
-    def _array_of(self, oid: int) -> tuple[int, int, bytes]:
-        """The oid of the arrays of a type, its own, and what is between the elements."""
+    def _array_of(self, oid: int) -> _Kind:
+        """The kind of the arrays of a type."""
         info = self._tx.adapters.types.get(oid)
         if info is None:
-            return self.oid, self.element_oid, self._delimiter
-        return info.array_oid, info.oid, info.delimiter.encode()
+            return _Kind(self.oid, self.element_oid, self._delimiter)
+        return _Kind(info.array_oid, info.oid, info.delimiter.encode())
 
     @abstractmethod
-    def _joined(
-        self,
-        lengths: list[int],
-        elements: list[Buffer | None],
-        element_oid: int,
-        delimiter: bytes,
-    ) -> bytes:
+    def _joined(self, lengths: list[int], elements: list[Buffer | None], kind: _Kind) -> bytes:
         """The array of these dimensions and elements."""
 
     def _choose(self, elements: list[Any]) -> tuple[DumperLike | None, Any, bool]:
@@ -238,20 +238,14 @@ class ListDumper(_ListDumper):
 
     _element_format = PyFormat.TEXT
 
-    def _joined(
-        self,
-        lengths: list[int],
-        elements: list[Buffer | None],
-        element_oid: int,
-        delimiter: bytes,
-    ) -> bytes:
+    def _joined(self, lengths: list[int], elements: list[Buffer | None], kind: _Kind) -> bytes:
         if not elements:
             return b"{}"
         encoding = self._tx.text_encoding
         if encoding not in _OVERLAPPING:
-            return _in_braces(elements, lengths, delimiter)
+            return _in_braces(elements, lengths, kind.delimiter)
         utf8 = [str(text, encoding).encode() if text is not None else None for text in elements]
-        return _in_braces(utf8, lengths, delimiter).decode().encode(encoding)
+        return _in_braces(utf8, lengths, kind.delimiter).decode().encode(encoding)
 
 
 class ListBinaryDumper(_ListDumper):
@@ -264,25 +258,19 @@ class ListBinaryDumper(_ListDumper):
         # Binary arrays are of some type; text ones of what the query needs.
         return (self.cls, type(None))
 
-    def _array_of(self, oid: int) -> tuple[int, int, bytes]:
+    def _array_of(self, oid: int) -> _Kind:
         found = super()._array_of(oid or TEXT_OID)
-        if not found[0]:
+        if not found.oid:
             raise ProgrammingError(
                 f"got a list of elements of the type with oid {oid}, whose arrays are unknown:"
                 " register its TypeInfo, or send the list as text (%t)"
             )
         return found
 
-    def _joined(
-        self,
-        lengths: list[int],
-        elements: list[Buffer | None],
-        element_oid: int,
-        delimiter: bytes,
-    ) -> bytes:
+    def _joined(self, lengths: list[int], elements: list[Buffer | None], kind: _Kind) -> bytes:
         if not elements:
-            return _HEADER.pack(0, 0, element_oid)
-        parts: list[Buffer] = [_HEADER.pack(len(lengths), None in elements, element_oid)]
+            return _HEADER.pack(0, 0, kind.element_oid)
+        parts: list[Buffer] = [_HEADER.pack(len(lengths), None in elements, kind.element_oid)]
         parts += [_DIMENSION.pack(length, 1) for length in lengths]
         for data in elements:
             parts += (_NULL,) if data is None else (_LENGTH.pack(len(data)), data)

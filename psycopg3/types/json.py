@@ -100,7 +100,7 @@ class _JsonDumper(Dumper):
                 f"got a {type(json).__qualname__} from the function that dumps JSON:"
                 " expected str or bytes"
             )
-        if b"\0" in json:
+        if 0 in json:  # much faster than b"\0" in json
             raise DataError(
                 "got JSON with a NUL character, which PostgreSQL can't store: take it out"
             )

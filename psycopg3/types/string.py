@@ -39,7 +39,7 @@ class StrDumper(Dumper):
                 f" ({ex.reason}, {ex.object[ex.start]!a} at {ex.start}):"
                 " replace the character, or set client_encoding to UTF8"
             ) from ex
-        if b"\0" in data:
+        if 0 in data:  # much faster than b"\0" in data
             raise DataError(
                 f"got text with a NUL character (at {obj.index(chr(0))}), which PostgreSQL can't"
                 " store in text: take it out, or send bytes to a bytea"
