@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
@@ -53,8 +53,12 @@ class _Dialling:
     def _begin(self, target: Target) -> Call[Link]:
         assert self._dialer is not None  # libpq's own links need no dialer
         make = _maker(self._dialer, target, self._library)
-        self._calls.append(_TaskCall(make, self._call_in_loop, self._context))
+        self._calls.append(_TaskCall(make, self._call_in_loop, self._spawn))
         return self._calls[-1]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+        assert self._library.spawn is not None
+        return self._library.spawn(work, self._context)
 
     def _call_in_loop(self, func: Callable[[], object]) -> None:
         if not self._library.elsewhere(self._place, func):
@@ -72,25 +76,15 @@ class _TaskCall(Call[Link]):
         self,
         make: Callable[[], Awaitable[Link]],
         call_in_loop: Callable[[Callable[[], object]], object],
-        context: Context,
+        spawn: Callable[[Coroutine[Any, Any, None]], Callable[[], object]],
     ):
         super().__init__(Link.close)
-        self._make, self._call_in_loop, self._context = make, call_in_loop, context
+        self._make, self._call_in_loop, self._spawn = make, call_in_loop, spawn
         self._cancel: Callable[[], object] = int  # nothing to do
         call_in_loop(self._start)
 
     def _start(self) -> None:
-        if current().name == "trio":
-            import trio
-
-            self._scope = trio.CancelScope()
-            self._cancel = self._scope.cancel
-            trio.lowlevel.spawn_system_task(self._run_on_trio, context=self._context)
-        else:
-            import asyncio
-
-            task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
-            self._cancel = task.cancel
+        self._cancel = self._spawn(self._run())
         if self._left:
             self._cancel()
 
@@ -99,30 +93,6 @@ class _TaskCall(Call[Link]):
             self._finish(await self._make())
         except BaseException as ex:
             self._finish(error=ex)
-
-    async def _run_on_trio(self) -> None:
-        import trio
-
-        # What leaves a system task ends the program, and so would a nursery that the connector has
-        # left open in one. In a nursery of ours it is an error like others.
-        made: list[Link] = []
-        error: BaseException | None = None
-
-        async def make() -> None:
-            made.append(await self._make())
-
-        try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(make)
-        except BaseException as ex:
-            error = ex.exceptions[0] if isinstance(ex, BaseExceptionGroup) else ex
-        if made and error is None:
-            self._finish(made[0])
-            return
-        for link in made:
-            link.close()
-        self._finish(error=error or TimeoutError("the connector was cancelled"))
 
     def leave(self) -> None:
         """Wait no longer, and cancel it."""
@@ -136,10 +106,35 @@ def _maker(dialer: Dialer, target: Target, library: Library) -> Callable[[], Awa
     """What makes a link: by the connector, or of the one that there is."""
     connector = dialer.connector or _given(dialer, target, library)
     if library.name == "trio":
-        return partial(_link_on_trio, connector, target, dialer, library)
+        return partial(_alone_on_trio, partial(_link_on_trio, connector, target, dialer, library))
     from . import protocols  # its classes are asyncio's
 
     return partial(protocols.link_by, connector, target, dialer, library)
+
+
+async def _alone_on_trio(make: Callable[[], Awaitable[Link]]) -> Link:
+    """Make a link in a task of its own; what ends that is an error like others.
+
+    What leaves a system task ends the program, and so would a nursery that the connector has left
+    open in one.
+    """
+    import trio
+
+    made: list[Link] = []
+    error: BaseException
+
+    async def run() -> None:
+        made.append(await make())
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+        return made[0]
+    except BaseException as ex:
+        error = ex.exceptions[0] if isinstance(ex, BaseExceptionGroup) else ex
+    for link in made:
+        link.close()
+    raise error
 
 
 async def _link_on_trio(
