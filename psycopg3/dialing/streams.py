@@ -6,12 +6,12 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from .. import errors as e
 from ..concurrency.tasks import Library, current
-from ..waiting import Wait, listen_asyncio, listen_trio
 from .offers import ScramFilter
 from .records import LINGER, Dialer, Link, Target, discard
 from .sockets import filter_for, has, peer_address, refuse, refuse_plain
@@ -134,7 +134,7 @@ class StreamRelay:
 
     def __init__(self, near: socket.socket, far: Any, filter: ScramFilter | None, library: Library):
         self._near, self._far, self._filter = near, far, filter
-        self._library, self._place = library, library.place()
+        self._library, self._place, self._kit = library, library.place(), _kit(library)
         self._receive = getattr(far, "receive_some", None) or far.receive
         self._send = getattr(far, "send_all", None) or far.send
         self.finished = False
@@ -143,7 +143,14 @@ class StreamRelay:
         library.spawn(self._run())
 
     async def _run(self) -> None:
-        kit = _kit(self._library)
+        kit = self._kit
+        if self._library.name == "trio":
+            near = kit.SocketStream(kit.socket.from_stdlib_socket(self._near))
+            self._receive_near, self._send_near = near.receive_some, near.send_all
+        else:
+            loop = self._place
+            self._receive_near = partial(loop.sock_recv, self._near)
+            self._send_near = partial(loop.sock_sendall, self._near)
         try:
             group = kit.open_nursery() if self._library.name == "trio" else kit.create_task_group()
             async with group as tasks:
@@ -154,7 +161,7 @@ class StreamRelay:
         finally:
             self._close_near()
             try:
-                await self._close_far(kit)
+                await self._close_far()
             finally:
                 self.finished = True
 
@@ -162,7 +169,7 @@ class StreamRelay:
         """Pass on libpq's bytes to the server, until libpq has closed."""
         # The server may have said why before it left: that is still to be read.
         with suppress(Exception):
-            while data := await self._near_bytes():
+            while data := await self._receive_near(_PIECE):
                 await self._send(data)
             self._cancel()
 
@@ -172,28 +179,7 @@ class StreamRelay:
             while data := bytes(await self._receive(_PIECE)):
                 if self._filter is not None:
                     data = self._filter.feed(data)
-                await self._to_near(data)
-
-    async def _near_bytes(self) -> bytes:
-        while True:
-            with suppress(BlockingIOError):
-                return self._near.recv(_PIECE)
-            await self._listen(Wait.R)
-
-    async def _to_near(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[self._near.send(rest) :]
-            except BlockingIOError:
-                await self._listen(Wait.W)
-
-    async def _listen(self, want: Wait) -> None:
-        asked = (self._near.fileno(), want)
-        if self._library.name == "trio":
-            await listen_trio(asked, None)
-        else:
-            await listen_asyncio(self._place, asked, None)
+                await self._send_near(data)
 
     def _close_near(self) -> None:
         # A forked child may have inherited the descriptor: to close ours alone isn't enough.
@@ -201,13 +187,13 @@ class StreamRelay:
             self._near.shutdown(socket.SHUT_RDWR)
         self._near.close()
 
-    async def _close_far(self, kit: Any) -> None:
+    async def _close_far(self) -> None:
         """Close the stream; its own way to do so may wait for the other side."""
-        with suppress(Exception), kit.move_on_after(LINGER) as scope:
+        with suppress(Exception), self._kit.move_on_after(LINGER) as scope:
             scope.shield = True
             await self._far.aclose()
             return
-        await _close_now(self._far, kit)
+        await _close_now(self._far, self._kit)
 
     def abort(self) -> None:
         """Close both ends now; if the event loop has gone, then what can be closed without it."""

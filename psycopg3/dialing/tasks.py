@@ -147,42 +147,37 @@ async def _link_on_trio(
 def _given(dialer: Dialer, target: Target, library: Library) -> Callable[..., Any]:
     """A connector that returns the one link that there is, with TLS if that was asked for."""
     sock = dialer.take(target)
-    ssl, on_trio = dialer.ssl, library.name == "trio"
-    if ssl is not None:
+    on_trio = library.name == "trio"
+    if dialer.ssl is not None:
         check_given(sock, True, (streams.TRIO,) if on_trio else (), FOR_TLS)
     else:
         kinds = (OBJECT, streams.ANYIO, *((streams.TRIO,) if on_trio else ()))
         check_given(sock, False, kinds, streams.EXPECTED)
 
-    async def plain(*_args: Any, **_kwargs: Any) -> Any:
-        return sock
-
-    async def by_asyncio(factory: Any, *_place: Any, loop: Any, ssl: Any) -> Any:
+    async def connect(*args: Any, loop: Any = None, ssl: Any) -> Any:
         try:
+            if ssl is None:
+                return sock
+            if on_trio:
+                return await _secure_on_trio(sock, ssl, target.name)
             return await loop.create_connection(
-                factory, sock=sock, ssl=ssl, server_hostname=target.name
+                args[0], sock=sock, ssl=ssl, server_hostname=target.name
             )
         except BaseException:
             discard(sock)
             raise
 
-    async def by_trio(*_place: Any, ssl: Any) -> Any:
-        import trio
+    return connect
 
-        try:
-            stream = sock
-            if hasattr(sock, "recv"):
-                await trio.lowlevel.wait_writable(sock)
-                check_socket(sock, GIVEN)
-                stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-            return trio.SSLStream(stream, ssl, server_hostname=target.name)
-        except BaseException:
-            discard(sock)
-            raise
 
-    if ssl is None:
-        return plain
-    return by_trio if on_trio else by_asyncio
+async def _secure_on_trio(stream: Any, ssl: Any, name: str) -> Any:
+    import trio
+
+    if hasattr(stream, "recv"):
+        await trio.lowlevel.wait_writable(stream)
+        check_socket(stream, GIVEN)
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(stream))
+    return trio.SSLStream(stream, ssl, server_hostname=name)
 
 
 async def rest(relay: Relay | None, seconds: float = LINGER) -> None:

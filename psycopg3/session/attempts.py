@@ -186,9 +186,9 @@ class Attempts:
         """Connect to the place over links of the connector's."""
         params = self._params_for(self._place)
         self._log("DEBUG", "dialling %s", self._place)
-        attempt = DialledAttempt(params, dialer, deadline, self._scram_limit)
+        attempt = DialledAttempt(params, dialer, self._scram_limit)
         self._dialled, self.route = attempt, attempt.route
-        return (yield from attempt.connect_gen(dial))
+        return (yield from attempt.connect_gen(dial, deadline))
 
     def _params_for(self, place: Place) -> dict[str, Any]:
         """The parameters of one attempt: those given, where they don't differ for this place."""

@@ -57,17 +57,14 @@ class DialledAttempt:
     Args:
         params: libpq's parameters for this place; `check_params` has seen them.
         dialer: who makes the links.
-        deadline: when it must be over; whoever runs it sees to that.
         scram_limit: how often the server may have the password hashed.
 
     Raises:
         OperationalError: libpq refuses the parameters.
     """
 
-    def __init__(
-        self, params: Mapping[str, Any], dialer: Dialer, deadline: Deadline, scram_limit: int
-    ):
-        self._params, self._deadline, self._scram_limit = dict(params), deadline, scram_limit
+    def __init__(self, params: Mapping[str, Any], dialer: Dialer, scram_limit: int):
+        self._params, self._scram_limit = dict(params), scram_limit
         host, hostaddr = (get_param(params, key) or "" for key in ("host", "hostaddr"))
         place = Place(host or ("" if hostaddr else _default_host(params)), hostaddr, "")
         place = place._replace(port=get_param(params, "port") or "5432")
@@ -84,8 +81,12 @@ class DialledAttempt:
             return f"{self._before()}the connector gave no link in time; check what it connects to"
         return "the connector gave a link, but no server answered over it in time; check where it leads"
 
-    def connect_gen(self, dial: Dial) -> WaitGen[PGconn]:
+    def connect_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[PGconn]:
         """Connect.
+
+        Args:
+            dial: has the connector make a link.
+            deadline: when a link must be there.
 
         Returns:
             A connection ready for commands.
@@ -95,7 +96,7 @@ class DialledAttempt:
             ProgrammingError: the connector did TLS where libpq is to do it.
         """
         try:
-            pgconn = yield from self._connect_gen(dial)
+            pgconn = yield from self._connect_gen(dial, deadline)
         except BaseException:
             self._end_link()
             if self._pgconn is not None:
@@ -104,13 +105,14 @@ class DialledAttempt:
         pgconn.nonblocking = 1
         return pgconn
 
-    def _connect_gen(self, dial: Dial) -> WaitGen[PGconn]:
-        first: list[Link] = [(yield from self._link_gen(dial))]  # libpq starts by what it is
+    def _connect_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[PGconn]:
+        # libpq starts by what the first is.
+        first = [(yield from self._link_gen(dial, deadline))]
         pgconn = self._pgconn = self._started(first[0])
         guard = scram.Guard(pgconn, self._scram_limit)
 
         def link_gen() -> WaitGen[Link]:
-            return first.pop() if first else (yield from self._link_gen(dial))
+            return first.pop() if first else (yield from self._link_gen(dial, deadline))
 
         try:
             status = yield from negotiate_gen(
@@ -124,11 +126,11 @@ class DialledAttempt:
             raise e.OperationalError(message, pgconn=FailedPGconn(pgconn))
         return pgconn
 
-    def _link_gen(self, dial: Dial) -> WaitGen[Link]:
+    def _link_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[Link]:
         """Have a link made, in place of the one that libpq has given up."""
         self._end_link()
         try:
-            self._link = yield from self.route.link_gen(dial, self._deadline)
+            self._link = yield from self.route.link_gen(dial, deadline)
         except (OSError, e.OperationalError) as ex:
             raise self._no_link(ex) from (None if isinstance(ex, e.Error) else ex)
         self.route.take(self._link)
