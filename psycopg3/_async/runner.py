@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from .. import errors as e
-from ..concurrency import tasks
+from ..concurrency import forks, tasks
 from ..deadlines import PATIENCE, Deadline, check_seconds
 from ..dialing.tasks import at_once
 from ..generators import until_gen
 from ..pq import PGconn
-from ..session import forks
 from ..session.cancelling import blocking_cancel_gen
 from ..session.recovery import needs_cancel, recovery_gen, transaction_outcome
 from ..session.session import Session

@@ -9,12 +9,11 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from .. import errors as e
-from ..concurrency import threads
+from ..concurrency import forks, threads
 from ..deadlines import PATIENCE, Deadline, check_seconds
 from ..dialing.threads import at_once
 from ..generators import until_gen
 from ..pq import PGconn
-from ..session import forks
 from ..session.cancelling import blocking_cancel_gen
 from ..session.recovery import needs_cancel, recovery_gen, transaction_outcome
 from ..session.session import Session

@@ -140,13 +140,12 @@ class BlockingCall(Call[T]):
         """Make the call. Raises nothing."""
         assert self._call is not None
         func, args = self._call
+        self._call = None
         try:
             value = func(*args)
         except BaseException as ex:
-            self._call = None
             self._finish(error=ex)
         else:
-            self._call = None
             self._finish(value)
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import suppress
-from functools import cache
+from contextlib import nullcontext, suppress
+from functools import cache, partial
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from .threads import Library, Unawaitable, patience
 
 if TYPE_CHECKING:
-    from asyncio import Future
-
-    import trio
+    from contextvars import Context
 
     from ..deadlines import Deadline
 
@@ -32,7 +30,6 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Turn = TypeVar("Turn")
 
 
 def current() -> Library:
@@ -130,21 +127,25 @@ async def _within(value: Awaitable[T], seconds: float, expired: Callable[[], Exc
 # ---- locks ----
 
 
-class Lock(Generic[Turn]):
+class Lock:
     """A fair lock that knows which task holds it; `current().Lock()` makes the right kind.
 
     Ask `owned()` before you acquire it. Released while others wait, it passes straight to the one
     who waits longest, so that nobody overtakes. Any task may release it. Taking it when it's free
     is neither a cancel point nor a schedule point: what is done under it is.
+
+    Args:
+        current_task: tells which task runs.
+        make_event: makes an event, of asyncio or of trio.
     """
 
-    __slots__ = ("_current_task", "_holder", "_queue")
+    __slots__ = ("_current_task", "_holder", "_make_event", "_queue")
 
-    def __init__(self, current_task: Callable[[], object]) -> None:
-        self._current_task = current_task
+    def __init__(self, current_task: Callable[[], object], make_event: Callable[[], Any]) -> None:
+        self._current_task, self._make_event = current_task, make_event
         self._holder: object = None
         # The tasks that wait, in order. Empty whenever nobody holds the lock.
-        self._queue: dict[object, Turn] = {}
+        self._queue: dict[object, Any] = {}
 
     def locked(self) -> bool:
         """Does any task hold it?"""
@@ -173,8 +174,8 @@ class Lock(Generic[Turn]):
             raise RuntimeError("the task that waits for this lock is the one that holds it")
         elif deadline is None:
             await self._wait_turn(me)
-        elif not await self._wait_turn_for(me, deadline.left):
-            raise deadline.expired()
+        else:
+            await _within(self._wait_turn(me), deadline.left, deadline.expired)
 
     def release(self) -> None:
         """Pass the lock on to whoever waits longest, or leave it free.
@@ -184,12 +185,9 @@ class Lock(Generic[Turn]):
         """
         if self._holder is None:
             raise RuntimeError("a lock was released that nobody holds")
-        self._holder = None
-        while self._queue:
-            task = next(iter(self._queue))
-            if self._call(self._queue.pop(task)):
-                self._holder = task
-                return
+        self._holder = next(iter(self._queue), None)
+        if self._holder is not None:
+            self._queue.pop(self._holder).set()
 
     async def __aenter__(self) -> None:
         if self._holder is None:
@@ -207,14 +205,11 @@ class Lock(Generic[Turn]):
         """The lock as a context manager that raises what `deadline` does if its turn is too late."""
         return Within(self, deadline)
 
-    async def _wait_turn_for(self, me: object, seconds: float) -> bool:
-        """Wait for a turn for so long; False if it hasn't come."""
-        raise NotImplementedError
-
     async def _wait_turn(self, me: object) -> None:
         """Queue up and sleep until `release` has made `me` the holder."""
+        turn = self._queue[me] = self._make_event()
         try:
-            await self._sleep(me)
+            await turn.wait()
         except BaseException:
             if self._holder is me:  # it was passed to us while we were being cancelled
                 self.release()
@@ -222,13 +217,10 @@ class Lock(Generic[Turn]):
                 self._queue.pop(me, None)
             raise
 
-    async def _sleep(self, me: object) -> None:
-        """Put `me` into the queue, and sleep until `_call` wakes it."""
-        raise NotImplementedError
 
-    def _call(self, turn: Turn) -> bool:
-        """Wake the task whose turn it is; False if it has been cancelled."""
-        raise NotImplementedError
+class _TrioLock(Lock):
+    # trio's own may be released by its owner only; a recovery may have to run in another task.
+    __slots__ = ()
 
 
 class _Done:
@@ -246,7 +238,7 @@ class Within:
 
     __slots__ = ("_deadline", "_lock")
 
-    def __init__(self, lock: Lock[Any], deadline: Deadline) -> None:
+    def __init__(self, lock: Lock, deadline: Deadline) -> None:
         self._lock, self._deadline = lock, deadline
 
     async def __aenter__(self) -> None:
@@ -257,88 +249,49 @@ class Within:
         return _DONE
 
 
-class _AsyncioLock(Lock["Future[None]"]):
-    __slots__ = ()
+# ---- libraries ----
 
-    def __init__(self) -> None:
-        from asyncio import current_task
 
-        super().__init__(current_task)
+class _Asyncio(Library):
+    """asyncio, and uvloop."""
 
-    async def _sleep(self, me: object) -> None:
+    name = "asyncio"
+
+    async def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        # anyio cancels a task anew in each turn of the loop: 70,805 times in a recovery of one second.
+        anyio: Any = sys.modules.get("anyio")
+        with nullcontext() if anyio is None else anyio.CancelScope(shield=True):
+            return await _outlast(_awaited(func, *args, **kwargs))
+
+    def place(self) -> Any:
         from asyncio import get_running_loop
 
-        # In no local: the error of a late turn would know this frame, and the frame it, a cycle.
-        self._queue[me] = get_running_loop().create_future()
-        await self._queue[me]
+        return get_running_loop()
 
-    async def _wait_turn_for(self, me: object, seconds: float) -> bool:
-        from asyncio import get_running_loop
+    def deserted(self, place: Any) -> bool:
+        return not place.is_running()
 
-        def give_up() -> None:
-            turn = self._queue.get(me)
-            if turn is not None and not turn.done():
-                turn.set_exception(TimeoutError())
-
-        timer = get_running_loop().call_later(seconds, give_up)
-        try:
-            await self._wait_turn(me)
-            return True
-        except TimeoutError:
-            return False
-        finally:
-            timer.cancel()
-
-    def _call(self, turn: Future[None]) -> bool:
-        if turn.done():
-            return False
-        turn.set_result(None)
-        return True
-
-
-class _TrioLock(Lock["trio.lowlevel.Task"]):
-    # trio's own may be released by its owner only; a recovery may have to run in another task.
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        from trio.lowlevel import current_task
-
-        super().__init__(current_task)
-
-    async def _sleep(self, me: Any) -> None:
-        from trio.lowlevel import Abort, wait_task_rescheduled
-
-        def abort(_: object) -> Abort:
-            del self._queue[me]
-            return Abort.SUCCEEDED
-
-        self._queue[me] = me
-        await wait_task_rescheduled(abort)
-
-    async def _wait_turn_for(self, me: object, seconds: float) -> bool:
-        from trio import move_on_after
-
-        with move_on_after(seconds):
-            await self._wait_turn(me)
-            return True
+    def elsewhere(self, place: Any, func: Callable[[], object]) -> bool:
+        with suppress(RuntimeError):  # none runs here
+            if place is self.place():
+                return False
+        with suppress(RuntimeError):  # it was closed just now
+            if place.is_running():
+                place.call_soon_threadsafe(func)
+                return True
         return False
 
-    def _call(self, turn: trio.lowlevel.Task) -> bool:
-        from trio.lowlevel import reschedule
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, object], context: Context | None = None
+    ) -> Callable[[], object]:
+        task = self.place().create_task(_logged(coroutine), context=context)
+        _spawned.add(task)
+        task.add_done_callback(_spawned.discard)
+        return task.cancel  # type: ignore[no-any-return]
 
-        reschedule(turn)
-        return True
 
-
-# ---- shields ----
-
-
-async def _shield_asyncio(func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
-    # anyio cancels a task anew in each turn of the loop: 70,805 times in a recovery of one second.
-    if (anyio := sys.modules.get("anyio")) is None:
-        return await _outlast(_awaited(func, *args, **kwargs))
-    with anyio.CancelScope(shield=True):
-        return await _outlast(_awaited(func, *args, **kwargs))
+# An event loop keeps only weak references to its tasks: these would be collected in the middle.
+_spawned: set[Any] = set()
 
 
 async def _awaited(func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
@@ -362,72 +315,57 @@ async def _outlast(work: Coroutine[Any, Any, T]) -> T:
     raise interruption from (None if task.cancelled() else task.exception())
 
 
-async def _shield_trio(func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
+class _Trio(Library):
+    """trio."""
+
+    name = "trio"
+
+    async def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        import trio
+
+        scope: Any = trio.CancelScope()  # Any: for type checkers a scope may swallow what leaves it
+        scope.shield = True
+        with scope:
+            return await func(*args, **kwargs)
+
+    def place(self) -> Any:
+        from trio.lowlevel import current_trio_token
+
+        return current_trio_token()
+
+    def deserted(self, place: Any) -> bool:
+        return not _trio_calls(place, int)  # a call that does nothing
+
+    def elsewhere(self, place: Any, func: Callable[[], object]) -> bool:
+        with suppress(RuntimeError):  # none runs here
+            if place is self.place():
+                return False
+        return _trio_calls(place, func)
+
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, object], context: Context | None = None
+    ) -> Callable[[], object]:
+        import trio
+
+        scope = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await _logged(coroutine)
+
+        trio.lowlevel.spawn_system_task(run, context=context)
+        return scope.cancel
+
+
+def _trio_calls(token: Any, func: Callable[[], object]) -> bool:
+    """Have a loop of trio's call a function soon; False if it runs no more."""
     import trio
 
-    scope: Any = trio.CancelScope()  # Any: for type checkers a scope may swallow what leaves it
-    scope.shield = True
-    with scope:
-        return await func(*args, **kwargs)
-
-
-def _asyncio_deserted(loop: Any) -> bool:
-    return not loop.is_running()
-
-
-def _asyncio_elsewhere(loop: Any, func: Callable[[], object]) -> bool:
-    import asyncio
-
-    with suppress(RuntimeError):  # none runs here
-        if loop is asyncio.get_running_loop():
-            return False
     try:
-        if loop.is_running():
-            loop.call_soon_threadsafe(func)
-            return True
-    except RuntimeError:  # it was closed just now
-        pass
-    return False
-
-
-def _trio_deserted(token: Any) -> bool:
-    import trio
-
-    try:
-        token.run_sync_soon(int)  # a call that does nothing
-    except (trio.RunFinishedError, OSError):  # OSError: an exception of a signal's handler ended it
-        return True
-    return False
-
-
-def _trio_elsewhere(token: Any, func: Callable[[], object]) -> bool:
-    import trio
-
-    with suppress(RuntimeError):  # none runs here
-        if token is trio.lowlevel.current_trio_token():
-            return False
-    with suppress(trio.RunFinishedError, OSError):
         token.run_sync_soon(func)
-        return True
-    return False
-
-
-# An event loop keeps only weak references to its tasks: these would be collected in the middle.
-_spawned: set[Any] = set()
-
-
-def _asyncio_spawn(coroutine: Coroutine[Any, Any, object]) -> None:
-    import asyncio
-
-    task = asyncio.get_running_loop().create_task(_logged(coroutine))
-    _spawned.add(task)
-    task.add_done_callback(_spawned.discard)
-
-
-def _trio_spawn(coroutine: Coroutine[Any, Any, object]) -> None:
-    import trio
-
-    trio.lowlevel.spawn_system_task(_logged, coroutine)
+    except (trio.RunFinishedError, OSError):  # OSError: an exception of a signal's handler ended it
+        return False
+    return True
 
 
 async def _logged(coroutine: Coroutine[Any, Any, object]) -> None:
@@ -441,22 +379,15 @@ async def _logged(coroutine: Coroutine[Any, Any, object]) -> None:
 
 @cache
 def _asyncio() -> Library:
-    from asyncio import get_running_loop
+    from asyncio import Event, current_task
 
-    return Library(
-        "asyncio",
-        _AsyncioLock,
-        _shield_asyncio,
-        get_running_loop,
-        _asyncio_deserted,
-        _asyncio_elsewhere,
-        _asyncio_spawn,
-    )
+    return _Asyncio(partial(Lock, current_task, Event))
 
 
 @cache
 def _trio() -> Library:
-    from trio.lowlevel import current_trio_token, enable_ki_protection
+    from trio import Event
+    from trio.lowlevel import current_task, enable_ki_protection
 
     # Ctrl-C may come between any two lines of trio's main task; between these it would leave a
     # connection locked for ever.
@@ -464,12 +395,4 @@ def _trio() -> Library:
         setattr(_TrioLock, name, enable_ki_protection(getattr(_TrioLock, name)))
     for name in ("__aenter__", "__aexit__"):
         setattr(Within, name, enable_ki_protection(getattr(Within, name)))
-    return Library(
-        "trio",
-        _TrioLock,
-        _shield_trio,
-        current_trio_token,
-        _trio_deserted,
-        _trio_elsewhere,
-        _trio_spawn,
-    )
+    return _Trio(partial(_TrioLock, current_task, Event))

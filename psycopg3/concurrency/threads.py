@@ -36,34 +36,42 @@ else:
 
 
 class Library:
-    """What a connection asks of the library that runs its world: threads, asyncio or trio."""
+    """What a connection asks of the library that runs its world: threads, or an event loop's.
 
-    __slots__ = ("Lock", "deserted", "elsewhere", "name", "place", "shield", "spawn")
+    As it is here it is that of threads: they have no event loop, are everywhere in the same place,
+    and nobody cancels them.
 
-    def __init__(
-        self,
-        name: str,
-        lock: Callable[[], Any],
-        shield: Callable[..., Any],
-        place: Callable[[], Any],
-        deserted: Callable[[Any], bool],
-        elsewhere: Callable[[Any, Callable[[], object]], bool],
-        spawn: Callable[[Any], object] | None = None,
-    ) -> None:
-        self.name = name
-        """`threads`, `asyncio` or `trio`."""
+    Args:
+        lock: makes a lock that knows its owner.
+    """
+
+    name = "threads"
+    """`threads`, `asyncio` or `trio`."""
+    spawn: Callable[..., Callable[[], object]] | None = None
+    """Runs a coroutine on its own, its errors go to the log; returns what cancels it."""
+
+    def __init__(self, lock: Callable[[], Any]) -> None:
         self.Lock = lock
-        """Makes a lock that knows its owner."""
-        self.shield = shield
-        """Calls a function that must come to its end, whoever is cancelled meanwhile."""
-        self.place = place
-        """Tells which event loop runs here; RuntimeError if none of this library does."""
-        self.deserted = deserted
-        """Whether an event loop, as `place()` told it, has stopped running."""
-        self.elsewhere = elsewhere
-        """Has an event loop call a function soon; False if it is the one that runs here, or none."""
-        self.spawn = spawn
-        """Runs a coroutine on its own, its errors go to the log; None where there are none."""
+
+    def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function that must come to its end, whoever is cancelled meanwhile."""
+        return func(*args, **kwargs)
+
+    def place(self) -> Any:
+        """Tell which event loop runs here.
+
+        Raises:
+            RuntimeError: none of this library does.
+        """
+        return None
+
+    def deserted(self, _place: Any) -> bool:
+        """Tell whether an event loop, as `place()` told it, has stopped running."""
+        return False
+
+    def elsewhere(self, _place: Any, _func: Callable[[], object]) -> bool:
+        """Have an event loop call a function soon; False if it is the one that runs here, or none."""
+        return False
 
 
 def current() -> Library:
@@ -182,20 +190,6 @@ def assign(setter: Callable[[T], object], value: T) -> None:
     setter(value)
 
 
-def _nowhere() -> None:
-    """Threads have no event loop: their connections are at home everywhere."""
-
-
-def _never_deserted(_place: object) -> bool:
-    """An event loop that isn't there can't have stopped running."""
-    return False
-
-
-def _never_elsewhere(_place: object, _func: Callable[[], object]) -> bool:
-    """All threads are the same place: what is to be called is called here."""
-    return False
-
-
 class Unawaitable(TypeError):
     """Something is to be awaited where nothing can be."""
 
@@ -248,4 +242,4 @@ def _library(rlock: Any) -> Library:
         if issubclass(Lock, rlock)
         else type("Lock", (_FairLock, rlock), {"owned": rlock._is_owned})
     )
-    return Library("threads", lock, shield, _nowhere, _never_deserted, _never_elsewhere)
+    return Library(lock)

@@ -25,6 +25,7 @@ _STOCK = {
     "uvloop.loop.TCPTransport",
     "uvloop.loop.UnixTransport",
 }
+_PIECE = 262144
 _EXPECTED = (
     "the pair (transport, protocol) of loop.create_connection(), a connected socket or a stream"
 )
@@ -35,10 +36,10 @@ async def link_by(
 ) -> Link:
     """Have the connector make a link, by the contract of `loop.create_connection`."""
     loop = asyncio.get_running_loop()
-    made: list[Far] = []
+    made: list[TransportRelay] = []
 
-    def proto_factory() -> Far:
-        made.append(Far(loop))
+    def proto_factory() -> TransportRelay:
+        made.append(TransportRelay(loop))
         return made[-1]
 
     try:
@@ -52,7 +53,7 @@ async def link_by(
 
 
 async def _link_of(
-    returned: Any, made: list[Far], dialer: Dialer, target: Target, library: Library
+    returned: Any, made: list[TransportRelay], dialer: Dialer, target: Target, library: Library
 ) -> Link:
     if not isinstance(returned, tuple):
         return await streams.link_of(returned, dialer, target, library, _EXPECTED)
@@ -72,19 +73,12 @@ async def _link_of(
     if _is_stock(transport):
         if wants_tls:
             refuse_plain("transport")
-        if not protocol.early and not transport.get_write_buffer_size():
+        if not protocol.held and not transport.get_write_buffer_size():
             return _stolen(transport, protocol, tcp)
     encrypted = wants_tls or bool(extra("ssl_object") or extra("sslcontext"))
     near, ours = socket.socketpair()
-    try:
-        ours.setblocking(False)
-        protocol.filter = filter_for(target, encrypted)
-        loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: Near(protocol, ours), sock=ours)
-    except BaseException:
-        near.close()
-        ours.close()
-        raise
+    ours.setblocking(False)
+    protocol.relay(ours, filter_for(target, encrypted))
     hostaddr = peer_address(tcp) if tcp is not None else ""
     return Link(near, hostaddr=hostaddr, tcp=tcp, encrypted=encrypted, relay=protocol)
 
@@ -94,13 +88,13 @@ def _is_stock(transport: Any) -> bool:
     return f"{kind.__module__}.{kind.__qualname__}" in _STOCK
 
 
-def _stolen(transport: Any, protocol: Far, tcp: Any) -> Link:
+def _stolen(transport: Any, protocol: TransportRelay, tcp: Any) -> Link:
     """The socket of a transport, taken out of the event loop; the transport is gone afterwards."""
     transport.pause_reading()
     # The transport closes its descriptor, and no more: the connection lives on in the duplicate.
     sock = socket.socket(fileno=os.dup(tcp.fileno()))
     try:
-        protocol.detach()
+        protocol.transport = None
         transport.abort()
         check_socket(sock)
         is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
@@ -110,20 +104,36 @@ def _stolen(transport: Any, protocol: Far, tcp: Any) -> Link:
         raise
 
 
-class Far(asyncio.Protocol):
+class TransportRelay(asyncio.Protocol):
     """What `proto_factory` makes: the server's bytes go to libpq, libpq's to the server.
 
-    It is the relay, too, once there is one.
+    It is the relay, too, once it has an end of the pair whose other end libpq has. That end is
+    watched by the event loop itself: a second transport would copy all bytes once more.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._loop = loop
+        self._near: socket.socket | None = None
+        self._filter: ScramFilter | None = None
+        self._paused = self._ended = False
         self.transport: Any = None
-        self.near: Near | None = None
-        self.filter: ScramFilter | None = None
-        self.early: list[bytes] = []
-        """The bytes that were received before there was a near side."""
+        self.held = b""
+        """The bytes of the server's that libpq has not taken yet."""
         self.lost = False
+
+    def relay(self, near: socket.socket, filter: ScramFilter | None) -> None:
+        """Relay from now on, what came before first.
+
+        Args:
+            near: our end of the pair; it doesn't block.
+            filter: what the server's first words go through.
+        """
+        self._near, self._filter = near, filter
+        self._loop.add_reader(near, self._from_libpq)
+        early, self.held = self.held, b""
+        self.data_received(early)
+        if self._ended:
+            self.eof_received()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of the transport; the connector returns it besides."""
@@ -131,145 +141,116 @@ class Far(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the server says."""
-        if self.near is None:
-            self.early.append(bytes(data))
+        if self._near is not None and self._filter is not None:
+            data = self._filter.feed(data)
+        self.held += data
+        if self._is_open and not self._paused:
+            self._to_libpq()
+
+    def _to_libpq(self) -> None:
+        """Send what libpq takes; while some is left, take no more from the server."""
+        assert self._near is not None
+        try:
+            self.held = self.held[self._near.send(self.held) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._close_near()
             return
-        if self.filter is not None:
-            data = self.filter.feed(data)
-            if self.filter.done:
-                self.filter = None
-        if data:
-            self.near.write(data)
+        if self.held and not self._paused:
+            self._paused = True
+            self._loop.add_writer(self._near, self._to_libpq)
+            with suppress(Exception):
+                self.transport.pause_reading()
+        elif self._paused and not self.held:
+            self._paused = False
+            self._loop.remove_writer(self._near)
+            with suppress(Exception):
+                self.transport.resume_reading()
+            if self._ended:
+                self._close_near()
+
+    def _from_libpq(self) -> None:
+        """Pass on what libpq says."""
+        assert self._near is not None
+        try:
+            data = self._near.recv(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._close_near()
+        elif not self.lost and not _closing(self.transport):
+            self.transport.write(data)
 
     def eof_received(self) -> None:
         """End libpq's side after the last bytes; the transport closes itself."""
-        self._end_near()
+        self._ended = True
+        if not self.held:
+            self._close_near()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End libpq's side after the last bytes."""
         self.lost = True
-        self._end_near()
+        self.eof_received()
 
     def pause_writing(self) -> None:
         """Take no more from libpq than the server takes."""
-        if self.near is not None:
-            self.near.pause()
+        if self._near is not None and self._is_open:
+            self._loop.remove_reader(self._near)
 
     def resume_writing(self) -> None:
         """Go on taking from libpq."""
-        if self.near is not None:
-            self.near.resume()
+        if self._near is not None and self._is_open:
+            self._loop.add_reader(self._near, self._from_libpq)
 
-    def _end_near(self) -> None:
-        if self.near is not None:
-            self.near.end()
+    @property
+    def _is_open(self) -> bool:
+        """Whether there is a side of libpq's."""
+        return self._near is not None and self._near.fileno() >= 0
 
-    def close(self) -> None:
-        """End the server's side after the last bytes, but not later than LINGER seconds."""
+    def _close_near(self) -> None:
+        """Close libpq's side, and the server's soon."""
+        if self._near is None or not self._is_open:
+            return
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.remove_reader(self._near)
+            self._loop.remove_writer(self._near)
+        # A forked child may have inherited the descriptor: to close ours alone isn't enough.
+        with suppress(OSError):
+            self._near.shutdown(socket.SHUT_RDWR)
+        self._near.close()
+        self._close_far()
+
+    def _close_far(self) -> None:
+        """Close the server's side after the last bytes, but not later than LINGER seconds."""
         if self.lost or self.transport is None:
             return
         with suppress(Exception):
             self.transport.close()
-        self._loop.call_later(LINGER, self._abort_far)
+        with suppress(RuntimeError):
+            self._loop.call_later(LINGER, self._abort_far)
 
     def _abort_far(self) -> None:
         if not self.lost and self.transport is not None:
             discard(self.transport)
-
-    def detach(self) -> None:
-        """Have nothing more to do with the transport."""
-        self.transport = None
 
     # -- as a relay ------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
         """Whether both its ends are closed."""
-        return self.lost and (self.near is None or self.near.lost)
+        return self.lost and not self._is_open
 
     def abort(self) -> None:
-        """Close both ends now."""
+        """Close both ends now; if the event loop has gone, then what can be closed without it."""
         self._abort_far()
-        if self.near is not None:
-            self.near.abort()
+        self._close_near()
 
     def deserted(self) -> bool:
         """Whether the event loop that it lives in has gone."""
         return not self._loop.is_running()
-
-
-class Near(asyncio.Protocol):
-    """libpq's side of a relay."""
-
-    def __init__(self, far: Far, sock: socket.socket):
-        self._far, self._socket = far, sock
-        self._transport: Any = None
-        self.lost = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take what came early."""
-        self._transport = transport
-        self._far.near = self
-        early, self._far.early = self._far.early, []
-        for data in early:
-            self._far.data_received(data)
-        if self._far.lost:
-            self.end()
-
-    def write(self, data: bytes) -> None:
-        """Pass on to libpq what the server says."""
-        if not self._transport.is_closing():
-            self._transport.write(data)
-
-    def data_received(self, data: bytes) -> None:
-        """Pass on what libpq says."""
-        if not self._far.lost and not _closing(self._far.transport):
-            self._far.transport.write(data)
-
-    def eof_received(self) -> None:
-        """End the server's side: libpq has closed."""
-        self._far.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the server's side."""
-        self.lost = True
-        # A forked child may have inherited the descriptor: to close ours alone isn't enough.
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._far.close()
-
-    def pause_writing(self) -> None:
-        """Take no more from the server than libpq takes."""
-        with suppress(Exception):
-            self._far.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Go on taking from the server."""
-        if not self._far.lost:
-            with suppress(Exception):
-                self._far.transport.resume_reading()
-
-    def pause(self) -> None:
-        """Stop taking from libpq."""
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
-
-    def resume(self) -> None:
-        """Go on taking from libpq."""
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    def end(self) -> None:
-        """Close after the last bytes."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self) -> None:
-        """Close now; if the event loop has gone, then what can be closed without it."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        with suppress(RuntimeError, AttributeError):
-            self._transport.abort()
 
 
 def _closing(transport: Any) -> bool:

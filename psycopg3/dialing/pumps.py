@@ -11,12 +11,12 @@ import os
 import select
 import socket
 import threading
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
+from ..concurrency import forks
 from .offers import ScramFilter
 from .records import LINGER, close
 
@@ -42,7 +42,7 @@ class ThreadRelay:
             threading.Thread(target=self._run, args=(work,), name="psycopg3-relay", daemon=True)
             for work in (self._there, self._back)
         ]
-        _relays.add(self)
+        forks.register(self)
         try:
             for thread in self._threads:
                 thread.start()
@@ -121,7 +121,7 @@ class ThreadRelay:
         """Threads live in no event loop."""
         return False
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """In a forked child, which has no such thread: leave the links to the parent."""
         self._near.close()
         if isinstance(self._far, socket.socket):
@@ -162,16 +162,3 @@ class _Shared:
             poller = select.poll()
             poller.register(self._socket, event)
             poller.poll()
-
-
-_relays: weakref.WeakSet[ThreadRelay] = weakref.WeakSet()
-
-
-def _forget_all() -> None:
-    for relay in tuple(_relays):
-        relay.forget()
-    _relays.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 from .. import errors as e
 from ..concurrency.tasks import Library, current
-from ..waiting import Wait, listen_asyncio, listen_trio
 from .offers import ScramFilter
 from .records import LINGER, Dialer, Link, Target, discard
 from .sockets import filter_for, has, peer_address, refuse, refuse_plain
@@ -63,7 +64,7 @@ async def link_of(
         refuse(made, expected)
     kind = f"{type(made).__module__}.{type(made).__qualname__}"
     if kind in _PLAIN and wants_tls:
-        await _close_now(made)
+        await _close_now(made, _kit(library))
         refuse_plain("stream")
     if trio_stream and kind in _PLAIN:
         return _stolen(made, dialer, target)
@@ -84,7 +85,7 @@ async def _shake_hands(stream: Any) -> None:
     try:
         await stream.do_handshake()
     except BaseException as ex:
-        await _close_now(stream)
+        await _close_now(stream, trio)
         if isinstance(ex, trio.BrokenResourceError):
             reason = ex.__cause__
             raise reason if isinstance(reason, OSError) else ConnectionError(str(ex)) from None
@@ -122,6 +123,8 @@ def _stolen(stream: Any, dialer: Dialer, target: Target) -> Link:
 class StreamRelay:
     """A relay in tasks of its own between libpq and a stream.
 
+    On asyncio all streams are anyio's: it has what is needed here by trio's names.
+
     Args:
         near: our end of the pair that libpq has the other end of; it doesn't block.
         far: the user's stream.
@@ -131,7 +134,7 @@ class StreamRelay:
 
     def __init__(self, near: socket.socket, far: Any, filter: ScramFilter | None, library: Library):
         self._near, self._far, self._filter = near, far, filter
-        self._library, self._place = library, library.place()
+        self._library, self._place, self._kit = library, library.place(), _kit(library)
         self._receive = getattr(far, "receive_some", None) or far.receive
         self._send = getattr(far, "send_all", None) or far.send
         self.finished = False
@@ -140,11 +143,21 @@ class StreamRelay:
         library.spawn(self._run())
 
     async def _run(self) -> None:
+        kit = self._kit
+        if self._library.name == "trio":
+            near = kit.SocketStream(kit.socket.from_stdlib_socket(self._near))
+            self._receive_near, self._send_near = near.receive_some, near.send_all
+        else:
+            loop = self._place
+            self._receive_near = partial(loop.sock_recv, self._near)
+            self._send_near = partial(loop.sock_sendall, self._near)
         try:
-            if self._library.name == "trio":
-                await self._run_trio()
-            else:
-                await self._run_asyncio()
+            group = kit.open_nursery() if self._library.name == "trio" else kit.create_task_group()
+            async with group as tasks:
+                self._cancel = tasks.cancel_scope.cancel
+                tasks.start_soon(self._there)
+                await self._back()
+                self._cancel()
         finally:
             self._close_near()
             try:
@@ -152,74 +165,21 @@ class StreamRelay:
             finally:
                 self.finished = True
 
-    async def _run_trio(self) -> None:
-        import trio
-
-        async def way(work: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-            if await work():
-                nursery.cancel_scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            self._cancel = nursery.cancel_scope.cancel
-            nursery.start_soon(way, self._there)
-            nursery.start_soon(way, self._back)
-
-    async def _run_asyncio(self) -> None:
-        import asyncio
-
-        ways = {asyncio.create_task(self._there()), asyncio.create_task(self._back())}
-        self._cancel = lambda: [way.cancel() for way in ways]
-        left = ways
-        try:
-            while left:
-                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-                if any(way.cancelled() or way.result() for way in done):
-                    break
-        finally:
-            for way in left:
-                way.cancel()
-            if left:
-                await asyncio.wait(left)
-
-    async def _there(self) -> bool:
-        """libpq's bytes to the server; True if libpq has closed."""
-        try:
-            while data := await self._near_bytes():
+    async def _there(self) -> None:
+        """Pass on libpq's bytes to the server, until libpq has closed."""
+        # The server may have said why before it left: that is still to be read.
+        with suppress(Exception):
+            while data := await self._receive_near(_PIECE):
                 await self._send(data)
-        except Exception:
-            # The server may have said why before it left: that is still to be read.
-            return False
-        return True
+            self._cancel()
 
-    async def _back(self) -> bool:
-        """The server's bytes to libpq; True in any case: it is over."""
+    async def _back(self) -> None:
+        """Pass on the server's bytes to libpq, until either has closed."""
         with suppress(Exception):  # anyio's end of a stream is one
             while data := bytes(await self._receive(_PIECE)):
                 if self._filter is not None:
                     data = self._filter.feed(data)
-                await self._to_near(data)
-        return True
-
-    async def _near_bytes(self) -> bytes:
-        while True:
-            with suppress(BlockingIOError):
-                return self._near.recv(_PIECE)
-            await self._listen(Wait.R)
-
-    async def _to_near(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[self._near.send(rest) :]
-            except BlockingIOError:
-                await self._listen(Wait.W)
-
-    async def _listen(self, want: Wait) -> None:
-        asked = (self._near.fileno(), want)
-        if self._library.name == "trio":
-            await listen_trio(asked, None)
-        else:
-            await listen_asyncio(self._place, asked, None)
+                await self._send_near(data)
 
     def _close_near(self) -> None:
         # A forked child may have inherited the descriptor: to close ours alone isn't enough.
@@ -229,21 +189,11 @@ class StreamRelay:
 
     async def _close_far(self) -> None:
         """Close the stream; its own way to do so may wait for the other side."""
-        with suppress(Exception):
-            if self._library.name == "trio":
-                import trio
-
-                scope: Any = trio.CancelScope()  # Any: trio's parameters depend on its version
-                scope.shield, scope.deadline = True, trio.current_time() + LINGER
-                with scope:
-                    await self._far.aclose()
-            else:
-                import asyncio
-
-                async with asyncio.timeout(LINGER):
-                    await self._far.aclose()
+        with suppress(Exception), self._kit.move_on_after(LINGER) as scope:
+            scope.shield = True
+            await self._far.aclose()
             return
-        await _close_now(self._far)
+        await _close_now(self._far, self._kit)
 
     def abort(self) -> None:
         """Close both ends now; if the event loop has gone, then what can be closed without it."""
@@ -257,16 +207,14 @@ class StreamRelay:
         return self._library.deserted(self._place)
 
 
-async def _close_now(stream: Any) -> None:
+def _kit(library: Library) -> Any:
+    """trio, or on asyncio anyio: the module whose scopes and groups of tasks a stream's relay uses."""
+    return import_module("trio" if library.name == "trio" else "anyio")
+
+
+async def _close_now(stream: Any, kit: Any) -> None:
     with suppress(Exception):
-        if hasattr(stream, "receive_some"):
-            import trio
-
-            await trio.aclose_forcefully(stream)
-        else:
-            import anyio  # pyright: ignore[reportMissingImports]
-
-            await anyio.aclose_forcefully(stream)
+        await kit.aclose_forcefully(stream)
 
 
 async def sleep(seconds: float) -> None:

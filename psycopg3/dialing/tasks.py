@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
@@ -53,8 +53,12 @@ class _Dialling:
     def _begin(self, target: Target) -> Call[Link]:
         assert self._dialer is not None  # libpq's own links need no dialer
         make = _maker(self._dialer, target, self._library)
-        self._calls.append(_TaskCall(make, self._call_in_loop, self._context))
+        self._calls.append(_TaskCall(make, self._call_in_loop, self._spawn))
         return self._calls[-1]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+        assert self._library.spawn is not None
+        return self._library.spawn(work, self._context)
 
     def _call_in_loop(self, func: Callable[[], object]) -> None:
         if not self._library.elsewhere(self._place, func):
@@ -72,25 +76,15 @@ class _TaskCall(Call[Link]):
         self,
         make: Callable[[], Awaitable[Link]],
         call_in_loop: Callable[[Callable[[], object]], object],
-        context: Context,
+        spawn: Callable[[Coroutine[Any, Any, None]], Callable[[], object]],
     ):
         super().__init__(Link.close)
-        self._make, self._call_in_loop, self._context = make, call_in_loop, context
+        self._make, self._call_in_loop, self._spawn = make, call_in_loop, spawn
         self._cancel: Callable[[], object] = int  # nothing to do
         call_in_loop(self._start)
 
     def _start(self) -> None:
-        if current().name == "trio":
-            import trio
-
-            self._scope = trio.CancelScope()
-            self._cancel = self._scope.cancel
-            trio.lowlevel.spawn_system_task(self._run_on_trio, context=self._context)
-        else:
-            import asyncio
-
-            task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
-            self._cancel = task.cancel
+        self._cancel = self._spawn(self._run())
         if self._left:
             self._cancel()
 
@@ -99,30 +93,6 @@ class _TaskCall(Call[Link]):
             self._finish(await self._make())
         except BaseException as ex:
             self._finish(error=ex)
-
-    async def _run_on_trio(self) -> None:
-        import trio
-
-        # What leaves a system task ends the program, and so would a nursery that the connector has
-        # left open in one. In a nursery of ours it is an error like others.
-        made: list[Link] = []
-        error: BaseException | None = None
-
-        async def make() -> None:
-            made.append(await self._make())
-
-        try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(make)
-        except BaseException as ex:
-            error = ex.exceptions[0] if isinstance(ex, BaseExceptionGroup) else ex
-        if made and error is None:
-            self._finish(made[0])
-            return
-        for link in made:
-            link.close()
-        self._finish(error=error or TimeoutError("the connector was cancelled"))
 
     def leave(self) -> None:
         """Wait no longer, and cancel it."""
@@ -136,10 +106,35 @@ def _maker(dialer: Dialer, target: Target, library: Library) -> Callable[[], Awa
     """What makes a link: by the connector, or of the one that there is."""
     connector = dialer.connector or _given(dialer, target, library)
     if library.name == "trio":
-        return partial(_link_on_trio, connector, target, dialer, library)
+        return partial(_alone_on_trio, partial(_link_on_trio, connector, target, dialer, library))
     from . import protocols  # its classes are asyncio's
 
     return partial(protocols.link_by, connector, target, dialer, library)
+
+
+async def _alone_on_trio(make: Callable[[], Awaitable[Link]]) -> Link:
+    """Make a link in a task of its own; what ends that is an error like others.
+
+    What leaves a system task ends the program, and so would a nursery that the connector has left
+    open in one.
+    """
+    import trio
+
+    made: list[Link] = []
+    error: BaseException
+
+    async def run() -> None:
+        made.append(await make())
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+        return made[0]
+    except BaseException as ex:
+        error = ex.exceptions[0] if isinstance(ex, BaseExceptionGroup) else ex
+    for link in made:
+        link.close()
+    raise error
 
 
 async def _link_on_trio(
@@ -152,42 +147,37 @@ async def _link_on_trio(
 def _given(dialer: Dialer, target: Target, library: Library) -> Callable[..., Any]:
     """A connector that returns the one link that there is, with TLS if that was asked for."""
     sock = dialer.take(target)
-    ssl, on_trio = dialer.ssl, library.name == "trio"
-    if ssl is not None:
+    on_trio = library.name == "trio"
+    if dialer.ssl is not None:
         check_given(sock, True, (streams.TRIO,) if on_trio else (), FOR_TLS)
     else:
         kinds = (OBJECT, streams.ANYIO, *((streams.TRIO,) if on_trio else ()))
         check_given(sock, False, kinds, streams.EXPECTED)
 
-    async def plain(*_args: Any, **_kwargs: Any) -> Any:
-        return sock
-
-    async def by_asyncio(factory: Any, *_place: Any, loop: Any, ssl: Any) -> Any:
+    async def connect(*args: Any, loop: Any = None, ssl: Any) -> Any:
         try:
+            if ssl is None:
+                return sock
+            if on_trio:
+                return await _secure_on_trio(sock, ssl, target.name)
             return await loop.create_connection(
-                factory, sock=sock, ssl=ssl, server_hostname=target.name
+                args[0], sock=sock, ssl=ssl, server_hostname=target.name
             )
         except BaseException:
             discard(sock)
             raise
 
-    async def by_trio(*_place: Any, ssl: Any) -> Any:
-        import trio
+    return connect
 
-        try:
-            stream = sock
-            if hasattr(sock, "recv"):
-                await trio.lowlevel.wait_writable(sock)
-                check_socket(sock, GIVEN)
-                stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-            return trio.SSLStream(stream, ssl, server_hostname=target.name)
-        except BaseException:
-            discard(sock)
-            raise
 
-    if ssl is None:
-        return plain
-    return by_trio if on_trio else by_asyncio
+async def _secure_on_trio(stream: Any, ssl: Any, name: str) -> Any:
+    import trio
+
+    if hasattr(stream, "recv"):
+        await trio.lowlevel.wait_writable(stream)
+        check_socket(stream, GIVEN)
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(stream))
+    return trio.SSLStream(stream, ssl, server_hostname=name)
 
 
 async def rest(relay: Relay | None, seconds: float = LINGER) -> None:

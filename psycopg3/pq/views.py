@@ -15,7 +15,6 @@ from .pgconn import PGconn
 
 if TYPE_CHECKING:
     import _socket
-    import ctypes
 
 # More than libpq reads at once, and than it takes for a message while it connects.
 _SIZE = 32768
@@ -97,13 +96,14 @@ class TlsView:
         Raises:
             OperationalError: it can't be decrypted, or it is an alert. OpenSSL tells that once.
         """
-        openssl, buffer = self._openssl, bytearray(_SIZE)
+        from ctypes import create_string_buffer, string_at
+
+        openssl, buffer = self._openssl, create_string_buffer(_SIZE)
         openssl.ERR_clear_error()
         try:
-            array = (openssl.char * _SIZE).from_buffer(buffer)
-            length = openssl.SSL_peek(self._pointer, array, _SIZE)
+            length = openssl.SSL_peek(self._pointer, buffer, _SIZE)
             if length > 0:
-                return bytes(buffer[:length])
+                return string_at(buffer, length)
             error = openssl.SSL_get_error(self._pointer, length)
             if error in (_WANT_READ, _WANT_WRITE):
                 return None
@@ -133,32 +133,18 @@ def _openssl() -> Any:
     """
     try:
         import ctypes
+        from ctypes import c_char_p, c_int, c_ulong, c_void_p
 
         # Held by CPython's lock they cost less, and none of them waits.
-        library = getattr(ctypes, "PyDLL", ctypes.CDLL)(lib.LIBRARY.path)
-        return _OpenSSL(library)
+        openssl = getattr(ctypes, "PyDLL", ctypes.CDLL)(lib.LIBRARY.path)
+        openssl.PQsslStruct.argtypes = c_void_p, c_char_p
+        openssl.PQsslStruct.restype = c_void_p
+        openssl.SSL_peek.argtypes = c_void_p, c_void_p, c_int
+        openssl.SSL_get_error.argtypes = c_void_p, c_int
+        openssl.ERR_get_error.restype = c_ulong
+        openssl.ERR_clear_error.restype = None
+        openssl.ERR_reason_error_string.argtypes = (c_ulong,)
+        openssl.ERR_reason_error_string.restype = c_char_p
+        return openssl
     except (ImportError, OSError, AttributeError):
         return None
-
-
-class _OpenSSL:
-    """The few functions of it that we call."""
-
-    def __init__(self, library: ctypes.CDLL) -> None:
-        from ctypes import c_char, c_char_p, c_int, c_ulong, c_void_p
-
-        self.char = c_char
-        self.PQsslStruct = _function(library, "PQsslStruct", c_void_p, c_void_p, c_char_p)
-        self.SSL_peek = _function(library, "SSL_peek", c_int, c_void_p, c_void_p, c_int)
-        self.SSL_get_error = _function(library, "SSL_get_error", c_int, c_void_p, c_int)
-        self.ERR_get_error = _function(library, "ERR_get_error", c_ulong)
-        self.ERR_clear_error = _function(library, "ERR_clear_error", None)
-        self.ERR_reason_error_string = _function(
-            library, "ERR_reason_error_string", c_char_p, c_ulong
-        )
-
-
-def _function(library: ctypes.CDLL, name: str, returns: Any, *arguments: Any) -> Any:
-    function = library[name]
-    function.restype, function.argtypes = returns, arguments
-    return function

@@ -46,13 +46,9 @@ if TYPE_CHECKING:
 TARGETS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 ORDERS = ("disable", "random")
 
-# What is to be said of an attempt that is under way when the time for all of them is over.
+# What is to be said of an attempt that is under way when the time is over; see also `dialled`.
 _LOOKING_UP = "no address of the host was found in time; check its name and the network"
 _TALKING = "the server did not answer in time; check host and port"
-_DIALLING = "the connector gave no link in time; check what it connects to"
-_TALKING_OVER_LINK = (
-    "the connector gave a link, but no server answered over it in time; check where it leads"
-)
 
 
 class Attempts:
@@ -118,10 +114,13 @@ class Attempts:
                 if it was the time that ended it.
         """
         while self._next():
+            deadline = Deadline.after(self._timeout, self._too_late)
             try:
                 if self._dialer is not None and dial is not None:
-                    return (yield from self._dialled_attempt_gen(self._dialer, dial))
-                return (yield from self._attempt_gen())
+                    gen = self._dialled_attempt_gen(self._dialer, dial, deadline)
+                else:
+                    gen = self._attempt_gen()
+                return (yield from until_gen(gen, deadline))
             except e.OperationalError as ex:
                 self._note(ex)
         raise self._refusal()
@@ -132,15 +131,25 @@ class Attempts:
         Args:
             seconds: how long that was.
         """
-        stage = self._stage
-        if self._dialled is not None:
-            stage = _DIALLING if self._dialled.is_dialling else _TALKING_OVER_LINK
-        within, reason = f"within {seconds:g} seconds", f"{stage}, or raise the timeout"
         failures = self._failures.copy()
-        failures[self._index : self._index + 1] = [(self._place, reason)]
+        failures[self._index : self._index + 1] = [(self._place, self._reason("the timeout"))]
         if len(failures) == 1:
-            return e.ConnectionTimeout(f"no connection to {self._place} {within}: {reason}")
-        return e.ConnectionTimeout(_listed(f"no connection {within}, after", failures))
+            return self._stalled(seconds, "the timeout")
+        head = f"no connection within {seconds:g} seconds, after"
+        return e.ConnectionTimeout(_listed(head, failures))
+
+    def _too_late(self) -> e.ConnectionTimeout:
+        """The error for an attempt that has had its time."""
+        return self._stalled(self._timeout, "connect_timeout")
+
+    def _stalled(self, seconds: float, setting: str) -> e.ConnectionTimeout:
+        within, reason = f"within {seconds:g} seconds", self._reason(setting)
+        return e.ConnectionTimeout(f"no connection to {self._place} {within}: {reason}")
+
+    def _reason(self, setting: str) -> str:
+        """What the attempt that is under way waits for, and what may help."""
+        stage = self._dialled.stage() if self._dialled is not None else self._stage
+        return f"{stage}, or raise {setting}"
 
     def _next(self) -> bool:
         """Take the place to try next, if there is any."""
@@ -156,10 +165,9 @@ class Attempts:
 
     def _attempt_gen(self) -> WaitGen[PGconn]:
         """Have libpq connect to the place, at the first of its addresses."""
-        deadline = Deadline.after(self._timeout, self._too_late)
         self._stage = _LOOKING_UP
         if self._place.unresolved:
-            found = yield from until_gen(look_up_gen(self._place), deadline)
+            found = yield from look_up_gen(self._place)
             first, *others = ordered(found, self._is_random)
             self._left.extendleft(reversed(others))
             self._several |= bool(others)
@@ -167,32 +175,20 @@ class Attempts:
         self._log("DEBUG", "connecting to %s", self._place)
         conninfo, self._stage = make_conninfo("", **self._params_for(self._place)), _TALKING
         try:
-            gen = connect_gen(conninfo, scram_max_iterations=self._scram_limit)
-            return (yield from until_gen(gen, deadline))
+            return (yield from connect_gen(conninfo, scram_max_iterations=self._scram_limit))
         except e.OperationalError as ex:
             ex.args = tuple(self._place.named_in(arg) for arg in ex.args)
             raise
 
-    def _too_late(self) -> Exception:
-        """The error for an attempt that has had its time."""
-        place, within = self._place, f"within {self._timeout} seconds"
-        if self._stage is _LOOKING_UP:
-            return e.ConnectionTimeout(
-                f"no address of the host {place.host!r} was found {within}:"
-                " check its name and the network, or raise connect_timeout"
-            )
-        return e.ConnectionTimeout(
-            f"no connection to {place} {within}: the server did not"
-            " answer in time; check host and port, or raise connect_timeout"
-        )
-
-    def _dialled_attempt_gen(self, dialer: Dialer, dial: Dial) -> WaitGen[PGconn]:
+    def _dialled_attempt_gen(
+        self, dialer: Dialer, dial: Dial, deadline: Deadline
+    ) -> WaitGen[PGconn]:
         """Connect to the place over links of the connector's."""
         params = self._params_for(self._place)
         self._log("DEBUG", "dialling %s", self._place)
-        attempt = DialledAttempt(params, dialer, self._timeout, self._scram_limit)
+        attempt = DialledAttempt(params, dialer, self._scram_limit)
         self._dialled, self.route = attempt, attempt.route
-        return (yield from attempt.connect_gen(dial))
+        return (yield from attempt.connect_gen(dial, deadline))
 
     def _params_for(self, place: Place) -> dict[str, Any]:
         """The parameters of one attempt: those given, where they don't differ for this place."""

@@ -18,7 +18,7 @@ from ..conninfo import get_param, make_conninfo, rehearse
 from ..deadlines import Deadline
 from ..dialing.adoption import negotiate_gen
 from ..dialing.records import Dial, Dialer, Link
-from ..generators import connect_poll_gen, until_gen
+from ..generators import connect_poll_gen
 from ..passfile import find_password
 from ..places import Place
 from ..pq import PGconn, PollingStatus
@@ -57,15 +57,14 @@ class DialledAttempt:
     Args:
         params: libpq's parameters for this place; `check_params` has seen them.
         dialer: who makes the links.
-        seconds: how long it may take.
         scram_limit: how often the server may have the password hashed.
 
     Raises:
         OperationalError: libpq refuses the parameters.
     """
 
-    def __init__(self, params: Mapping[str, Any], dialer: Dialer, seconds: float, scram_limit: int):
-        self._params, self._seconds, self._scram_limit = dict(params), seconds, scram_limit
+    def __init__(self, params: Mapping[str, Any], dialer: Dialer, scram_limit: int):
+        self._params, self._scram_limit = dict(params), scram_limit
         host, hostaddr = (get_param(params, key) or "" for key in ("host", "hostaddr"))
         place = Place(host or ("" if hostaddr else _default_host(params)), hostaddr, "")
         place = place._replace(port=get_param(params, "port") or "5432")
@@ -76,13 +75,18 @@ class DialledAttempt:
         self._params["host"] = place.host
         self._params["password"] = _password(params, place)
 
-    @property
-    def is_dialling(self) -> bool:
-        """Whether it is the connector that is waited for."""
-        return self._link is None
+    def stage(self) -> str:
+        """What it waits for, to be said when the time is over."""
+        if self._link is None:
+            return f"{self._before()}the connector gave no link in time; check what it connects to"
+        return "the connector gave a link, but no server answered over it in time; check where it leads"
 
-    def connect_gen(self, dial: Dial) -> WaitGen[PGconn]:
+    def connect_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[PGconn]:
         """Connect.
+
+        Args:
+            dial: has the connector make a link.
+            deadline: when a link must be there.
 
         Returns:
             A connection ready for commands.
@@ -91,9 +95,8 @@ class DialledAttempt:
             OperationalError: the attempt has failed.
             ProgrammingError: the connector did TLS where libpq is to do it.
         """
-        deadline = Deadline.after(self._seconds, self._too_late)
         try:
-            pgconn = yield from until_gen(self._connect_gen(dial, deadline), deadline)
+            pgconn = yield from self._connect_gen(dial, deadline)
         except BaseException:
             self._end_link()
             if self._pgconn is not None:
@@ -103,9 +106,8 @@ class DialledAttempt:
         return pgconn
 
     def _connect_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[PGconn]:
-        first: list[Link] = [
-            (yield from self._link_gen(dial, deadline))
-        ]  # libpq starts by what it is
+        # libpq starts by what the first is.
+        first = [(yield from self._link_gen(dial, deadline))]
         pgconn = self._pgconn = self._started(first[0])
         guard = scram.Guard(pgconn, self._scram_limit)
 
@@ -169,18 +171,6 @@ class DialledAttempt:
         if self._pgconn is None or not self._pgconn.error_message:
             return ""
         return f"{self.route.named_in(self._pgconn.get_error_message())}\n"
-
-    def _too_late(self) -> Exception:
-        host, port = self.route.dialled
-        if self.is_dialling:
-            return e.ConnectionTimeout(
-                f"{self._before()}the connector gave no link to {host!r}, port {port}, in time: check"
-                " what it connects to, or raise connect_timeout"
-            )
-        return e.ConnectionTimeout(
-            f"no connection to {host!r}, port {port}, in time: the connector gave a link, but no"
-            " server answered over it; check where it leads, or raise connect_timeout"
-        )
 
 
 def check_params(params: Mapping[str, Any], dialer: Dialer) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psycopg3.dialing.offers import ScramFilter
-from psycopg3.dialing.protocols import Far, Near
+from psycopg3.dialing.protocols import TransportRelay
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -28,21 +28,17 @@ PASSED = message(b"v", b"\0\3\0\0\0\0\0\0") + FILTERED + REST
 async def relayed(pieces: list[bytes], early: int) -> bytes:
     """What libpq gets of these pieces, of which so many come before there is a side for it."""
     loop = asyncio.get_running_loop()
-    far = Far(loop)
+    relay = TransportRelay(loop)
     libpq, ours = socket.socketpair()
     with libpq:
         libpq.setblocking(False)
-        for piece in pieces[: early // 2]:
-            far.data_received(piece)
-        far.filter = ScramFilter()
-        near = Near(far, ours)
-        for piece in pieces[early // 2 : early]:
-            far.data_received(piece)
         ours.setblocking(False)
-        await loop.create_connection(lambda: near, sock=ours)
+        for piece in pieces[:early]:
+            relay.data_received(piece)
+        relay.relay(ours, ScramFilter())
         for piece in pieces[early:]:
-            far.data_received(piece)
-        far.connection_lost(None)
+            relay.data_received(piece)
+        relay.connection_lost(None)
         got = b""
         while piece := await loop.sock_recv(libpq, 65536):
             got += piece

@@ -9,7 +9,6 @@ import pytest
 import psycopg3
 from psycopg3 import AsyncConnection, errors
 from psycopg3.dialing import adoption
-from psycopg3.pq import version
 from tests._async.connector.checks import (
     is_cancelled,
     one,
@@ -38,7 +37,6 @@ class TestCancel:
                 await join()
                 assert await one(conn, "select 1") == 1
 
-    @pytest.mark.skipif(version() < 170000, reason="older ones need the reserved address")
     async def test_after_the_reserved_address_is_given_up(self, opens, params, monkeypatch):
         monkeypatch.setattr(adoption, "_shared", None)
         async with await AsyncConnection.connect(

@@ -10,7 +10,6 @@ import pytest
 import psycopg3
 from psycopg3 import Connection, errors
 from psycopg3.dialing import adoption
-from psycopg3.pq import version
 from tests._sync.connector.checks import (
     is_cancelled,
     one,
@@ -39,7 +38,6 @@ class TestCancel:
                 join()
                 assert one(conn, "select 1") == 1
 
-    @pytest.mark.skipif(version() < 170000, reason="older ones need the reserved address")
     def test_after_the_reserved_address_is_given_up(self, opens, params, monkeypatch):
         monkeypatch.setattr(adoption, "_shared", None)
         with Connection.connect(**params, connector_factory=threads.connector(opens)) as conn:

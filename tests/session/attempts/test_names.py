@@ -82,7 +82,9 @@ class TestNames:
         hurried(monkeypatch)
         names.addresses["slow.example"] = "hangs"
         begin = time.monotonic()
-        with pytest.raises(errors.ConnectionTimeout, match=r"'slow.example' was found within 0.3"):
+        with pytest.raises(
+            errors.ConnectionTimeout, match="host=slow.example .*within 0.3 .*: no address"
+        ):
             open_place(host="slow.example")
         assert 0.3 <= time.monotonic() - begin < 1.5
 

@@ -1,4 +1,4 @@
-"""Connections inherited by fork: the child disowns them, the parent goes on using them."""
+"""Connections and relays inherited by fork: the child forgets them, the parent goes on using them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Inherited(Protocol):
 _open: weakref.WeakSet[Inherited] = weakref.WeakSet()
 
 
-def register(session: Inherited) -> None:
-    """Have `session` disowned in processes that are forked while it lives."""
-    _open.add(session)
+def register(one: Inherited) -> None:
+    """Have it forgotten in processes that are forked while it lives."""
+    _open.add(one)
 
 
 def _forget_all() -> None:
     failures = []
-    for session in tuple(_open):
+    for one in tuple(_open):
         try:
-            session._forget()
+            one._forget()
         except Exception as ex:
             failures.append(ex)
     _open.clear()

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from psycopg3.session import forks
+from psycopg3.concurrency import forks
 
 
 class Inherited:
