@@ -33,18 +33,20 @@ def readable(raw: bytes, encoding: str) -> str:
 
 
 class _Field:
-    """A field of a Diagnostic, decoded when it is read."""
+    """A field of what the server told, decoded when it is read. A subclass may set it itself."""
 
     def __init__(self, code: str, doc: str) -> None:
         self.code = ord(code)
         self.__doc__ = doc
 
     @overload
-    def __get__(self, diagnostic: None, owner: type[Diagnostic]) -> Self: ...
+    def __get__(self, told: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, diagnostic: Diagnostic, owner: type[Diagnostic]) -> str | None: ...
-    def __get__(self, diagnostic: Diagnostic | None, owner: type[Diagnostic]) -> Self | str | None:
-        return self if diagnostic is None else diagnostic.field(self.code)
+    def __get__(self, told: Diagnostic | Error, owner: type) -> str | None: ...
+    def __get__(self, told: Diagnostic | Error | None, owner: type) -> Self | str | None:
+        if told is None:
+            return self
+        return (told.diag if isinstance(told, Error) else told).field(self.code)
 
 
 class Diagnostic:
@@ -109,24 +111,6 @@ SQLSTATE_FIELD = Diagnostic.sqlstate.code
 SEVERITY_NONLOCALIZED_FIELD = Diagnostic.severity_nonlocalized.code
 
 
-class _Told:
-    """A field of the Diagnostic as an attribute of the Error, which a subclass may set itself."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.__doc__ = f"`diag.{name}`: what the server told; None if it didn't."
-
-    @overload
-    def __get__(self, error: None, owner: type[Error]) -> Self: ...
-    @overload
-    def __get__(self, error: Error, owner: type[Error]) -> str | None: ...
-    def __get__(self, error: Error | None, owner: type[Error]) -> Self | str | None:
-        if error is None:
-            return self
-        told: str | None = getattr(error.diag, self.name)
-        return told
-
-
 class Warning(Exception):
     """Important warnings. PEP 249 asks for the class; psycopg3 doesn't raise it."""
 
@@ -154,22 +138,22 @@ class Error(Exception):
     pgresult: Any = None
     _diagnostic = Diagnostic()
 
-    severity = _Told("severity")
-    message = _Told("message_primary")
-    detail = _Told("message_detail")
-    hint = _Told("message_hint")
-    position = _Told("statement_position")
-    internal_position = _Told("internal_position")
-    internal_query = _Told("internal_query")
-    context = _Told("context")
-    schema_name = _Told("schema_name")
-    table_name = _Told("table_name")
-    column_name = _Told("column_name")
-    datatype_name = _Told("datatype_name")
-    constraint_name = _Told("constraint_name")
-    source_file = _Told("source_file")
-    source_line = _Told("source_line")
-    source_function = _Told("source_function")
+    severity = Diagnostic.severity
+    message = Diagnostic.message_primary
+    detail = Diagnostic.message_detail
+    hint = Diagnostic.message_hint
+    position = Diagnostic.statement_position
+    internal_position = Diagnostic.internal_position
+    internal_query = Diagnostic.internal_query
+    context = Diagnostic.context
+    schema_name = Diagnostic.schema_name
+    table_name = Diagnostic.table_name
+    column_name = Diagnostic.column_name
+    datatype_name = Diagnostic.datatype_name
+    constraint_name = Diagnostic.constraint_name
+    source_file = Diagnostic.source_file
+    source_line = Diagnostic.source_line
+    source_function = Diagnostic.source_function
 
     def __init__(
         self,
@@ -204,7 +188,7 @@ class Error(Exception):
 
         For logs and answers to clients: it holds text only.
         """
-        fields = {name: getattr(self.diag, field) for name, field in _TOLD.items()}
+        fields = {name: self.diag.field(field.code) for name, field in _TOLD.items()}
         told = {"sqlstate": self.sqlstate, **fields}
         return {name: text for name, text in told.items() if text is not None}
 
@@ -221,7 +205,7 @@ class Error(Exception):
         return type(self), self.args, state
 
 
-_TOLD = {name: field.name for name, field in vars(Error).items() if isinstance(field, _Told)}
+_TOLD = {name: field for name, field in vars(Error).items() if isinstance(field, _Field)}
 
 
 class InterfaceError(Error):

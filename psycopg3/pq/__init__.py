@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import abc, misc
 from .binding import IMPL, lib
 from .cancel import PGcancel, PGcancelConn
@@ -31,16 +29,6 @@ __impl__ = IMPL
 
 __build_version__: int = lib.LIBRARY.version
 """The version of libpq that the binding was built for: of the one loaded, since none is linked."""
-
-if TYPE_CHECKING:
-    _classes: tuple[
-        type[abc.PGconn],
-        type[abc.PGresult],
-        type[abc.PGcancel],
-        type[abc.PGcancelConn],
-        type[abc.Conninfo],
-        type[abc.Escaping],
-    ] = (PGconn, PGresult, PGcancel, PGcancelConn, Conninfo, Escaping)
 
 
 def version() -> int:

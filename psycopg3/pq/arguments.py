@@ -27,20 +27,18 @@ def data(value: Buffer, what: str) -> bytes:
         TypeError: it is str, or no buffer at all.
         DataError: it is longer than 1 GiB - 1.
     """
-    if type(value) is not bytes:
-        try:
-            view = memoryview(value)
-        except TypeError:
-            got = type(value).__name__
-            raise TypeError(f"{what}: got {got}, expected bytes, bytearray or memoryview") from None
-        if view.nbytes <= LONGEST:
-            return view.tobytes()
-        size = view.nbytes
-    else:
-        size = len(value)
-        if size <= LONGEST:
-            return value
-    raise DataError(f"{what}: got {size} bytes, PostgreSQL takes {LONGEST} (1 GiB - 1) at most")
+    if type(value) is bytes and len(value) <= LONGEST:
+        return value
+    try:
+        view = memoryview(value)
+    except TypeError:
+        got = type(value).__name__
+        raise TypeError(f"{what}: got {got}, expected bytes, bytearray or memoryview") from None
+    if view.nbytes > LONGEST:
+        raise DataError(
+            f"{what}: got {view.nbytes} bytes, PostgreSQL takes {LONGEST} (1 GiB - 1) at most"
+        )
+    return view.tobytes()
 
 
 def text(value: Buffer, what: str) -> bytes:
@@ -54,6 +52,16 @@ def text(value: Buffer, what: str) -> bytes:
         at = checked.index(b"\0")
         raise DataError(f"{what}: got a NUL byte at offset {at}: PostgreSQL's text can't hold one")
     return checked
+
+
+def statement(name: Buffer) -> bytes:
+    """The name of a prepared statement; raises as `text`."""
+    return text(name, "statement name")
+
+
+def portal(name: Buffer) -> bytes:
+    """The name of a portal; raises as `text`."""
+    return text(name, "portal name")
 
 
 def conninfo(value: Buffer) -> bytes:

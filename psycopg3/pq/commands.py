@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import OperationalError
 from . import arguments
+from .arguments import portal, statement
 from .binding import lib, memory
 from .enums import Format
 from .handle import Handle
@@ -47,8 +48,8 @@ class Commands(Handle):
         self, name: Buffer, command: Buffer, param_types: Sequence[int] | None = None
     ) -> PGresult:
         """Prepare a statement; see `send_prepare`."""
-        statement, query = arguments.text(name, "statement name"), arguments.text(command, "query")
-        given = statement, query, arguments.counted(param_types), memory.oids(param_types)
+        query, count = arguments.text(command, "query"), arguments.counted(param_types)
+        given = statement(name), query, count, memory.oids(param_types)
         return self._result("preparing the statement", lib.PQprepare, *given)
 
     def exec_prepared(
@@ -59,31 +60,26 @@ class Commands(Handle):
         result_format: int = Format.TEXT,
     ) -> PGresult:
         """Run a prepared statement; see `send_query_prepared`."""
-        statement = arguments.text(name, "statement name")
         values, lengths = arguments.parameters(param_values or (), None, param_formats)
         given = memory.parameters(values, lengths, param_formats)
-        given = len(values), *given, index(result_format)
-        return self._result("executing the statement", lib.PQexecPrepared, statement, *given)
+        given = statement(name), len(values), *given, index(result_format)
+        return self._result("executing the statement", lib.PQexecPrepared, *given)
 
     def describe_prepared(self, name: Buffer) -> PGresult:
         """Ask for the parameters and columns of a prepared statement."""
-        statement = arguments.text(name, "statement name")
-        return self._result("describing the statement", lib.PQdescribePrepared, statement)
+        return self._result("describing the statement", lib.PQdescribePrepared, statement(name))
 
     def describe_portal(self, name: Buffer) -> PGresult:
         """Ask for the columns of a portal, which a cursor of SQL is."""
-        portal = arguments.text(name, "portal name")
-        return self._result("describing the portal", lib.PQdescribePortal, portal)
+        return self._result("describing the portal", lib.PQdescribePortal, portal(name))
 
     def close_prepared(self, name: Buffer) -> PGresult:
         """Close a prepared statement; one that isn't there is no error. libpq 17."""
-        statement = arguments.text(name, "statement name")
-        return self._result("closing the statement", lib.PQclosePrepared, statement)
+        return self._result("closing the statement", lib.PQclosePrepared, statement(name))
 
     def close_portal(self, name: Buffer) -> PGresult:
         """Close a portal; one that isn't there is no error. libpq 17."""
-        portal = arguments.text(name, "portal name")
-        return self._result("closing the portal", lib.PQclosePortal, portal)
+        return self._result("closing the portal", lib.PQclosePortal, portal(name))
 
     # Commands sent now and answered by get_result
 
@@ -121,9 +117,9 @@ class Commands(Handle):
             name: the statement's; empty for the unnamed one.
             param_types: the oids of the first parameters; 0, or none, leaves it to the server.
         """
-        statement, query = arguments.text(name, "statement name"), arguments.text(command, "query")
+        query = arguments.text(command, "query")
         arguments.counted(param_types)
-        self.send_prepare_unchecked(statement, query, param_types)
+        self.send_prepare_unchecked(statement(name), query, param_types)
 
     def send_query_prepared(
         self,
@@ -133,10 +129,10 @@ class Commands(Handle):
         result_format: int = Format.TEXT,
     ) -> None:
         """Send a prepared statement's name and parameters, to run it."""
-        statement = arguments.text(name, "statement name")
+        checked = statement(name)
         values, lengths = arguments.parameters(param_values or (), None, param_formats)
         form = index(result_format)
-        self.send_query_prepared_unchecked(statement, values, lengths, param_formats, form)
+        self.send_query_prepared_unchecked(checked, values, lengths, param_formats, form)
 
     # The same for requests whose parts have been checked, as in `arguments`, by whoever made them.
     # They return the `Wait` bits of what to wait for: 1 for the answer, 3 if there is something left
@@ -197,23 +193,19 @@ class Commands(Handle):
 
     def send_describe_prepared(self, name: Buffer) -> None:
         """Send the question for a prepared statement's parameters and columns."""
-        statement = arguments.text(name, "statement name")
-        self._send("asking for the statement", lib.PQsendDescribePrepared, statement)
+        self._send("asking for the statement", lib.PQsendDescribePrepared, statement(name))
 
     def send_describe_portal(self, name: Buffer) -> None:
         """Send the question for a portal's columns."""
-        portal = arguments.text(name, "portal name")
-        self._send("asking for the portal", lib.PQsendDescribePortal, portal)
+        self._send("asking for the portal", lib.PQsendDescribePortal, portal(name))
 
     def send_close_prepared(self, name: Buffer) -> None:
         """Send that a prepared statement is to be closed. libpq 17."""
-        statement = arguments.text(name, "statement name")
-        self._send("closing the statement", lib.PQsendClosePrepared, statement)
+        self._send("closing the statement", lib.PQsendClosePrepared, statement(name))
 
     def send_close_portal(self, name: Buffer) -> None:
         """Send that a portal is to be closed. libpq 17."""
-        portal = arguments.text(name, "portal name")
-        self._send("closing the portal", lib.PQsendClosePortal, portal)
+        self._send("closing the portal", lib.PQsendClosePortal, portal(name))
 
     def advance(self, results: list[Any], ready: int) -> int:
         """Take a conversation's next step: send, read, append the complete results to `results`.

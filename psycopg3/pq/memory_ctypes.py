@@ -10,6 +10,7 @@ import ctypes
 import sys
 from collections.abc import Callable, Sequence
 from ctypes import c_char, c_char_p, c_int, c_size_t, c_uint, c_void_p, string_at
+from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
@@ -25,29 +26,20 @@ _value_address: Callable[[Pointer, int, int], int] = lib._function(
 # Reading a short value through an array type made beforehand costs a third of string_at().
 _bytes = [c_char * length for length in range(65)]
 
-# Array types by length. ctypes' own cache costs four times as much.
-_pointers: dict[int, Any] = {}
-_ints: dict[int, Any] = {}
-_oid_types: dict[int, Any] = {}
-
 _cells = {"char *": lib.MemoryPointer * 1, "size_t": c_size_t * 1, "int": c_int * 1}
 
 # Arrays by what is in them.
-_oids: dict[tuple[int, ...] | None, Pointer] = {None: NULL, (): NULL}
+_oids: dict[tuple[int, ...], Pointer] = {}
 _MOST_OIDS = 1000
 
 # COPY_OUT, COPY_IN, COPY_BOTH, PIPELINE_SYNC: after these nothing follows now.
 _LAST = frozenset({3, 4, 8, 10})
 
 
-def _array(types: dict[int, Any], item: Any, values: Sequence[Any]) -> Any:
-    length = len(values)
-    array = types.get(length)
-    if array is None:
-        array = item * length
-        if length <= 64:
-            types[length] = array
-    return array(*values)
+# ctypes' own cache costs four times as much.
+@lru_cache(256)
+def _array(item: Any, length: int) -> Any:
+    return item * length
 
 
 def _method(function: Callable[[Pointer], None]) -> Any:
@@ -162,10 +154,12 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
 
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
+    if not types:
+        return NULL
     try:
         return _oids[types]  # type: ignore[index]
     except (KeyError, TypeError):
-        array = _array(_oid_types, c_uint, types or ())
+        array = _array(c_uint, len(types))(*types)
     if type(types) is tuple and len(_oids) < _MOST_OIDS and len(types) <= 64:
         _oids[types] = array
     return array
@@ -177,13 +171,12 @@ def parameters(
     """The C arguments `values, lengths, formats` of the functions that send parameters."""
     if not values:
         return (None, None, None)
+    count = len(values)
+    pointers = _array(c_char_p, count)(*values)
     if lengths is None or formats is None:
-        return (_array(_pointers, c_char_p, values), None, None)
-    return (
-        _array(_pointers, c_char_p, values),
-        _array(_ints, c_int, lengths),
-        _array(_ints, c_int, formats),
-    )
+        return (pointers, None, None)
+    ints = _array(c_int, count)
+    return (pointers, ints(*lengths), ints(*formats))
 
 
 def send_query(conn: Pointer, query: bytes) -> int:

@@ -9,7 +9,7 @@ from typing import Self
 from weakref import WeakValueDictionary
 
 from ..errors import NotSupportedError, OperationalError
-from . import arguments, copies
+from . import arguments, copies, misc
 from .binding import lib, memory
 from .cancel import PGcancel, PGcancelConn
 from .commands import Commands
@@ -71,12 +71,7 @@ class PGconn(Commands):
         lib.PQsetNoticeReceiver(pointer, _notice_receiver, memory.notice_key(key))
 
     def __repr__(self) -> str:
-        if not self._ptr or self.status != ConnStatus.OK:
-            state, place = self.status.name, ""
-        else:
-            state = self.transaction_status.name
-            place = f" (database={(self.db or b'').decode('utf-8', 'replace')})"
-        return f"<psycopg3.pq.PGconn [{state}]{place} at 0x{id(self):x}>"
+        return f"<psycopg3.pq.PGconn {misc.connection_summary(self)} at 0x{id(self):x}>"
 
     # Connecting and closing
 

@@ -118,20 +118,14 @@ def usable_by(bindir: Path, who: Account | None) -> bool:
     """True if `who` can run the programs in `bindir` with all that they load."""
     if who is None:
         return True
+    uid, gid = who
     for name in PROGRAMS:
+        argv = [str(bindir / name), "--version"]
         try:
-            done = subprocess.run(
-                [bindir / name, "--version"],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                user=who[0],
-                group=who[1],
-                extra_groups=[],
+            subprocess.run(
+                argv, check=True, capture_output=True, cwd="/", user=uid, group=gid, extra_groups=[]
             )
-        except PermissionError:
-            return False
-        if done.returncode:
+        except (PermissionError, subprocess.CalledProcessError):
             return False
     return True
 

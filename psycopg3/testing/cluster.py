@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from ..errors import OperationalError, ProgrammingError
@@ -63,18 +63,12 @@ class Cluster:
         self._options = Options(bindir, settings or {}, tuple(hba), auth, tls, timeout)
         self._named = None if wants_own else _named_server(dsn)
         self._server: Server | None = None
-        self._facts: _Facts | None = None
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:
@@ -103,17 +97,17 @@ class Cluster:
     @property
     def host(self) -> str:
         """The address for TCP connections; of a server that was there, what its connections use."""
-        return HOST if self.owned else self._look_up().host
+        return HOST if self.owned else self._facts.host
 
     @property
     def port(self) -> int:
         """The port, of the socket and of TCP."""
-        return self._own.port if self.owned else self._look_up().port
+        return self._own.port if self.owned else self._facts.port
 
     @property
     def version(self) -> int:
         """The server's version as libpq gives it: 180004 is 18.4."""
-        return self._own.installation.version if self.owned else self._look_up().version
+        return self._own.installation.version if self.owned else self._facts.version
 
     @property
     def bindir(self) -> Path:
@@ -185,10 +179,18 @@ class Cluster:
             raise ProgrammingError("the cluster is not started: use `with Cluster() as cluster:`")
         return self._server
 
-    def _look_up(self) -> _Facts:
-        if self._facts is None:
-            self._facts = _ask_server(self._named or "")
-        return self._facts
+    @cached_property
+    def _facts(self) -> _Facts:
+        from .. import pq  # a server of our own is made without libpq
+
+        conn = pq.PGconn.connect((self._named or "").encode())
+        try:
+            if conn.status != pq.ConnStatus.OK:
+                reason = conn.get_error_message()
+                raise OperationalError(f"no answer from the named server: {reason}")
+            return _Facts(conn.host.decode(), int(conn.port), conn.server_version)
+        finally:
+            conn.finish()
 
 
 class _Facts(NamedTuple):
@@ -205,18 +207,6 @@ def _named_server(dsn: str | None) -> str | None:
     if named := os.environ.get("PSYCOPG3_TEST_DSN"):
         return named
     return "" if any(name in os.environ for name in SERVER_VARIABLES) else None
-
-
-def _ask_server(dsn: str) -> _Facts:
-    from .. import pq  # a server of our own is made without libpq
-
-    conn = pq.PGconn.connect(dsn.encode())
-    try:
-        if conn.status != pq.ConnStatus.OK:
-            raise OperationalError(f"no answer from the named server: {conn.get_error_message()}")
-        return _Facts(conn.host.decode(), int(conn.port), conn.server_version)
-    finally:
-        conn.finish()
 
 
 def _quoted(value: str) -> str:

@@ -106,7 +106,8 @@ class Server:
         auth = ["--auth", self.options.auth]
         if self.password is not None:
             path = self.directory / "password"
-            self._write(path, self.password)
+            path.write_text(self.password)
+            self._give(path)
             auth += ["--pwfile", str(path)]
         locale = ["--encoding", "UTF8", "--no-locale"]
         argv = ["-D", str(self.data), "--username", USER, *locale, *auth, "--no-sync"]
@@ -118,15 +119,8 @@ class Server:
         settings |= self.options.settings
         with open(self.data / "postgresql.conf", "a") as file:
             file.writelines(f"{name} = {_quoted(value)}\n" for name, value in settings.items())
-        self._write(self.data / "pg_hba.conf", "\n".join([*self.options.hba, *self._hba(), ""]))
-
-    def _hba(self) -> list[str]:
-        places = ["local {} all", "host {} all 127.0.0.1/32", "host {} all ::1/128"]
-        return [
-            f"{place.format(database)} {self.options.auth}"
-            for database in ("all", "replication")
-            for place in places
-        ]
+        hba = self.data / "pg_hba.conf"
+        hba.write_text("\n".join([*self.options.hba, hba.read_text()]))
 
     def _tls_settings(self) -> dict[str, Setting]:
         if self.options.tls is False:
@@ -186,11 +180,6 @@ class Server:
         if "error" in reply:
             raise OperationalError(f"the server could not be run: {reply['error']}")
         return reply
-
-    def _write(self, path: Path, text: str) -> None:
-        path.write_text(text)
-        self._give(path)
-        path.chmod(0o600)
 
     def _give(self, path: Path) -> None:
         if self.account is not None:

@@ -8,9 +8,9 @@ a line and reads one answer a line, both JSON:
     {"stop": mode}                   smart, fast or immediate     {"status": int?}
 
 The end of the requests is the user's end, however it came: the kernel closes a pipe after a SIGKILL
-too. So is a new parent, since a forked child of the user may hold the pipe open. Either way the
-server is stopped and the directory removed. Commands run as the account given on the command line,
-because PostgreSQL refuses to run as root.
+too. So is a new parent, looked for by a timer, since a forked child of the user may hold the pipe
+open, and a command may be running. Either way the server is stopped and the directory removed.
+Commands run as the account given on the command line, because PostgreSQL refuses to run as root.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +31,7 @@ StopMode = Literal["smart", "fast", "immediate"]
 
 PREFIX = "psycopg3-"
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+LEAVE = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 STOP_TIMEOUT = 30.0  # seconds a shutdown may take before it is made a harder one
 POLL = 0.005
 HEARTBEAT = 0.5  # seconds between two looks at who the parent is
@@ -43,45 +42,39 @@ class Supervisor:
 
     def __init__(self, parent: str, account: tuple[int, int] | None) -> None:
         self.account = account
+        self.owner = os.getppid()
         self.directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        self.server: subprocess.Popen[bytes] | None = None
-        self.command: subprocess.Popen[str] | None = None
-        self.ending = False
-        self.lock = threading.Lock()  # nothing starts once the end has begun
+        self.process: subprocess.Popen[Any] | None = None  # the server, or a command before it
+        self.spawning = False
         if account is not None:
             os.chown(self.directory, *account)
 
     def serve(self) -> None:
         """Answer requests until there is nobody left to make any."""
-        owner, buffer = os.getppid(), b""
-        while os.getppid() == owner:
-            if not select.select([0], [], [], HEARTBEAT)[0]:
-                continue
-            chunk = os.read(0, 65536)
-            if not chunk:
-                return
-            *lines, buffer = (buffer + chunk).split(b"\n")
-            for line in lines:
-                # In a thread, so that the end of the user is noticed while a command still runs.
-                threading.Thread(target=self.answer, args=(json.loads(line),), daemon=True).start()
+        signal.signal(signal.SIGALRM, lambda *_: self.look())
+        signal.setitimer(signal.ITIMER_REAL, HEARTBEAT, HEARTBEAT)
+        for line in sys.stdin.buffer:
+            say(self.answer(json.loads(line)))
 
-    def answer(self, request: dict[str, Any]) -> None:
-        """Do what `request` asks and say how it went."""
+    def look(self) -> None:
+        """Leave if the user is gone; but not while a process is started that nobody would know."""
+        if os.getppid() != self.owner and not self.spawning:
+            sys.exit(1)
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what `request` asks; how it went."""
         try:
             if "run" in request:
-                reply = self.run(request["run"])
-            elif "start" in request:
-                reply = self.start(request["start"], request["timeout"])
-            else:
-                reply = {"status": self.stop(request["stop"])}
+                return self.run(request["run"])
+            if "start" in request:
+                return self.start(request["start"], request["timeout"])
+            return {"status": self.stop(request["stop"])}
         except Exception as ex:
-            reply = {"error": f"{type(ex).__name__}: {ex}"}
-        if not self.ending:
-            say(reply)
+            return {"error": f"{type(ex).__name__}: {ex}"}
 
     def run(self, argv: list[str]) -> dict[str, Any]:
         """Run a command to its end."""
-        command = self.command = self.spawn(
+        command = self.spawn(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
         output = command.communicate()[0]
@@ -90,7 +83,7 @@ class Supervisor:
     def start(self, argv: list[str], timeout: float) -> dict[str, Any]:
         """Start the server and wait until it says that it takes connections."""
         with open(self.directory / "log", "ab") as log:
-            server = self.server = self.spawn(argv, stdout=log, stderr=log)
+            server = self.spawn(argv, stdout=log, stderr=log)
         deadline = time.monotonic() + timeout
         while not self.is_ready(server.pid):
             if server.poll() is not None:
@@ -110,30 +103,25 @@ class Supervisor:
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() in ("ready", "standby")
 
     def stop(self, mode: str) -> int | None:
-        """Stop the server, by `mode` first and harder when that takes too long; its exit status."""
-        server = self.server
-        if server is None:
+        """Stop what runs, by `mode` first and harder when that takes too long; its exit status."""
+        process = self.process
+        if process is None:
             return None
         harder = [STOP_SIGNALS[mode], signal.SIGQUIT, signal.SIGKILL]
         for number in harder:
-            if server.poll() is not None:
+            if process.poll() is not None:
                 break
-            # A stopped server hears nothing.
-            server.send_signal(signal.SIGCONT)
-            server.send_signal(number)
-            try:
-                server.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                continue
-        return server.returncode
+            # A stopped server hears nothing; and a command may have processes of its own.
+            os.killpg(process.pid, signal.SIGCONT)
+            os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT)
+        return process.returncode
 
     def end(self) -> None:
-        """Stop all that runs, remove the directory."""
-        with self.lock:
-            self.ending = True
-        if self.command is not None and self.command.poll() is None:
-            os.killpg(self.command.pid, signal.SIGKILL)
-            self.command.wait()
+        """Stop what runs, remove the directory; nothing interrupts this."""
+        for number in (*LEAVE, signal.SIGALRM):
+            signal.signal(number, signal.SIG_IGN)
         self.stop("immediate")
         for _ in range(50):
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -148,10 +136,12 @@ class Supervisor:
         options |= {"cwd": self.directory, "env": env, "start_new_session": True}
         if self.account is not None:
             options |= {"user": self.account[0], "group": self.account[1], "extra_groups": []}
-        with self.lock:
-            if self.ending:
-                raise RuntimeError("the supervisor is ending")
-            return subprocess.Popen(argv, stdin=subprocess.DEVNULL, **options)
+        self.spawning = True
+        try:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **options)
+        finally:
+            self.spawning = False
+        return self.process
 
 
 def say(message: dict[str, Any]) -> None:
@@ -162,7 +152,7 @@ def say(message: dict[str, Any]) -> None:
 
 def main(parent: str, uid: str = "", gid: str = "") -> None:
     """Make a directory below `parent`, serve, and remove it again."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in LEAVE:
         signal.signal(number, lambda *_: sys.exit(1))
     try:
         supervisor = Supervisor(parent, (int(uid), int(gid)) if uid else None)

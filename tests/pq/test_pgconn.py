@@ -224,7 +224,7 @@ def test_every_method_is_tested_on_a_closed_connection() -> None:
 
 
 def test_repr(pgconn: pq.PGconn) -> None:
-    assert "PGconn [IDLE] (database=" in repr(pgconn)
+    assert f"PGconn {pq.misc.connection_summary(pgconn)} at 0x" in repr(pgconn)
     pgconn.exec_(b"begin")
     assert "[INTRANS]" in repr(pgconn)
     pgconn.finish()
