@@ -263,11 +263,6 @@ class _Asyncio(Library):
         with nullcontext() if anyio is None else anyio.CancelScope(shield=True):
             return await _outlast(_awaited(func, *args, **kwargs))
 
-    def place(self) -> Any:
-        from asyncio import get_running_loop
-
-        return get_running_loop()
-
     def deserted(self, place: Any) -> bool:
         return not place.is_running()
 
@@ -328,11 +323,6 @@ class _Trio(Library):
         with scope:
             return await func(*args, **kwargs)
 
-    def place(self) -> Any:
-        from trio.lowlevel import current_trio_token
-
-        return current_trio_token()
-
     def deserted(self, place: Any) -> bool:
         return not _trio_calls(place, int)  # a call that does nothing
 
@@ -379,15 +369,15 @@ async def _logged(coroutine: Coroutine[Any, Any, object]) -> None:
 
 @cache
 def _asyncio() -> Library:
-    from asyncio import Event, current_task
+    from asyncio import Event, current_task, get_running_loop
 
-    return _Asyncio(partial(Lock, current_task, Event))
+    return _Asyncio(partial(Lock, current_task, Event), get_running_loop)
 
 
 @cache
 def _trio() -> Library:
     from trio import Event
-    from trio.lowlevel import current_task, enable_ki_protection
+    from trio.lowlevel import current_task, current_trio_token, enable_ki_protection
 
     # Ctrl-C may come between any two lines of trio's main task; between these it would leave a
     # connection locked for ever.
@@ -395,4 +385,4 @@ def _trio() -> Library:
         setattr(_TrioLock, name, enable_ki_protection(getattr(_TrioLock, name)))
     for name in ("__aenter__", "__aexit__"):
         setattr(Within, name, enable_ki_protection(getattr(Within, name)))
-    return _Trio(partial(_TrioLock, current_task, Event))
+    return _Trio(partial(_TrioLock, current_task, Event), current_trio_token)

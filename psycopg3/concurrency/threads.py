@@ -35,6 +35,10 @@ else:
     _RLock = type(threading.RLock())
 
 
+def _nowhere() -> None:
+    """Threads have no event loop: their connections are at home everywhere."""
+
+
 class Library:
     """What a connection asks of the library that runs its world: threads, or an event loop's.
 
@@ -43,6 +47,7 @@ class Library:
 
     Args:
         lock: makes a lock that knows its owner.
+        place: tells which event loop runs here; RuntimeError if none of this library does.
     """
 
     name = "threads"
@@ -50,20 +55,13 @@ class Library:
     spawn: Callable[..., Callable[[], object]] | None = None
     """Runs a coroutine on its own, its errors go to the log; returns what cancels it."""
 
-    def __init__(self, lock: Callable[[], Any]) -> None:
-        self.Lock = lock
+    def __init__(self, lock: Callable[[], Any], place: Callable[[], Any] = _nowhere) -> None:
+        # Attributes, since an import inside a method would cost each operation.
+        self.Lock, self.place = lock, place
 
     def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function that must come to its end, whoever is cancelled meanwhile."""
         return func(*args, **kwargs)
-
-    def place(self) -> Any:
-        """Tell which event loop runs here.
-
-        Raises:
-            RuntimeError: none of this library does.
-        """
-        return None
 
     def deserted(self, _place: Any) -> bool:
         """Tell whether an event loop, as `place()` told it, has stopped running."""
