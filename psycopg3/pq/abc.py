@@ -90,6 +90,9 @@ class PGresult(Protocol):
     def get_column(self, column_number: int, row0: int, row1: int) -> list[bytes | None]:
         """The values of a column from `row0` to before `row1`, None for SQL's NULL."""
 
+    def column(self, column_number: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
+        """The same, and whether there may be a None among it."""
+
     @property
     def nparams(self) -> int:
         """The number of parameters."""

@@ -98,7 +98,7 @@ def test_null_is_harmless() -> None:
     assert memory.notify(memory.NULL) is None
     assert memory.options(memory.NULL) == []
     assert memory.value(memory.NULL, 0, 0) is None
-    assert memory.column(memory.NULL, 0, 0, 2) == [None, None]
+    assert memory.column(memory.NULL, 0, 0, 2) == ([None, None], True)
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's GIL")
