@@ -151,7 +151,7 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[byt
     else:
         # libpq's promise for text: a C string, that is, without zero bytes.
         values = list(map(lib.PQgetvalue, *cells))
-    empty = b"" in values
+    empty = not all(values)
     if empty:
         is_null = lib.PQgetisnull
         for i, data in enumerate(values):
