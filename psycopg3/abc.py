@@ -1,5 +1,8 @@
 """What the floors ask of each other, as protocols; and the words that all of them use."""
 
+# pyright: reportReturnType=false
+# The bodies of these functions are their docstrings.
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence

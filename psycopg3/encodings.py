@@ -101,9 +101,7 @@ def conn_encoding(pgconn: ReportingConnection | None) -> str:
         reported = pgconn.parameter_status(b"client_encoding")
     except OperationalError:
         return "utf-8"
-    if reported is None:
-        return "utf-8"
-    return _known.get(reported) or pg2py(reported)
+    return pg2py(reported) if reported is not None else "utf-8"
 
 
 def pg2py(name: bytes) -> str:
@@ -112,6 +110,8 @@ def pg2py(name: bytes) -> str:
     Raises:
         NotSupportedError: Python has no right codec for it.
     """
+    if (known := _known.get(name)) is not None:
+        return known
     text = name.decode("ascii", "backslashreplace")
     server_name = _SERVER_NAMES.get(_folded(text))
     if server_name is None:

@@ -33,6 +33,7 @@ class _Adapter(ABC):
     is_common: ClassVar[bool] = False
     """Whether one instance, which has no connection, serves all contexts of the same encoding."""
 
+    oid: int
     connection: ConnectionLike | None
     """The connection the adapter works for, if any."""
 
@@ -48,6 +49,10 @@ class _Adapter(ABC):
         if not is_ours or "__init__" in own:
             cls.by_encoding = own.get("by_encoding", False)
         cls.is_common = (stated or is_ours) and (not cls.contextual or cls.by_encoding)
+
+    def __repr__(self) -> str:
+        cls = type(self)
+        return f"<{cls.__module__}.{cls.__qualname__} (oid={self.oid}) at 0x{id(self):x}>"
 
 
 class Dumper(_Adapter):
@@ -82,9 +87,6 @@ class Dumper(_Adapter):
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
         self.cls = cls
         self.connection = context.connection if context is not None else None
-
-    def __repr__(self) -> str:
-        return f"<{_qualified(type(self))} (oid={self.oid}) at 0x{id(self):x}>"
 
     @abstractmethod
     def dump(self, obj: Any, /) -> Buffer | None:
@@ -137,9 +139,6 @@ class Loader(_Adapter):
         self.oid = oid
         self.connection = context.connection if context is not None else None
 
-    def __repr__(self) -> str:
-        return f"<{_qualified(type(self))} (oid={self.oid}) at 0x{id(self):x}>"
-
     @abstractmethod
     def load(self, data: Any, /) -> Any:
         """Make a Python object of `data` (bytes, bytearray or memoryview); never called for NULL.
@@ -168,7 +167,3 @@ def quote_unconnected(data: Buffer) -> bytes:
     if b"\\" in literal:
         return b" E'%b'" % literal.replace(b"\\", b"\\\\")
     return b"'%b'" % literal
-
-
-def _qualified(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -167,12 +167,12 @@ class AdapterFinder:
             self._common = own = Made(type(self)(self))
             return own
         made = self._adapters.made
-        if encoding not in made:
+        found: Made | None = made.get(encoding)
+        if found is None:
             # Without a connection, and by a map that stays as it is.
             maker = type(self)(adapters=self._adapters.snapshot())
             maker._encoding = encoding
-            made[encoding] = Made(maker)
-        found: Made = made[encoding]
+            found = made[encoding] = Made(maker)
         self._common = found
         return found
 

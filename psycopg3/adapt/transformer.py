@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ..abc import AdaptContext, Buffer, ConnectionLike, Dumper, PyFormat, RowMaker
@@ -18,7 +18,7 @@ Parameters: TypeAlias = tuple[list[bytes | None], Sequence[int], Sequence[int], 
 T = TypeVar("T")
 
 # Members of an Enum cost a look-up in Python code on 3.11; these are read once a parameter.
-_AUTO, _TEXT, _BINARY = PyFormat.AUTO, PyFormat.TEXT, PyFormat.BINARY
+_AUTO, _TEXT = PyFormat.AUTO, PyFormat.TEXT
 _PQ_TEXT = Format.TEXT
 _FORMATS = (Format.TEXT, Format.BINARY)
 
@@ -309,23 +309,24 @@ class Transformer(AdapterFinder):
         Raises:
             DataError: a value is none of its column's type.
         """
-        get_column = self._pgresult.get_column  # type: ignore[union-attr]
-        columns: list[list[Any]] = []
+        get_column = self._pgresult.column  # type: ignore[union-attr]
+        columns: list[Iterable[Any]] = []
         column: list[bytes | None] = []
-        size = 0
+        size, col, last = 0, 0, len(self._row_loaders) - 1
         try:
             # By columns: what a column needs is looked up once, not once a value.
             for col, load in enumerate(self._row_loaders):
-                column = get_column(col, row0, row1)
+                column, may_be_null = get_column(col, row0, row1)
                 if measure:
                     size += sum(map(len, filter(None, column)))
-                if all(column):  # as most: nothing that is NULL, or empty
-                    columns.append(list(map(load, column)))
-                else:
+                if may_be_null:
                     columns.append([load(data) if data is not None else None for data in column])
+                else:  # zip takes the last one's values as they are made
+                    loaded = map(load, column)
+                    columns.append(loaded if col == last else list(loaded))
+            rows = list(zip(*columns, strict=True)) if columns else [()] * (row1 - row0)
         except _BROKEN as ex:
-            self._explain(ex, len(columns), list(enumerate(column, row0)))
-        rows = list(zip(*columns, strict=True)) if columns else [()] * (row1 - row0)
+            self._explain(ex, col, list(enumerate(column, row0)))
         return rows, size
 
     def load_row(self, row: int, make_row: RowMaker[T]) -> T | None:

@@ -100,6 +100,9 @@ class PGresult(Protocol):
         Where there are many, one costs a tenth (cffi) to a half (ctypes) of what it costs alone.
         """
 
+    def column(self, column_number: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
+        """The same, and whether there may be a None among it."""
+
     @property
     def nparams(self) -> int:
         """The number of parameters, in the description of a prepared statement."""

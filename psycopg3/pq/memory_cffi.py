@@ -96,8 +96,8 @@ def value(result: Pointer, row: int, column: int) -> bytes | None:
     return data
 
 
-def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | None]:
-    """Copies of the values of one column, from `row0` to before `row1`."""
+def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
+    """Copies of the values of one column, from `row0` to before `row1`; whether one may be None."""
     count = row1 - row0
     size = extension.column_size(result, column, row0, row1)
     block = _new_unset("char[]", size)
@@ -114,13 +114,13 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
         values = _unpack(block, size).split(b"\0")
         values.pop()
         if len(values) != count:
-            return [value(result, row, column) for row in range(row0, row1)]
+            return [value(result, row, column) for row in range(row0, row1)], True
     if empty:
         is_null = lib.PQgetisnull
         for i, data in enumerate(values):
             if not data and is_null(result, row0 + i, column):
                 values[i] = None
-    return values
+    return values, bool(empty)
 
 
 def oids(types: Sequence[int] | None) -> Pointer:

@@ -128,8 +128,8 @@ def value(result: Pointer, row: int, column: int) -> bytes | None:
     return string_at(at, length)
 
 
-def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | None]:
-    """Copies of the values of one column, from `row0` to before `row1`."""
+def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
+    """Copies of the values of one column, from `row0` to before `row1`; whether one may be None."""
     rows = range(row0, row1)
     # Loops inside C cost half of what loops in Python do.
     cells = repeat(result), rows, repeat(column)
@@ -144,12 +144,13 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> list[bytes | N
     else:
         # libpq's promise for text: a C string, that is, without zero bytes.
         values = list(map(lib.PQgetvalue, *cells))
-    if b"" in values:
+    empty = not all(values)
+    if empty:
         is_null = lib.PQgetisnull
         for i, data in enumerate(values):
             if not data and is_null(result, row0 + i, column):
                 values[i] = None
-    return values
+    return values, empty
 
 
 def oids(types: Sequence[int] | None) -> Pointer:

@@ -122,15 +122,21 @@ class PGresult:
 
         Where there are many, one costs a tenth (cffi) to a half (ctypes) of what it costs alone.
         """
+        return self.column(column_number, row0, row1)[0]
+
+    def column(self, column_number: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
+        """What `get_column()` gives, and whether there may be a None among it."""
         pointer = self._ptr
-        if row1 - row0 == 1:
-            return [memory.value(pointer, row0, column_number)]
         if row1 - row0 <= _FEW:
-            return [memory.value(pointer, row, column_number) for row in range(row0, row1)]
-        values: list[bytes | None] = []
-        for row in range(row0, row1, _AT_ONCE):
-            values += memory.column(pointer, column_number, row, min(row + _AT_ONCE, row1))
-        return values
+            return [memory.value(pointer, row, column_number) for row in range(row0, row1)], True
+        values, may_be_null = memory.column(
+            pointer, column_number, row0, min(row0 + _AT_ONCE, row1)
+        )
+        for row in range(row0 + _AT_ONCE, row1, _AT_ONCE):
+            more, empty = memory.column(pointer, column_number, row, min(row + _AT_ONCE, row1))
+            values += more
+            may_be_null = may_be_null or empty
+        return values, may_be_null
 
     @property
     def nparams(self) -> int:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from .._oids import DATE_OID, INTERVAL_OID, TIME_OID, TIMESTAMP_OID, TIMESTAMPTZ_OID, TIMETZ_OID
 from ..abc import AdaptContext, Buffer, DumperKey
 from ..adapt import Dumper, Format, Loader, PyFormat
-from ..adapt.base import frameless
 from ..errors import DataError, NotSupportedError
 from .datestyle import (
     DAYS_A_MONTH,
@@ -353,7 +352,7 @@ class TimeLoader(_TextLoader):
     """Reads a time: one without a zone."""
 
     _name = "time"
-    _read = frameless(read_time)
+    _read = staticmethod(read_time)
 
 
 class TimetzLoader(TimeLoader):

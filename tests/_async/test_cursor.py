@@ -105,7 +105,9 @@ class TestExecute:
             with pytest.raises(psycopg3.NotSupportedError, match="EUC_TW"):
                 await conn.execute(query, params)
         row = (1, 1.5, None, True)
-        assert await (await conn.execute("select 1, 1.5::float8, null::int, true")).fetchone() == row
+        assert (
+            await (await conn.execute("select 1, 1.5::float8, null::int, true")).fetchone() == row
+        )
         cur = await conn.execute("select %s, %s::float8, %s::int, %s", row)
         assert await cur.fetchone() == row
         await conn.execute(b"set client_encoding to utf8")

@@ -42,7 +42,10 @@ class Result:
         return self._rows[row][column]
 
     def get_column(self, column: int, row0: int, row1: int) -> list[bytes | None]:
-        return [row[column] for row in self._rows[row0:row1]]
+        return self.column(column, row0, row1)[0]
+
+    def column(self, column: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
+        return [row[column] for row in self._rows[row0:row1]], True
 
 
 def reading(

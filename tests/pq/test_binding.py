@@ -99,7 +99,7 @@ def test_null_is_harmless() -> None:
     assert copies.take(memory.NULL) == b""
     assert copies.options(memory.NULL) == []
     assert memory.value(memory.NULL, 0, 0) is None
-    assert memory.column(memory.NULL, 0, 0, 2) == [None, None]
+    assert memory.column(memory.NULL, 0, 0, 2) == ([None, None], True)
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's GIL")
