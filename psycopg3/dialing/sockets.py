@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import selectors
 import socket
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -112,12 +113,9 @@ def check_given(sock: object, wants_tls: bool, others: tuple[Methods, ...], expe
 
 def wait_connected(sock: socket.socket, seconds: float) -> None:
     """Wait for a connection that is still being made; blocks."""
-    if not hasattr(select, "poll"):  # under eventlet
-        select.select([], [sock], [], seconds)
-        return
-    poller = select.poll()
-    poller.register(sock.fileno(), select.POLLOUT)
-    poller.poll(seconds * 1000)
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_WRITE)
+        selector.select(seconds)
 
 
 def has(made: object, names: Methods) -> bool:
