@@ -139,10 +139,10 @@ class TransportRelay(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the server says."""
-        if self._near is not None and self._filter is not None:
+        if self._filter is not None:
             data = self._filter.feed(data)
         self.held += data
-        if self._is_open and not self._paused:
+        if self._near is not None and not self._paused:
             self._to_libpq()
 
     def _to_libpq(self) -> None:
