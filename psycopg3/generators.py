@@ -8,6 +8,7 @@ an interval passed in silence, which is when the clocks of `connect_gen` are loo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic, sleep
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from . import scram
 from .concurrency.calls import CpuCall, native
 from .conninfo import SCRAM_MAX_ITERATIONS
 from .deadlines import Deadline
+from .dialing.adoption import negotiate_gen
 from .pq import (
     ConnStatus,
     ExecStatus,
@@ -84,16 +86,9 @@ def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
     pgconn = PGconn.connect_start(conninfo)
     try:
         guard = scram.Guard(pgconn, scram_max_iterations)
-        # The manual's section 34.1: until the first poll, act as if it had said WRITING.
-        status = PollingStatus.WRITING
-        if pgconn.status == ConnStatus.BAD:
-            status = PollingStatus.FAILED
-        while status != PollingStatus.OK:
-            if status == PollingStatus.FAILED:
-                raise _refused(pgconn)
-            while (yield pgconn.socket, _WANTS[status]) == Ready.NONE:
-                pass
-            status = yield from connect_poll_gen(pgconn, guard)
+        poll_gen = partial(connect_poll_gen, pgconn, guard)
+        if (yield from negotiate_gen(pgconn, poll_gen)) == PollingStatus.FAILED:
+            raise _refused(pgconn)
     except BaseException:
         pgconn.finish()
         raise

@@ -113,27 +113,30 @@ def adopt(fd: int, link: Link) -> Identity:
 def negotiate_gen(
     conn: PGconn | PGcancelConn,
     poll_gen: Callable[[], WaitGen[PollingStatus]],
-    link_gen: Callable[[], WaitGen[Link]],
+    link_gen: Callable[[], WaitGen[Link]] | None = None,
 ) -> WaitGen[PollingStatus]:
-    """Have libpq get to its server over links that are made for it; returns OK, or FAILED.
+    """Have libpq get to its server, by itself or over links; returns OK, or FAILED.
 
     Args:
         conn: what was started: a PGconn, or a PGcancelConn.
         poll_gen: takes its next step.
-        link_gen: makes a link, whenever libpq has opened a socket: for each of its tries.
+        link_gen: makes a link, whenever libpq has opened a socket: for each of its tries. None
+            leaves libpq its own.
     """
     # The manual's section 34.1: until the first poll, act as if it had said WRITING.
     status = PollingStatus.FAILED if conn.status == ConnStatus.BAD else PollingStatus.WRITING
     adopted: Identity | None = None
     while status in _WANTS:
-        if adopted is None:
+        if adopted is None and link_gen is not None:
             adopted = adopt(conn.socket, (yield from link_gen()))
         while not (yield conn.socket, _WANTS[status]):
             pass
         status = yield from poll_gen()
         # After a poll, STARTED always means a new one; a system may give sockets no identity.
-        if status in _WANTS and (
-            conn.status == ConnStatus.STARTED or identity(conn.socket) != adopted
+        if (
+            adopted is not None
+            and status in _WANTS
+            and (conn.status == ConnStatus.STARTED or identity(conn.socket) != adopted)
         ):
             adopted = None
     return status

@@ -18,7 +18,7 @@ from ..concurrency.tasks import Library
 from . import streams
 from .offers import ScramFilter
 from .records import LINGER, Dialer, Link, Target, discard
-from .sockets import check_socket, filter_for, peer_address, refuse, refuse_plain
+from .sockets import check_socket, peer_address, refuse, refuse_plain, relayed
 
 _STOCK = {
     "asyncio.selector_events._SelectorSocketTransport",
@@ -76,11 +76,7 @@ async def _link_of(
         if not protocol.held and not transport.get_write_buffer_size():
             return _stolen(transport, protocol, tcp)
     encrypted = wants_tls or bool(extra("ssl_object") or extra("sslcontext"))
-    near, ours = socket.socketpair()
-    ours.setblocking(False)
-    protocol.relay(ours, filter_for(target, encrypted))
-    hostaddr = peer_address(tcp) if tcp is not None else ""
-    return Link(near, hostaddr=hostaddr, tcp=tcp, encrypted=encrypted, relay=protocol)
+    return relayed(protocol.relay, target, encrypted, tcp)
 
 
 def _is_stock(transport: Any) -> bool:
@@ -121,19 +117,21 @@ class TransportRelay(asyncio.Protocol):
         """The bytes of the server's that libpq has not taken yet."""
         self.lost = False
 
-    def relay(self, near: socket.socket, filter: ScramFilter | None) -> None:
-        """Relay from now on, what came before first.
+    def relay(self, near: socket.socket, filter: ScramFilter | None) -> TransportRelay:
+        """Relay from now on, what came before first; returns itself.
 
         Args:
-            near: our end of the pair; it doesn't block.
+            near: our end of the pair that libpq has the other end of.
             filter: what the server's first words go through.
         """
+        near.setblocking(False)
         self._near, self._filter = near, filter
         self._loop.add_reader(near, self._from_libpq)
         early, self.held = self.held, b""
         self.data_received(early)
         if self._ended:
             self.eof_received()
+        return self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of the transport; the connector returns it besides."""
@@ -141,10 +139,10 @@ class TransportRelay(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the server says."""
-        if self._near is not None and self._filter is not None:
+        if self._filter is not None:
             data = self._filter.feed(data)
         self.held += data
-        if self._is_open and not self._paused:
+        if self._near is not None and not self._paused:
             self._to_libpq()
 
     def _to_libpq(self) -> None:

@@ -29,12 +29,12 @@ class ThreadRelay:
     """A relay of two threads, one each way, that end with either of its two links.
 
     Args:
-        near: our end of the pair that libpq has the other end of.
         far: the user's link.
+        near: our end of the pair that libpq has the other end of.
         filter: what the server's first words go through.
     """
 
-    def __init__(self, near: socket.socket, far: Any, filter: ScramFilter | None):
+    def __init__(self, far: Any, near: socket.socket, filter: ScramFilter | None):
         self._near, self._far, self._filter = near, far, filter
         self._shared = _Shared(far) if isinstance(far, socket.socket) else far
         self._far_closing = threading.Lock()
@@ -48,7 +48,6 @@ class ThreadRelay:
                 thread.start()
         except BaseException:
             self.abort()
-            self._near.close()
             raise
 
     def _there(self) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import select
+import selectors
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from .. import errors as e
@@ -13,7 +16,7 @@ from .pumps import ThreadRelay
 from .records import Link, discard
 
 if TYPE_CHECKING:
-    from .records import Dialer, Target
+    from .records import Dialer, Relay, Target
 
 EXPECTED = "a connected socket, or an object with recv(), sendall() and close()"
 FOR_TLS = "a connected socket, over which TLS is done as ssl= says"
@@ -39,8 +42,7 @@ def link_of(made: Any, dialer: Dialer, target: Target) -> Link | None:
         if isinstance(made, socket.socket):
             return _socket_link(made, wants_tls, target)
         if has(made, OBJECT):
-            near, relay = _relayed(made, filter_for(target, wants_tls))
-            return Link(near, encrypted=wants_tls, relay=relay)
+            return relayed(partial(ThreadRelay, made), target, wants_tls)
     except BaseException:
         discard(made)
         raise
@@ -50,38 +52,43 @@ def link_of(made: Any, dialer: Dialer, target: Target) -> Link | None:
 def _socket_link(made: socket.socket, wants_tls: bool, target: Target) -> Link:
     check_socket(made)
     tcp = made if made.family in (socket.AF_INET, socket.AF_INET6) else None
-    hostaddr = peer_address(made)
     # What is derived from it may do anything to the bytes.
     if type(made) is socket.socket:
         if wants_tls:
             refuse_plain("socket")
-        return Link(made, hostaddr=hostaddr, tcp=tcp)
+        return Link(made, hostaddr=peer_address(made), tcp=tcp)
     is_tls = _is_tls(made)
     # Until it has shaken hands it may send in clear: it does if it wasn't connected when wrapped.
     if is_tls and made.version() is None:  # type: ignore[attr-defined]
         _refuse("a TLS socket that hasn't shaken hands")
-    encrypted = wants_tls or is_tls
-    near, relay = _relayed(made, filter_for(target, encrypted))
-    return Link(near, hostaddr=hostaddr, tcp=tcp, encrypted=encrypted, relay=relay)
+    return relayed(partial(ThreadRelay, made), target, wants_tls or is_tls, tcp)
 
 
-def _relayed(far: Any, filter: ScramFilter | None) -> tuple[socket.socket, ThreadRelay]:
-    """libpq's end of a relay, and the relay."""
+def relayed(
+    begin: Callable[[socket.socket, ScramFilter | None], Relay],
+    target: Target,
+    encrypted: bool,
+    tcp: Any = None,
+) -> Link:
+    """The link that a relay makes of what libpq can't use itself.
+
+    Args:
+        begin: begins to relay, given our end of the pair, and what the server's first words go through.
+        target: what the connector was asked for.
+        encrypted: whether TLS is done beneath it.
+        tcp: the socket below, if it is known.
+    """
+    # Where libpq does no TLS, it must not be offered channel binding; there may be TLS beneath that
+    # can't be recognised.
+    filter = ScramFilter() if encrypted or target.in_clear else None
     near, ours = socket.socketpair()
     try:
-        return near, ThreadRelay(ours, far, filter)
+        relay = begin(ours, filter)
     except BaseException:
         near.close()
+        ours.close()
         raise
-
-
-def filter_for(target: Target, encrypted: bool) -> ScramFilter | None:
-    """What the server's first words must go through in a relay.
-
-    Where libpq does no TLS, it must not be offered channel binding; there may be TLS beneath
-    that can't be recognised.
-    """
-    return ScramFilter() if encrypted or target.in_clear else None
+    return Link(near, hostaddr=peer_address(tcp), tcp=tcp, encrypted=encrypted, relay=relay)
 
 
 def check_given(sock: object, wants_tls: bool, others: tuple[Methods, ...], expected: str) -> None:
@@ -112,12 +119,9 @@ def check_given(sock: object, wants_tls: bool, others: tuple[Methods, ...], expe
 
 def wait_connected(sock: socket.socket, seconds: float) -> None:
     """Wait for a connection that is still being made; blocks."""
-    if not hasattr(select, "poll"):  # under eventlet
-        select.select([], [sock], [], seconds)
-        return
-    poller = select.poll()
-    poller.register(sock.fileno(), select.POLLOUT)
-    poller.poll(seconds * 1000)
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_WRITE)
+        selector.select(seconds)
 
 
 def has(made: object, names: Methods) -> bool:

@@ -14,7 +14,7 @@ from .. import errors as e
 from ..concurrency.tasks import Library, current
 from .offers import ScramFilter
 from .records import LINGER, Dialer, Link, Target, discard
-from .sockets import filter_for, has, peer_address, refuse, refuse_plain
+from .sockets import has, refuse, refuse_plain, relayed
 from .sockets import link_of as socket_link_of
 
 _PIECE = 65536
@@ -71,11 +71,8 @@ async def link_of(
     if library.name == "trio" and hasattr(made, "do_handshake"):
         await _shake_hands(made)
     encrypted = wants_tls or _is_tls(made)
-    near, ours = socket.socketpair()
-    ours.setblocking(False)
-    relay = StreamRelay(ours, made, filter_for(target, encrypted), library)
-    sock = _socket_below(made)
-    return Link(near, hostaddr=peer_address(sock), tcp=sock, encrypted=encrypted, relay=relay)
+    begin = partial(StreamRelay, made, library)
+    return relayed(begin, target, encrypted, _socket_below(made))
 
 
 async def _shake_hands(stream: Any) -> None:
@@ -126,15 +123,16 @@ class StreamRelay:
     On asyncio all streams are anyio's: it has what is needed here by trio's names.
 
     Args:
-        near: our end of the pair that libpq has the other end of; it doesn't block.
         far: the user's stream.
-        filter: what the server's first words go through.
         library: where it runs.
+        near: our end of the pair that libpq has the other end of.
+        filter: what the server's first words go through.
     """
 
-    def __init__(self, near: socket.socket, far: Any, filter: ScramFilter | None, library: Library):
+    def __init__(self, far: Any, library: Library, near: socket.socket, filter: ScramFilter | None):
         self._near, self._far, self._filter = near, far, filter
         self._library, self._place, self._kit = library, library.place(), _kit(library)
+        near.setblocking(False)
         self._receive = getattr(far, "receive_some", None) or far.receive
         self._send = getattr(far, "send_all", None) or far.send
         self.finished = False

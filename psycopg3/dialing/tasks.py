@@ -53,14 +53,16 @@ class _Dialling:
     def _begin(self, target: Target) -> Call[Link]:
         assert self._dialer is not None  # libpq's own links need no dialer
         make = _maker(self._dialer, target, self._library)
-        self._calls.append(_TaskCall(make, self._call_in_loop, self._spawn))
+        self._calls.append(_TaskCall(make, self))
         return self._calls[-1]
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+        """Run a coroutine in a task, with the caller's context variables; returns what cancels it."""
         assert self._library.spawn is not None
         return self._library.spawn(work, self._context)
 
-    def _call_in_loop(self, func: Callable[[], object]) -> None:
+    def call_in_loop(self, func: Callable[[], object]) -> None:
+        """Call a function in the event loop where this began."""
         if not self._library.elsewhere(self._place, func):
             func()
 
@@ -72,19 +74,14 @@ class _TaskCall(Call[Link]):
     loop is called there.
     """
 
-    def __init__(
-        self,
-        make: Callable[[], Awaitable[Link]],
-        call_in_loop: Callable[[Callable[[], object]], object],
-        spawn: Callable[[Coroutine[Any, Any, None]], Callable[[], object]],
-    ):
+    def __init__(self, make: Callable[[], Awaitable[Link]], dialling: _Dialling):
         super().__init__(Link.close)
-        self._make, self._call_in_loop, self._spawn = make, call_in_loop, spawn
+        self._make, self._dialling = make, dialling
         self._cancel: Callable[[], object] = int  # nothing to do
-        call_in_loop(self._start)
+        dialling.call_in_loop(self._start)
 
     def _start(self) -> None:
-        self._cancel = self._spawn(self._run())
+        self._cancel = self._dialling.spawn(self._run())
         if self._left:
             self._cancel()
 
@@ -99,7 +96,7 @@ class _TaskCall(Call[Link]):
         super().leave()
         if not self.done():
             with suppress(RuntimeError):  # the loop is closed
-                self._call_in_loop(lambda: self._cancel())
+                self._dialling.call_in_loop(lambda: self._cancel())
 
 
 def _maker(dialer: Dialer, target: Target, library: Library) -> Callable[[], Awaitable[Link]]:

@@ -32,7 +32,6 @@ async def relayed(pieces: list[bytes], early: int) -> bytes:
     libpq, ours = socket.socketpair()
     with libpq:
         libpq.setblocking(False)
-        ours.setblocking(False)
         for piece in pieces[:early]:
             relay.data_received(piece)
         relay.relay(ours, ScramFilter())
