@@ -185,8 +185,9 @@ class Lock:
         """
         if self._holder is None:
             raise RuntimeError("a lock was released that nobody holds")
-        self._holder = next(iter(self._queue), None)
-        if self._holder is not None:
+        self._holder = None
+        if self._queue:
+            self._holder = next(iter(self._queue))
             self._queue.pop(self._holder).set()
 
     async def __aenter__(self) -> None:

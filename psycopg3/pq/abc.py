@@ -101,7 +101,7 @@ class PGresult(Protocol):
         """
 
     def column(self, column_number: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
-        """The same, and whether there may be a None among it."""
+        """What `get_column()` gives, and whether there may be a None among it."""
 
     @property
     def nparams(self) -> int:
