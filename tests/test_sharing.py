@@ -236,32 +236,6 @@ def lazily(conn, query):
     return (yield from execute_gen(conn.pgconn, query))
 
 
-def test_turns_are_fair(dsn):
-    """Who waits is served in the order of asking: one that asks again and again starves nobody."""
-    with psycopg3.connect(dsn, autocommit=True) as conn:
-        served: list[str] = []
-
-        def ask(name):
-            conn.execute("select 1")
-            served.append(name)
-
-        def greedy():
-            while len(served) - served.count("greedy") < 8:
-                ask("greedy")
-
-        thread = threading.Thread(target=greedy)
-        thread.start()
-        eventually(lambda: served)
-        others = [threading.Thread(target=ask, args=[str(n)]) for n in range(8)]
-        for other in others:
-            other.start()
-        for other in [*others, thread]:
-            other.join()
-        first = next(i for i, name in enumerate(served) if name != "greedy")
-        last = max(i for i, name in enumerate(served) if name != "greedy")
-        assert served[first : last + 1].count("greedy") <= 8
-
-
 @pytest.mark.parametrize("timeout", [None, 10])
 def test_turns_come_in_order(dsn, timeout):
     with psycopg3.connect(dsn, autocommit=True) as conn:

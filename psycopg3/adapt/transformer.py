@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ..abc import AdaptContext, Buffer, ConnectionLike, Dumper, PyFormat, RowMaker
-from ..errors import DataError, InterfaceError, ProgrammingError
+from ..errors import DataError, InterfaceError, OperationalError, ProgrammingError
 from ..pq import Format, PGresult, arguments
 from .finder import AdapterFinder, kept
 
@@ -90,7 +90,10 @@ class Transformer(AdapterFinder):
         """
         conn, reported = self._connection, None
         if conn is not None:
-            reported = conn.pgconn.parameter_status(b"client_encoding")
+            try:
+                reported = conn.pgconn.parameter_status(b"client_encoding")
+            except OperationalError:  # it is closed, which others tell
+                pass
         if reported != self._reported or self._generation != self._adapters.generation:
             self._reported, self._encoding, self._common = reported, None, None
             self._generation = self._adapters.generation

@@ -134,7 +134,11 @@ class Session:
     def _new_transformer(self) -> Transformer:
         """A transformer for a cursor, by the connection's adapters as they are now."""
         adapters, model = self._adapters, self._model_transformer
-        if model is None or adapters is None or not adapters.is_still(cast("AdaptersMap", model._adapters)):
+        if (
+            model is None
+            or adapters is None
+            or not adapters.is_still(cast("AdaptersMap", model._adapters))
+        ):
             model = self._model_transformer = Transformer(self, self.adapters.snapshot())
             model.reset()
             model._find_common()
