@@ -92,8 +92,8 @@ class Transformer(AdapterFinder):
         if conn is not None:
             try:
                 reported = conn.pgconn.parameter_status(b"client_encoding")
-            except OperationalError:  # it is closed, which others tell
-                pass
+            except OperationalError:
+                reported = None  # it is closed, which others tell
         if reported != self._reported or self._generation != self._adapters.generation:
             self._reported, self._encoding, self._common = reported, None, None
             self._generation = self._adapters.generation
