@@ -6,7 +6,7 @@
  */
 
 /* What the extension is made of, in a number that is in libpq_cffi.py too. */
-#define PSYCOPG3_BINDING 1113441275
+#define PSYCOPG3_BINDING 2047226426
 
 typedef unsigned int Oid;
 

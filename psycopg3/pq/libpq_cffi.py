@@ -16,7 +16,7 @@ from .records import Pointer
 # A C string: given, it lasts for the call; returned, it is a copy; None is NULL.
 Text: TypeAlias = bytes | None
 
-if getattr(lib, "PSYCOPG3_BINDING", None) != 1113441275:
+if getattr(lib, "PSYCOPG3_BINDING", None) != 2047226426:
     raise ImportError("the extension was built from other sources than these: build it again")
 
 

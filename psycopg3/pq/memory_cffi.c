@@ -242,7 +242,28 @@ static int column_texts(const PGresult *res, int column, int row0, int row1, cha
     return empty;
 }
 
-/* The same without the zero bytes, and where each value ends. */
+/* The values of a column of text as numbers; 0 if one is NULL, or no plain integer of 18 digits at most. */
+static int column_ints(const PGresult *res, int column, int row0, int row1, long long *to)
+{
+    int row;
+    if (libpq.PQfformat(res, column))
+        return 0;
+    for (row = row0; row < row1; row++) {
+        const char *text = libpq.PQgetvalue(res, row, column);
+        int negative = text && *text == '-', digits = 0;
+        long long number = 0;
+        if (!text)
+            return 0;
+        for (text += negative; *text >= '0' && *text <= '9' && digits <= 18; text++, digits++)
+            number = 10 * number + (*text - '0');
+        if (!digits || digits > 18 || *text)
+            return 0;
+        *to++ = negative ? -number : number;
+    }
+    return 1;
+}
+
+/* As column_texts() without the zero bytes, and where each value ends. */
 static int column_bytes(const PGresult *res, int column, int row0, int row1, char *to, size_t *ends)
 {
     size_t end = 0;

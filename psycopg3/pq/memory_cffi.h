@@ -24,6 +24,7 @@ int conn_reports(PGconn *conn, const char *name, const char *value);
 void result_clear(PGresult *res);
 int value_length(const PGresult *res, int row, int column);
 size_t column_size(const PGresult *res, int column, int row0, int row1);
+int column_ints(const PGresult *res, int column, int row0, int row1, long long *to);
 int column_texts(const PGresult *res, int column, int row0, int row1, char *to);
 int column_bytes(const PGresult *res, int column, int row0, int row1, char *to, size_t *ends);
 

@@ -123,6 +123,15 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[byt
     return values, bool(empty)
 
 
+def ints(result: Pointer, column: int, row0: int, row1: int) -> list[int] | None:
+    """The values of a column of text as integers; None if they aren't all plain ones."""
+    numbers = _new_unset("long long[]", row1 - row0)
+    if not extension.column_ints(result, column, row0, row1, numbers):
+        return None
+    values: list[int] = _unpack(numbers, row1 - row0)
+    return values
+
+
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
     try:

@@ -153,6 +153,11 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[byt
     return values, empty
 
 
+def ints(result: Pointer, column: int, row0: int, row1: int) -> list[int] | None:  # noqa: ARG001
+    """None: ctypes has no short way to the values of a column as integers."""
+    return None
+
+
 def oids(types: Sequence[int] | None) -> Pointer:
     """An array of oids; NULL for none."""
     if not types:

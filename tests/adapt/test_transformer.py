@@ -41,6 +41,9 @@ class Result:
     def get_value(self, row: int, column: int) -> bytes | None:
         return self._rows[row][column]
 
+    def get_ints(self, column: int, row0: int, row1: int) -> list[int] | None:
+        return None
+
     def get_column(self, column: int, row0: int, row1: int) -> list[bytes | None]:
         return self.column(column, row0, row1)[0]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from psycopg3 import pq
 from psycopg3.errors import DataError, OperationalError
-from psycopg3.pq import ExecStatus, PGresAttDesc, pgresult
+from psycopg3.pq import ExecStatus, PGresAttDesc, binding, pgresult
 from tests.marks import counts_references
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -260,3 +260,33 @@ def test_one_thread_clears_what_another_reads(pgconn: pq.PGconn) -> None:
 def test_text_comes_back_as_it_went(shared: pq.PGconn, text: str) -> None:
     result = shared.exec_params(b"select $1::text", [text.encode()])
     assert result.get_value(0, 0) == text.encode()
+
+
+INTS = ["0", "-1", "42", "9" * 18, "-" + "9" * 18]
+
+
+def test_ints(pgconn: pq.PGconn) -> None:
+    """All of them, as Python reads them; None with ctypes, which makes no difference in speed."""
+    values = ", ".join(f"({value})" for value in INTS)
+    result = pgconn.exec_(f"select n, n::text from (values {values}) v (n)".encode())
+    expected = None if "ctypes" in binding.lib.__name__ else [int(value) for value in INTS]
+    assert result.get_ints(0, 0, 5) == result.get_ints(1, 0, 5) == expected
+    assert result.get_ints(0, 1, 3) == (expected and expected[1:3])
+    assert result.get_ints(0, 3, 3) == (None if expected is None else [])
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["null", "''", "'-'", "' 1'", "'1 '", "'+1'", "'1_0'", "'1.5'", "'9999999999999999999'"],
+)
+def test_what_is_no_plain_int(pgconn: pq.PGconn, value: str) -> None:
+    result = pgconn.exec_(f"select * from (values (1::text), ({value})) v".encode())
+    assert result.get_ints(0, 0, 2) is None
+    assert result.get_ints(7, 0, 2) is None
+
+
+def test_binary_ints_are_none(pgconn: pq.PGconn) -> None:
+    """They may look like digits."""
+    result = pgconn.exec_params(b"select x'31323334'::int", None, result_format=1)
+    assert result.get_value(0, 0) == b"1234"
+    assert result.get_ints(0, 0, 1) is None
