@@ -66,12 +66,18 @@ class Transformer(AdapterFinder):
         """The transformer of a context: the context itself if it is one, else a new one."""
         return context if isinstance(context, Transformer) else cls(context)
 
-    def used_by(self, connection: ConnectionLike) -> Transformer:
-        """Another one for a connection, which begins with what this one knows of adapters."""
+    def used_by(self, connection: ConnectionLike) -> Transformer | None:
+        """Another one for a connection, which begins with what this one knows of its adapters.
+
+        None if the connection's adapters have changed since.
+        """
+        known: Any = self._adapters
+        if not connection.adapters.is_still(known):  # type: ignore[attr-defined]
+            return None
         made = _new(Transformer)
         # One by one: an instance that is given a whole dict is slow to use.
         made._connection = connection
-        made._adapters = self._adapters
+        made._adapters = known
         made._generation = self._generation
         made._reported = self._reported
         made._common = self._common
@@ -312,13 +318,17 @@ class Transformer(AdapterFinder):
         Raises:
             DataError: a value is none of its column's type.
         """
-        get_column = self._pgresult.column  # type: ignore[union-attr]
+        result: Any = self._pgresult
+        get_column = result.column
         columns: list[Iterable[Any]] = []
         column: list[bytes | None] = []
         size, col, last = 0, 0, len(self._row_loaders) - 1
         try:
             # By columns: what a column needs is looked up once, not once a value.
             for col, load in enumerate(self._row_loaders):
+                if load is int and (numbers := result.get_ints(col, row0, row1)) is not None:
+                    columns.append(numbers)
+                    continue
                 column, may_be_null = get_column(col, row0, row1)
                 if measure:
                     size += sum(map(len, filter(None, column)))

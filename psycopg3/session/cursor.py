@@ -50,7 +50,8 @@ class BaseCursor(Generic[Row]):
         self._session = connection
         self._row_factory: RowFactory[Row] = row_factory or connection.row_factory
         # By the connection's adapters, until somebody asks for a map of the cursor's own.
-        self._transformer = connection._new_transformer()
+        model = connection._model_transformer
+        self._transformer = (model and model.used_by(connection)) or connection._new_transformer()
 
     def _reset(self) -> None:
         self._transformer.reset()

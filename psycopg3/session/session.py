@@ -133,17 +133,11 @@ class Session:
 
     def _new_transformer(self) -> Transformer:
         """A transformer for a cursor, by the connection's adapters as they are now."""
-        adapters, model = self._adapters, self._model_transformer
-        if (
-            model is None
-            or adapters is None
-            or not adapters.is_still(cast("AdaptersMap", model._adapters))
-        ):
-            model = self._model_transformer = Transformer(self, self.adapters.snapshot())
-            model.reset()
-            model._find_common()
-            model._connection = None  # it would be a cycle
-        return model.used_by(self)
+        model = self._model_transformer = Transformer(self, self.adapters.snapshot())
+        model.reset()
+        model._find_common()
+        model._connection = None  # it would be a cycle
+        return cast("Transformer", model.used_by(self))
 
     @property
     def connection(self) -> Session:
