@@ -31,7 +31,7 @@ from . import errors
 from .concurrency.calls import Call
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
+    from asyncio import AbstractEventLoop
 else:  # it takes long to import; `typing.get_type_hints()` wants the name
     AbstractEventLoop = Any
 
@@ -293,12 +293,20 @@ async def listen_asyncio(
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
     # same number, to which a standing registration is deaf.
     asked = _pair(asked)
-    heard = _Heard(loop.create_future())
-    timer = None if interval is None else loop.call_later(interval, heard.wake, 0)
+    heard, bits = loop.create_future(), 0
+
+    def wake(found: int) -> None:
+        nonlocal bits
+        bits |= found
+        # Both directions may come in one turn of the loop, or after the task was cancelled in it.
+        if not heard.done():
+            heard.set_result(None)
+
+    timer = None if interval is None else loop.call_later(interval, wake, 0)
     try:
-        watch_asyncio(loop, asked, heard.wake)
-        await heard.future
-        return heard.bits
+        watch_asyncio(loop, asked, wake)
+        await heard
+        return bits
     finally:
         if timer is not None:
             timer.cancel()
@@ -310,17 +318,16 @@ def watch_asyncio(
 ) -> None:
     """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
     fd, want = asked
+    # One left on a closed descriptor, whose number is back, would make the loop deaf to it. The
+    # other direction may be somebody else's.
+    unwatch_asyncio(loop, asked)
     try:
-        # One left on a closed descriptor, whose number is back, would make the loop deaf to it. The
-        # other direction may be somebody else's.
-        if want & 1:
-            with suppress(OSError):
-                loop.remove_reader(fd)
-            _insistently(loop.add_reader, fd, wake, 1)
-        if want & 2:
-            with suppress(OSError):
-                loop.remove_writer(fd)
-            _insistently(loop.add_writer, fd, wake, 2)
+        for bit, add in (1, loop.add_reader), (2, loop.add_writer):
+            if want & bit:
+                try:
+                    add(fd, wake, bit)
+                except OSError:  # of what was left in the other direction; it is forgotten now
+                    add(fd, wake, bit)
     except OSError as ex:
         _not_open(fd, ex)
     except NotImplementedError as ex:
@@ -328,14 +335,6 @@ def watch_asyncio(
             f"the running event loop, {type(loop).__name__}, cannot watch file descriptors; on"
             " Windows run the program with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
         ) from ex
-
-
-def _insistently(add: Callable[..., object], *args: object) -> None:
-    """Call what registers with a loop; once more where it fails, since it has then forgotten."""
-    try:
-        add(*args)
-    except OSError:
-        add(*args)
 
 
 def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, int]) -> None:
@@ -347,22 +346,6 @@ def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, int]) -> None:
             loop.remove_reader(fd)
         if want & 2:
             loop.remove_writer(fd)
-
-
-class _Heard:
-    """The future that a wait sleeps on, and the bits that the loop's callbacks brought."""
-
-    __slots__ = ("bits", "future")
-
-    def __init__(self, future: Future[None]) -> None:
-        self.future = future
-        self.bits = 0
-
-    def wake(self, bits: int) -> None:
-        self.bits |= bits
-        # Both directions may come in one turn of the loop, or after the task was cancelled in it.
-        if not self.future.done():
-            self.future.set_result(None)
 
 
 # ---- trio ----
@@ -386,23 +369,32 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         InterfaceError: `gen` yielded something other than ``(fd, Wait)``.
         ValueError: `interval` isn't positive.
     """
+    return await run_trio(gen, _checked(interval), interval, listen_trio)
+
+
+async def run_trio(
+    gen: WaitGen[T],
+    first: float | None,
+    interval: float | None,
+    listen: Callable[[tuple[int, int], float | None], Awaitable[int]],
+) -> T:
+    """Do what `wait_trio` does, with a `listen` of one's own and another interval at first."""
     from trio import lowlevel
 
-    _checked(interval)
-    await lowlevel.checkpoint_if_cancelled()
     step = stepping(gen)
+    await lowlevel.checkpoint_if_cancelled()
+    waited = False
     try:
         asked = step(None)
-    except StopIteration as stop:
-        # Each call lets others run; but what is done is done, so that it isn't a cancel point.
-        await lowlevel.cancel_shielded_checkpoint()
-        value: T = stop.value
-        return value
-    try:
         while True:
-            asked = step(await listen_trio(asked, interval))
+            ready = await listen(asked, interval if waited else first)
+            waited = True
+            asked = step(ready)
     except StopIteration as stop:
-        value = stop.value
+        if not waited:
+            # Each call lets others run; but what is done is done, so that it isn't a cancel point.
+            await lowlevel.cancel_shielded_checkpoint()
+        value: T = stop.value
         return value
 
 
@@ -451,17 +443,13 @@ async def _either_trio(fd: int) -> int:
 
 async def _either_trio_by_tasks(fd: int) -> int:
     """Wait for both directions by a task for each."""
-    from trio import Cancelled, ClosedResourceError, open_nursery
+    from trio import Cancelled, open_nursery
 
     heard = 0
-    failure: Exception | None = None
 
     async def listen(direction: Callable[[int], Awaitable[int]]) -> None:
-        nonlocal heard, failure
-        try:
-            heard |= await direction(fd)
-        except (OSError, ClosedResourceError) as ex:
-            failure = ex  # raised outside, where no nursery wraps it in a group
+        nonlocal heard
+        heard |= await direction(fd)
         nursery.cancel_scope.cancel()
 
     try:
@@ -469,11 +457,9 @@ async def _either_trio_by_tasks(fd: int) -> int:
             nursery.start_soon(listen, _readable_trio)
             nursery.start_soon(listen, _writable_trio)
     except BaseExceptionGroup as group:
-        # Cancelled from outside, once for each task; or it's Ctrl-C, and perhaps that besides.
+        # Cancelled from outside, once for each task; or a failure, and perhaps that besides.
         _, others = group.split(Cancelled)
         raise (others or group).exceptions[0] from None
-    if failure is not None:
-        raise failure
     return heard
 
 
@@ -499,11 +485,10 @@ def _pair(asked: tuple[int, int]) -> tuple[int, int]:
         fd, want = asked
         if 0 <= fd <= 0x7FFFFFFF and want in (1, 2, 3):
             return asked
-    except (TypeError, ValueError):
-        pass
-    else:
         if fd < 0:  # libpq's word for a connection without a socket
             _not_open(fd)
+    except (TypeError, ValueError):
+        pass
     raise errors.InterfaceError(
         f"the generator yielded {asked!r}: expected a file descriptor and what to wait for on it,"
         " such as (5, Wait.R)"
