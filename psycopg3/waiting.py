@@ -90,21 +90,12 @@ class AsyncWaitFunc(Protocol):
     def __call__(self, gen: WaitGen[T], interval: float | None = ..., /) -> Awaitable[T]: ...
 
 
-class Leaf(Protocol[T]):
-    """A generator that can also be advanced by plain calls, as compiled ones are."""
-
-    value: T
-    """What it returned, once it has ended."""
-
-    def advance(self, ready: int, /) -> tuple[int, int] | None:
-        """Go on with the `Ready` bits (0 at first); return what to wait for, None at the end."""
-        ...
-
-
 def stepping(gen: Any) -> Callable[[int | None], tuple[int, int]]:
     """The function that takes a conversation's next step: None begins, and it ends by StopIteration.
 
-    A `Leaf` is advanced by its plain calls, and any other generator by `send()`.
+    A leaf, as compiled generators are, is advanced by plain calls: its `advance()` goes on with the
+    `Ready` bits (0 at first) and returns what to wait for, None at the end, when its `value` is what
+    it returned. Any other generator is advanced by `send()`.
     """
     advance = getattr(gen, "advance", None)
     if advance is None:
@@ -174,14 +165,7 @@ def wait_select(gen: WaitGen[T], interval: float | None = 0.1) -> T:
 class Poller:
     """What `wait_select` does, with a poll object that is kept from one wait to the next."""
 
-    def __init__(self) -> None:
-        self._kind: Callable[[], select.poll] | None = None
-
-    def _begin(self) -> None:
-        kind = select.poll
-        self._poll = kind()
-        self._asked: tuple[int, int] = (-1, 0)
-        self._kind = kind  # at last: a signal's handler may raise before
+    _kind: Callable[[], select.poll] | None = None
 
     def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
         """Run `gen` to its end and return its value.
@@ -190,8 +174,10 @@ class Poller:
             gen: what to run, by plain calls if it has `advance()`.
             interval: as that of `wait_select`.
         """
-        if select.poll is not self._kind:  # at first, and when gevent has patched it meanwhile
-            self._begin()
+        kind = select.poll
+        if kind is not self._kind:  # at first, and when gevent has patched it meanwhile
+            self._poll, self._asked = kind(), (-1, 0)
+            self._kind = kind  # at last: a signal's handler may raise before
         tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
         poll, milliseconds = self._poll.poll, tick * 1000
         step: Callable[[Any], Any] = gen.send if type(gen) is GeneratorType else stepping(gen)
@@ -206,8 +192,7 @@ class Poller:
                     (_POLL_READY.get(found[0][1]) or _meaning(asked, found[0][1])) if found else 0
                 )
         except StopIteration as stop:
-            value: T = stop.value
-            return value
+            return stop.value  # type: ignore[no-any-return]
 
     def _listen_to(self, asked: tuple[int, int]) -> None:
         fd, want = _pair(asked)
@@ -239,8 +224,7 @@ def _wait_without_poll(gen: WaitGen[T], tick: float) -> T:
         while True:
             asked = gen.send(_select(*_pair(asked), tick))
     except StopIteration as stop:
-        value: T = stop.value
-        return value
+        return stop.value  # type: ignore[no-any-return]
 
 
 def _select(fd: int, want: int, tick: float) -> int:
@@ -282,8 +266,7 @@ async def wait_async(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         while True:
             asked = step(await listen_asyncio(loop, asked, interval))
     except StopIteration as stop:
-        value: T = stop.value
-        return value
+        return stop.value  # type: ignore[no-any-return]
 
 
 async def listen_asyncio(
@@ -394,8 +377,7 @@ async def run_trio(
         if not waited:
             # Each call lets others run; but what is done is done, so that it isn't a cancel point.
             await lowlevel.cancel_shielded_checkpoint()
-        value: T = stop.value
-        return value
+        return stop.value  # type: ignore[no-any-return]
 
 
 async def listen_trio(asked: tuple[int, int], interval: float | None) -> int:
@@ -405,26 +387,21 @@ async def listen_trio(asked: tuple[int, int], interval: float | None) -> int:
     fd, want = _pair(asked)
     try:
         if interval is None:
-            return await _LISTEN_TRIO[want](fd)
+            return await _hear_trio(fd, want)
         with move_on_after(interval):
-            return await _LISTEN_TRIO[want](fd)
+            return await _hear_trio(fd, want)
         return Ready.NONE
     except (OSError, ClosedResourceError) as ex:
         _not_open(fd, ex)
 
 
-async def _readable_trio(fd: int) -> int:
-    from trio.lowlevel import wait_readable
+async def _hear_trio(fd: int, want: int) -> int:
+    from trio import lowlevel
 
-    await wait_readable(fd)
-    return Ready.R
-
-
-async def _writable_trio(fd: int) -> int:
-    from trio.lowlevel import wait_writable
-
-    await wait_writable(fd)
-    return Ready.W
+    if want == Wait.RW:
+        return await _either_trio(fd)
+    await (lowlevel.wait_readable if want == Wait.R else lowlevel.wait_writable)(fd)
+    return want
 
 
 async def _either_trio(fd: int) -> int:
@@ -435,7 +412,7 @@ async def _either_trio(fd: int) -> int:
         if both.fileno() == fd:  # the number of a closed descriptor is the first to be given out
             _not_open(fd)
         both.register(fd, select.EPOLLIN | select.EPOLLOUT)
-        await _readable_trio(both.fileno())
+        await _hear_trio(both.fileno(), Wait.R)
         for _, events in both.poll(0):
             return _POLL_READY.get(events) or Ready.RW
         return Ready.NONE
@@ -447,23 +424,20 @@ async def _either_trio_by_tasks(fd: int) -> int:
 
     heard = 0
 
-    async def listen(direction: Callable[[int], Awaitable[int]]) -> None:
+    async def listen(want: int) -> None:
         nonlocal heard
-        heard |= await direction(fd)
+        heard |= await _hear_trio(fd, want)
         nursery.cancel_scope.cancel()
 
     try:
         async with open_nursery() as nursery:
-            nursery.start_soon(listen, _readable_trio)
-            nursery.start_soon(listen, _writable_trio)
+            nursery.start_soon(listen, Wait.R)
+            nursery.start_soon(listen, Wait.W)
     except BaseExceptionGroup as group:
         # Cancelled from outside, once for each task; or a failure, and perhaps that besides.
         _, others = group.split(Cancelled)
         raise (others or group).exceptions[0] from None
     return heard
-
-
-_LISTEN_TRIO = {1: _readable_trio, 2: _writable_trio, 3: _either_trio}
 
 
 STOCK: dict[str, Any] = {"threads": wait_select, "asyncio": wait_async, "trio": wait_trio}

@@ -117,10 +117,6 @@ class Watcher:
 class ThreadWatcher(Poller, Watcher):
     """Listens while something waits, by a poll object that it keeps."""
 
-    def __init__(self) -> None:
-        Poller.__init__(self)
-        Watcher.__init__(self)
-
 
 class AsyncioWatcher(Watcher):
     """Hears a connection from its first operation to its end, on one asyncio loop.
@@ -317,7 +313,7 @@ class AsyncioWatcher(Watcher):
             return
         self._reading = self._writing = False
         release = _Release(self._loop, fd)
-        if self._loop.is_closed() or _may_touch(self._loop):
+        if _may_touch(self._loop):
             release()
         else:
             with suppress(RuntimeError):  # it was closed just now
@@ -451,10 +447,9 @@ def _may_touch(loop: asyncio.AbstractEventLoop) -> bool:
         return True
     from asyncio import get_running_loop
 
-    try:
+    with suppress(RuntimeError):
         return get_running_loop() is loop
-    except RuntimeError:
-        return False
+    return False
 
 
 def _weakly(watcher: AsyncioWatcher, method: str) -> Callable[[], None]:
