@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import platform
 import sys
-import time
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
@@ -73,14 +73,9 @@ def demo() -> int:
     """Run one query with threads, on asyncio and on trio; 0 if all rows were the same."""
     print(f"psycopg3 {psycopg3.__version__}, binding {pq.__impl__}, libpq", end=" ")
     print(pq.version_pretty(pq.version()), end="\n\n")
-    begin = time.perf_counter()
     with Cluster(tls=False) as cluster:
-        took = time.perf_counter() - begin
-        version = pq.version_pretty(cluster.version)
-        if cluster.owned:
-            print(f"PostgreSQL {version}, started for this demo in {took:.1f} s")
-        else:
-            print(f"PostgreSQL {version}, the one that the environment names")
+        how = "started for this demo" if cluster.owned else "the one that the environment names"
+        print(f"PostgreSQL {pq.version_pretty(cluster.version)}, {how}")
         print(indented(f"\n{QUERY}\n\nwith {PARAMS}\n"))
         same = [show(name, run, cluster.dsn) for name, run in WORLDS.items()]
     if cluster.owned:
@@ -101,13 +96,6 @@ async def in_tasks(dsn: str) -> Rows:
         return await cur.fetchall()
 
 
-def on_asyncio(dsn: str) -> Rows:
-    """The query on asyncio."""
-    import asyncio
-
-    return asyncio.run(in_tasks(dsn))
-
-
 def on_trio(dsn: str) -> Rows:
     """The query on trio; ImportError where it isn't installed."""
     import trio
@@ -117,7 +105,7 @@ def on_trio(dsn: str) -> Rows:
 
 WORLDS: dict[str, Callable[[str], Rows]] = {
     "threads": in_threads,
-    "asyncio": on_asyncio,
+    "asyncio": lambda dsn: asyncio.run(in_tasks(dsn)),
     "trio": on_trio,
 }
 EXPECTED: Rows = [

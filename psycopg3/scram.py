@@ -18,14 +18,10 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
 
 from .conninfo import SCRAM_MAX_ITERATIONS
 from .errors import OperationalError
 from .pq import ConnStatus, PGconn, views
-
-if TYPE_CHECKING:
-    from .pq.views import PlainView, TlsView
 
 # What libpq accepts, before a connection is made, as messages: by kind the longest.
 _LONGEST = {b"R": 2000, b"v": 2000, b"E": 30000}
@@ -55,24 +51,6 @@ class _Stage(Enum):
     PAST = "libpq has nothing more to work on"
 
 
-class _Finding(NamedTuple):
-    """What looking at messages came to."""
-
-    step: Step
-    stage: _Stage
-    rest: bytes  # of a message that has not come as a whole
-
-
-class _Message(NamedTuple):
-    kind: bytes
-    body: bytes
-
-    @property
-    def code(self) -> int:
-        """What an AuthenticationRequest asks for, -1 for other messages."""
-        return int.from_bytes(self.body[:4]) if self.kind == b"R" else -1
-
-
 class _NonsenseError(Exception):
     """What the server sent is no message that belongs here."""
 
@@ -92,7 +70,7 @@ class Guard:
 
     def _start(self) -> None:
         self._stage = _Stage.FIRST
-        self._view: PlainView | TlsView | None = None
+        self._view: views.PlainView | views.TlsView | None = None
         self._held = b""  # what libpq has already of a message, from an exact link
         self._ended = False
 
@@ -125,7 +103,7 @@ class Guard:
         self._stage = _Stage.OTHER
         return Step.POLL
 
-    def _look(self, view: PlainView | TlsView) -> Step:
+    def _look(self, view: views.PlainView | views.TlsView) -> Step:
         """Look at what libpq would read."""
         seen = view.peek()
         if seen is None:
@@ -133,20 +111,20 @@ class Guard:
         if not seen:
             return Step.POLL  # to find the end, or the error
         try:
-            found = self._judge(self._held + seen)
-            if found.rest and not view.exact:
+            step, stage, rest = self._judge(self._held + seen)
+            if rest and not view.exact:
                 return self._incomplete(view)
-            if found.rest and len(seen) > _READ_AT_ONCE:
+            if rest and len(seen) > _READ_AT_ONCE:
                 raise _NonsenseError
         except _NonsenseError:
             raise OperationalError(
                 "the server sent something that makes no sense while a user signs in: expected a"
                 " request for authentication or an error; is it PostgreSQL?"
             ) from None
-        self._stage, self._held = found.stage, found.rest
-        return found.step
+        self._stage, self._held = stage, rest
+        return step
 
-    def _incomplete(self, view: PlainView | TlsView) -> Step:
+    def _incomplete(self, view: views.PlainView | views.TlsView) -> Step:
         """Wait for the rest of a message, as long as it can come."""
         if self._ended:
             return Step.POLL
@@ -154,39 +132,44 @@ class Guard:
         self._ended = view.ended()
         return Step.PAUSE
 
-    def _judge(self, data: bytes) -> _Finding:
+    def _judge(self, data: bytes) -> tuple[Step, _Stage, bytes]:
         """Look at the messages in `data`.
+
+        Returns:
+            what is to be done, how far libpq will then have come, and what is there of a message
+            that has not come as a whole.
 
         Raises:
             OperationalError: one asks for more iterations than the limit.
         """
         step, stage = Step.POLL, self._stage
         while data:
-            if stage is _Stage.FIRST and data[:1] not in (b"R", b"v"):
+            kind = data[:1]
+            if stage is _Stage.FIRST and kind not in (b"R", b"v"):
                 # An error, or no PostgreSQL: libpq says so, and goes no further.
-                return _Finding(step, _Stage.PAST, b"")
-            message, rest = _split(data)
-            if message is None:
+                return step, _Stage.PAST, b""
+            body, data = _split(data)
+            if body is None:
                 break
-            data = rest
-            if message.code == _OK:
-                stage = _Stage.PAST if stage is _Stage.FIRST else stage
-                return _Finding(step, stage, b"")
-            if stage is not _Stage.FIRST or message.code in _GSS:
+            # What an AuthenticationRequest asks for; -1 for other messages.
+            code = int.from_bytes(body[:4]) if kind == b"R" else -1
+            if code == _OK:
+                return step, _Stage.PAST if stage is _Stage.FIRST else stage, b""
+            if stage is not _Stage.FIRST or code in _GSS:
                 step = Step.ASIDE
-            stage = self._stage_after(message, stage)
-            if message.kind == b"E" and data:
+            stage = self._stage_after(code, body, stage)
+            if kind == b"E" and data:
                 raise _NonsenseError
-        return _Finding(step, stage, data)
+        return step, stage, data
 
-    def _stage_after(self, message: _Message, stage: _Stage) -> _Stage:
+    def _stage_after(self, code: int, body: bytes, stage: _Stage) -> _Stage:
         """How far libpq has come when it has got a message; looks at the count of iterations."""
-        if message.code == _SASL_CONTINUE:
-            self._check_iterations(message.body[4:])
+        if code == _SASL_CONTINUE:
+            self._check_iterations(body[4:])
             return _Stage.PAST if stage is _Stage.SCRAM else _Stage.OTHER
         if stage is _Stage.FIRST:
-            return _Stage.SCRAM if message.code == _SASL else _Stage.OTHER
-        if message.code > _LAST:
+            return _Stage.SCRAM if code == _SASL else _Stage.OTHER
+        if code > _LAST:
             raise _NonsenseError
         return stage
 
@@ -203,8 +186,8 @@ class Guard:
             )
 
 
-def _split(data: bytes) -> tuple[_Message | None, bytes]:
-    """The first message in `data`, None if a part of it is missing, and what is left."""
+def _split(data: bytes) -> tuple[bytes | None, bytes]:
+    """The body of the first message in `data`, None if a part of it is missing, and what is left."""
     kind, length = data[:1], int.from_bytes(data[1:5])
     if kind not in _LONGEST:
         raise _NonsenseError
@@ -214,7 +197,7 @@ def _split(data: bytes) -> tuple[_Message | None, bytes]:
         raise _NonsenseError
     if len(data) <= length:
         return None, data
-    return _Message(kind, data[5 : length + 1]), data[length + 1 :]
+    return data[5 : length + 1], data[length + 1 :]
 
 
 def _is_authenticated(pgconn: PGconn) -> bool:

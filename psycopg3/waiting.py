@@ -31,7 +31,7 @@ from . import errors
 from .concurrency.calls import Call
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
+    from asyncio import AbstractEventLoop
 else:  # it takes long to import; `typing.get_type_hints()` wants the name
     AbstractEventLoop = Any
 
@@ -90,21 +90,12 @@ class AsyncWaitFunc(Protocol):
     def __call__(self, gen: WaitGen[T], interval: float | None = ..., /) -> Awaitable[T]: ...
 
 
-class Leaf(Protocol[T]):
-    """A generator that can also be advanced by plain calls, as compiled ones are."""
-
-    value: T
-    """What it returned, once it has ended."""
-
-    def advance(self, ready: int, /) -> tuple[int, int] | None:
-        """Go on with the `Ready` bits (0 at first); return what to wait for, None at the end."""
-        ...
-
-
 def stepping(gen: Any) -> Callable[[int | None], tuple[int, int]]:
     """The function that takes a conversation's next step: None begins, and it ends by StopIteration.
 
-    A `Leaf` is advanced by its plain calls, and any other generator by `send()`.
+    A leaf, as compiled generators are, is advanced by plain calls: its `advance()` goes on with the
+    `Ready` bits (0 at first) and returns what to wait for, None at the end, when its `value` is what
+    it returned. Any other generator is advanced by `send()`.
     """
     advance = getattr(gen, "advance", None)
     if advance is None:
@@ -174,14 +165,7 @@ def wait_select(gen: WaitGen[T], interval: float | None = 0.1) -> T:
 class Poller:
     """What `wait_select` does, with a poll object that is kept from one wait to the next."""
 
-    def __init__(self) -> None:
-        self._kind: Callable[[], select.poll] | None = None
-
-    def _begin(self) -> None:
-        kind = select.poll
-        self._poll = kind()
-        self._asked: tuple[int, int] = (-1, 0)
-        self._kind = kind  # at last: a signal's handler may raise before
+    _kind: Callable[[], select.poll] | None = None
 
     def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
         """Run `gen` to its end and return its value.
@@ -190,8 +174,10 @@ class Poller:
             gen: what to run, by plain calls if it has `advance()`.
             interval: as that of `wait_select`.
         """
-        if select.poll is not self._kind:  # at first, and when gevent has patched it meanwhile
-            self._begin()
+        kind = select.poll
+        if kind is not self._kind:  # at first, and when gevent has patched it meanwhile
+            self._poll, self._asked = kind(), (-1, 0)
+            self._kind = kind  # at last: a signal's handler may raise before
         tick = SIGNAL_TICK if interval is None or interval > SIGNAL_TICK else interval
         poll, milliseconds = self._poll.poll, tick * 1000
         step: Callable[[Any], Any] = gen.send if type(gen) is GeneratorType else stepping(gen)
@@ -206,8 +192,7 @@ class Poller:
                     (_POLL_READY.get(found[0][1]) or _meaning(asked, found[0][1])) if found else 0
                 )
         except StopIteration as stop:
-            value: T = stop.value
-            return value
+            return stop.value  # type: ignore[no-any-return]
 
     def _listen_to(self, asked: tuple[int, int]) -> None:
         fd, want = _pair(asked)
@@ -239,8 +224,7 @@ def _wait_without_poll(gen: WaitGen[T], tick: float) -> T:
         while True:
             asked = gen.send(_select(*_pair(asked), tick))
     except StopIteration as stop:
-        value: T = stop.value
-        return value
+        return stop.value  # type: ignore[no-any-return]
 
 
 def _select(fd: int, want: int, tick: float) -> int:
@@ -282,8 +266,7 @@ async def wait_async(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         while True:
             asked = step(await listen_asyncio(loop, asked, interval))
     except StopIteration as stop:
-        value: T = stop.value
-        return value
+        return stop.value  # type: ignore[no-any-return]
 
 
 async def listen_asyncio(
@@ -293,12 +276,20 @@ async def listen_asyncio(
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
     # same number, to which a standing registration is deaf.
     asked = _pair(asked)
-    heard = _Heard(loop.create_future())
-    timer = None if interval is None else loop.call_later(interval, heard.wake, 0)
+    heard, bits = loop.create_future(), 0
+
+    def wake(found: int) -> None:
+        nonlocal bits
+        bits |= found
+        # Both directions may come in one turn of the loop, or after the task was cancelled in it.
+        if not heard.done():
+            heard.set_result(None)
+
+    timer = None if interval is None else loop.call_later(interval, wake, 0)
     try:
-        watch_asyncio(loop, asked, heard.wake)
-        await heard.future
-        return heard.bits
+        watch_asyncio(loop, asked, wake)
+        await heard
+        return bits
     finally:
         if timer is not None:
             timer.cancel()
@@ -310,17 +301,16 @@ def watch_asyncio(
 ) -> None:
     """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
     fd, want = asked
+    # One left on a closed descriptor, whose number is back, would make the loop deaf to it. The
+    # other direction may be somebody else's.
+    unwatch_asyncio(loop, asked)
     try:
-        # One left on a closed descriptor, whose number is back, would make the loop deaf to it. The
-        # other direction may be somebody else's.
-        if want & 1:
-            with suppress(OSError):
-                loop.remove_reader(fd)
-            _insistently(loop.add_reader, fd, wake, 1)
-        if want & 2:
-            with suppress(OSError):
-                loop.remove_writer(fd)
-            _insistently(loop.add_writer, fd, wake, 2)
+        for bit, add in (1, loop.add_reader), (2, loop.add_writer):
+            if want & bit:
+                try:
+                    add(fd, wake, bit)
+                except OSError:  # of what was left in the other direction; it is forgotten now
+                    add(fd, wake, bit)
     except OSError as ex:
         _not_open(fd, ex)
     except NotImplementedError as ex:
@@ -328,14 +318,6 @@ def watch_asyncio(
             f"the running event loop, {type(loop).__name__}, cannot watch file descriptors; on"
             " Windows run the program with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
         ) from ex
-
-
-def _insistently(add: Callable[..., object], *args: object) -> None:
-    """Call what registers with a loop; once more where it fails, since it has then forgotten."""
-    try:
-        add(*args)
-    except OSError:
-        add(*args)
 
 
 def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, int]) -> None:
@@ -347,22 +329,6 @@ def unwatch_asyncio(loop: AbstractEventLoop, asked: tuple[int, int]) -> None:
             loop.remove_reader(fd)
         if want & 2:
             loop.remove_writer(fd)
-
-
-class _Heard:
-    """The future that a wait sleeps on, and the bits that the loop's callbacks brought."""
-
-    __slots__ = ("bits", "future")
-
-    def __init__(self, future: Future[None]) -> None:
-        self.future = future
-        self.bits = 0
-
-    def wake(self, bits: int) -> None:
-        self.bits |= bits
-        # Both directions may come in one turn of the loop, or after the task was cancelled in it.
-        if not self.future.done():
-            self.future.set_result(None)
 
 
 # ---- trio ----
@@ -386,24 +352,32 @@ async def wait_trio(gen: WaitGen[T], interval: float | None = 0.1) -> T:
         InterfaceError: `gen` yielded something other than ``(fd, Wait)``.
         ValueError: `interval` isn't positive.
     """
+    return await run_trio(gen, _checked(interval), interval, listen_trio)
+
+
+async def run_trio(
+    gen: WaitGen[T],
+    first: float | None,
+    interval: float | None,
+    listen: Callable[[tuple[int, int], float | None], Awaitable[int]],
+) -> T:
+    """Do what `wait_trio` does, with a `listen` of one's own and another interval at first."""
     from trio import lowlevel
 
-    _checked(interval)
-    await lowlevel.checkpoint_if_cancelled()
     step = stepping(gen)
+    await lowlevel.checkpoint_if_cancelled()
+    waited = False
     try:
         asked = step(None)
-    except StopIteration as stop:
-        # Each call lets others run; but what is done is done, so that it isn't a cancel point.
-        await lowlevel.cancel_shielded_checkpoint()
-        value: T = stop.value
-        return value
-    try:
         while True:
-            asked = step(await listen_trio(asked, interval))
+            ready = await listen(asked, interval if waited else first)
+            waited = True
+            asked = step(ready)
     except StopIteration as stop:
-        value = stop.value
-        return value
+        if not waited:
+            # Each call lets others run; but what is done is done, so that it isn't a cancel point.
+            await lowlevel.cancel_shielded_checkpoint()
+        return stop.value  # type: ignore[no-any-return]
 
 
 async def listen_trio(asked: tuple[int, int], interval: float | None) -> int:
@@ -413,26 +387,21 @@ async def listen_trio(asked: tuple[int, int], interval: float | None) -> int:
     fd, want = _pair(asked)
     try:
         if interval is None:
-            return await _LISTEN_TRIO[want](fd)
+            return await _hear_trio(fd, want)
         with move_on_after(interval):
-            return await _LISTEN_TRIO[want](fd)
+            return await _hear_trio(fd, want)
         return Ready.NONE
     except (OSError, ClosedResourceError) as ex:
         _not_open(fd, ex)
 
 
-async def _readable_trio(fd: int) -> int:
-    from trio.lowlevel import wait_readable
+async def _hear_trio(fd: int, want: int) -> int:
+    from trio import lowlevel
 
-    await wait_readable(fd)
-    return Ready.R
-
-
-async def _writable_trio(fd: int) -> int:
-    from trio.lowlevel import wait_writable
-
-    await wait_writable(fd)
-    return Ready.W
+    if want == Wait.RW:
+        return await _either_trio(fd)
+    await (lowlevel.wait_readable if want == Wait.R else lowlevel.wait_writable)(fd)
+    return want
 
 
 async def _either_trio(fd: int) -> int:
@@ -443,7 +412,7 @@ async def _either_trio(fd: int) -> int:
         if both.fileno() == fd:  # the number of a closed descriptor is the first to be given out
             _not_open(fd)
         both.register(fd, select.EPOLLIN | select.EPOLLOUT)
-        await _readable_trio(both.fileno())
+        await _hear_trio(both.fileno(), Wait.R)
         for _, events in both.poll(0):
             return _POLL_READY.get(events) or Ready.RW
         return Ready.NONE
@@ -451,33 +420,24 @@ async def _either_trio(fd: int) -> int:
 
 async def _either_trio_by_tasks(fd: int) -> int:
     """Wait for both directions by a task for each."""
-    from trio import Cancelled, ClosedResourceError, open_nursery
+    from trio import Cancelled, open_nursery
 
     heard = 0
-    failure: Exception | None = None
 
-    async def listen(direction: Callable[[int], Awaitable[int]]) -> None:
-        nonlocal heard, failure
-        try:
-            heard |= await direction(fd)
-        except (OSError, ClosedResourceError) as ex:
-            failure = ex  # raised outside, where no nursery wraps it in a group
+    async def listen(want: int) -> None:
+        nonlocal heard
+        heard |= await _hear_trio(fd, want)
         nursery.cancel_scope.cancel()
 
     try:
         async with open_nursery() as nursery:
-            nursery.start_soon(listen, _readable_trio)
-            nursery.start_soon(listen, _writable_trio)
+            nursery.start_soon(listen, Wait.R)
+            nursery.start_soon(listen, Wait.W)
     except BaseExceptionGroup as group:
-        # Cancelled from outside, once for each task; or it's Ctrl-C, and perhaps that besides.
+        # Cancelled from outside, once for each task; or a failure, and perhaps that besides.
         _, others = group.split(Cancelled)
         raise (others or group).exceptions[0] from None
-    if failure is not None:
-        raise failure
     return heard
-
-
-_LISTEN_TRIO = {1: _readable_trio, 2: _writable_trio, 3: _either_trio}
 
 
 STOCK: dict[str, Any] = {"threads": wait_select, "asyncio": wait_async, "trio": wait_trio}
@@ -499,11 +459,10 @@ def _pair(asked: tuple[int, int]) -> tuple[int, int]:
         fd, want = asked
         if 0 <= fd <= 0x7FFFFFFF and want in (1, 2, 3):
             return asked
-    except (TypeError, ValueError):
-        pass
-    else:
         if fd < 0:  # libpq's word for a connection without a socket
             _not_open(fd)
+    except (TypeError, ValueError):
+        pass
     raise errors.InterfaceError(
         f"the generator yielded {asked!r}: expected a file descriptor and what to wait for on it,"
         " such as (5, Wait.R)"

@@ -15,7 +15,7 @@ import os
 import select
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -26,6 +26,7 @@ from .waiting import (
     Poller,
     WaitGen,
     listen_trio,
+    run_trio,
     stepping,
     tick_within,
     unwatch_asyncio,
@@ -71,10 +72,10 @@ class Watcher:
 
     is_paused = False
     """Whether `resume()` is to be called after an operation."""
+    _fd_copy = -1
 
     def __init__(self, wait: Callable[..., Any] = wait_select, tls: bool = False):
         self._wait = wait
-        self._fd_copy = -1
         # What OpenSSL has decrypted makes no socket readable: see `generators.receive()`. A timer
         # costs a tenth of a query, and none is needed for the first wait: nothing has been read.
         self.tick = TICK if tls else None
@@ -116,10 +117,6 @@ class Watcher:
 class ThreadWatcher(Poller, Watcher):
     """Listens while something waits, by a poll object that it keeps."""
 
-    def __init__(self) -> None:
-        Poller.__init__(self)
-        Watcher.__init__(self)
-
 
 class AsyncioWatcher(Watcher):
     """Hears a connection from its first operation to its end, on one asyncio loop.
@@ -140,15 +137,13 @@ class AsyncioWatcher(Watcher):
         self._errors = _errors(self._loop, self._fd_copy)
         self._advance: Callable[[int | None], tuple[int, int]] | None = None
         self._future: asyncio.Future[Any] | None = None
-        self._timer: _Timer | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._will_look = self._rests = False
         self._wants = 0
         self._elsewhere: tuple[int, int] | None = None
         self._on_readable = _weakly(self, "_readable")
         # A number that was used before may still be known to the loop, which would then be deaf.
-        for forget in (self._loop.remove_reader, self._loop.remove_writer):
-            with suppress(OSError):
-                forget(self._fd_copy)
+        unwatch_asyncio(self._loop, (self._fd_copy, _READ | _WRITE))
         self.resume()
 
     def resume(self) -> None:
@@ -180,7 +175,7 @@ class AsyncioWatcher(Watcher):
             self._future = self._loop.create_future()
             self._advance = step
             if interval is not None:
-                self._timer = _Timer(self._loop, interval, self._silence)
+                self._tick_every(interval)
             self._ask(asked)
             value = await self._future
             return value
@@ -197,25 +192,21 @@ class AsyncioWatcher(Watcher):
         """Wait for the reader to bring something, or somebody's operation; or for the end."""
         if self._fd_copy < 0:
             return await super().wait_for_news(copy, news, deadline)  # type: ignore[no-any-return]
-        loop = self._loop
-        woken = loop.create_future()
+        from asyncio import Event, timeout
 
-        def wake() -> None:
-            if not woken.done():
-                woken.set_result(None)
+        loop, woken = self._loop, Event()
 
         def waker() -> None:  # maybe in another thread
             with suppress(RuntimeError):  # the loop was closed just now
-                loop.call_soon_threadsafe(wake)
+                loop.call_soon_threadsafe(woken.set)
 
-        timer = None if deadline is None else loop.call_later(deadline.left, wake)
         news.wakers.add(waker)
         try:
-            await woken
+            with suppress(TimeoutError):
+                async with timeout(None if deadline is None else deadline.left):
+                    await woken.wait()
         finally:
             news.wakers.discard(waker)
-            if timer is not None:
-                timer.cancel()
 
     def _step(self, ready: int) -> None:
         """Resume the generator with what was heard; at its end wake the task that drives it."""
@@ -224,11 +215,11 @@ class AsyncioWatcher(Watcher):
             return
         if self._elsewhere is not None:
             # The generator may close that descriptor, and somebody get its number.
-            self._listen_there_no_more()
+            self._listen_no_more()
         try:
             self._ask(advance(ready))
             if self._timer is None and self.tick is not None:
-                self._timer = _Timer(self._loop, self.tick, self._silence)
+                self._tick_every(self.tick)
         except StopIteration as stop:
             if not future.done():  # a handler may have cancelled whoever waits
                 future.set_result(stop.value)
@@ -297,20 +288,20 @@ class AsyncioWatcher(Watcher):
             # have one are longer than a notification: their beginning brings news.
             self._look_later()
 
-    def _silence(self) -> None:
-        self._step(0)
+    def _tick_every(self, interval: float) -> None:
+        self._timer = self._loop.call_later(interval, self._silence, interval)
 
-    def _listen_there_no_more(self) -> None:
-        asked, self._elsewhere = self._elsewhere, None
-        if asked is not None:
-            unwatch_asyncio(self._loop, asked)
+    def _silence(self, interval: float) -> None:
+        self._tick_every(interval)
+        self._step(0)
 
     def _listen_no_more(self) -> None:
         if self._writing and self._fd_copy >= 0:
             self._loop.remove_writer(self._fd_copy)
             self._writing = False
-        if self._elsewhere is not None:
-            self._listen_there_no_more()
+        asked, self._elsewhere = self._elsewhere, None
+        if asked is not None:
+            unwatch_asyncio(self._loop, asked)
 
     def close(self) -> None:
         """Stop listening, in one step with closing the duplicate.
@@ -322,15 +313,14 @@ class AsyncioWatcher(Watcher):
             return
         self._reading = self._writing = False
         release = _Release(self._loop, fd)
-        if self._loop.is_closed() or _may_touch(self._loop):
+        if _may_touch(self._loop):
             release()
         else:
             with suppress(RuntimeError):  # it was closed just now
                 self._loop.call_soon_threadsafe(release)
 
     def __del__(self) -> None:
-        if getattr(self, "_fd_copy", -1) >= 0:
-            self.close()
+        self.close()
 
 
 class TrioWatcher(Watcher):
@@ -341,27 +331,15 @@ class TrioWatcher(Watcher):
         self._fd = fd
         self._fd_copy = _duplicate(fd)
 
-    async def wait(self, gen: WaitGen[T], interval: float | None = None) -> T:
+    def wait(self, gen: WaitGen[T], interval: float | None = None) -> Awaitable[T]:
         """Drive a generator to its end, listening on the duplicate."""
-        from trio import lowlevel
+        later = self.tick if interval is None else interval
+        return run_trio(gen, interval, later, self._listen)
 
-        step = stepping(gen)
-        await lowlevel.checkpoint_if_cancelled()
-        try:
-            fd, want = step(None)
-        except StopIteration as stop:
-            await lowlevel.cancel_shielded_checkpoint()
-            value: T = stop.value
-            return value
-        try:
-            while True:
-                if fd == self._fd and self._fd_copy >= 0:
-                    fd = self._fd_copy
-                fd, want = step(await listen_trio((fd, want), interval))
-                interval = self.tick if interval is None else interval
-        except StopIteration as stop:
-            value = stop.value
-            return value
+    def _listen(self, asked: tuple[int, int], interval: float | None) -> Awaitable[int]:
+        if asked[0] == self._fd and self._fd_copy >= 0:
+            asked = self._fd_copy, asked[1]
+        return listen_trio(asked, interval)
 
     async def wait_for_news(self, copy: int, news: News, deadline: Deadline | None) -> None:
         """Wait for something to read, until somebody's operation brings something, or the end."""
@@ -385,8 +363,7 @@ class TrioWatcher(Watcher):
         os.close(fd)
 
     def __del__(self) -> None:
-        if getattr(self, "_fd_copy", -1) >= 0:
-            os.close(self._fd_copy)
+        self.forget()
 
 
 def _news_gen(copy: int, news: News, deadline: Deadline | None, tls: bool) -> WaitGen[None]:
@@ -414,21 +391,6 @@ def watcher(
     if os.name == "nt":  # sockets are no file descriptors there: they can't be duplicated so
         return Watcher(wait_async if library == "asyncio" else wait_trio, tls)
     return AsyncioWatcher(fd, owner, tls) if library == "asyncio" else TrioWatcher(fd, tls)
-
-
-class _Timer:
-    """Calls back at an interval until it is cancelled."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float, call: Callable[[], None]):
-        self._loop, self._interval, self._call = loop, interval, call
-        self._handle = loop.call_later(interval, self._ring)
-
-    def _ring(self) -> None:
-        self._handle = self._loop.call_later(self._interval, self._ring)
-        self._call()
-
-    def cancel(self) -> None:
-        self._handle.cancel()
 
 
 def _duplicate(fd: int) -> int:
@@ -469,16 +431,9 @@ class _Release:
 
     def __call__(self) -> None:
         fd, self._fd = self._fd, -1
-        if fd < 0:
-            return
-        try:
-            if not self._loop.is_closed():
-                self._loop.remove_reader(fd)
-                self._loop.remove_writer(fd)
-        except RuntimeError:
-            pass  # it was closed just now
-        finally:
-            os.close(fd)
+        with suppress(RuntimeError):  # the loop is closed
+            unwatch_asyncio(self._loop, (fd, _READ | _WRITE))
+        os.close(fd)
 
     def __del__(self) -> None:
         if self._fd >= 0:
@@ -492,10 +447,9 @@ def _may_touch(loop: asyncio.AbstractEventLoop) -> bool:
         return True
     from asyncio import get_running_loop
 
-    try:
+    with suppress(RuntimeError):
         return get_running_loop() is loop
-    except RuntimeError:
-        return False
+    return False
 
 
 def _weakly(watcher: AsyncioWatcher, method: str) -> Callable[[], None]:

