@@ -200,6 +200,16 @@ def execute_gen(
     else:
         pgconn.send_query_params(query, params)
     results: list[PGresult] = []
+    yield from results_gen(pgconn, results)
+    return results
+
+
+def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
+    """Receive what is left of the results of one request; they are put into `results`.
+
+    Raises:
+        OperationalError: the connection was lost, and the server's reason isn't among the results.
+    """
     ready = _NOT_WAITED
     try:
         while wanted := pgconn.advance(results, ready):
@@ -207,7 +217,6 @@ def execute_gen(
     except e.OperationalError:
         if not lost_with_reason(pgconn, results):
             raise
-    return results
 
 
 def notifies_gen(pgconn: PGconn, *, timeout: float | None = None) -> WaitGen[list[PGnotify]]:

@@ -358,7 +358,7 @@ class AsyncRunner(Session):
 
     async def _request_cancel(self, timeout: float) -> None:
         check_seconds(timeout)
-        deadline = Deadline.after(timeout, _not_cancelled)
+        deadline = Deadline.after(timeout, partial(_not_taken, "in time"))
         gen = partial(self._route.cancel_request_gen, self.pgconn, deadline)
         # Not by the watcher: it is waiting for the operation that is to be cancelled.
         await drive(gen, self._route.dialer, self._own_wait or STOCK[self._library.name], deadline)
@@ -384,7 +384,10 @@ class AsyncRunner(Session):
         if self._route.dialer is not None:
             at_once(partial(self.cancel_safe, timeout=seconds))
         else:
-            deadline = Deadline.after(seconds, partial(_still_going, seconds))
+            late = (
+                f"within {seconds:g} seconds, and may take it still: the request goes on by itself"
+            )
+            deadline = Deadline.after(seconds, partial(_not_taken, late))
             wait_select(until_gen(blocking_cancel_gen(self.pgconn), deadline), tick_within(seconds))
 
     async def _cancel_for_close(self, seconds: float) -> None:
@@ -428,7 +431,7 @@ class AsyncRunner(Session):
         try:
             self._deliver()
         finally:
-            super()._give_up()
+            self.pgconn.finish()
         self._note_loss()
 
     def _forget(self) -> None:
@@ -469,12 +472,5 @@ def _restless(seconds: float) -> e.CancellationTimeout:
     return e.CancellationTimeout(f"the server did not end the operation within {seconds:g} seconds")
 
 
-def _still_going(seconds: float) -> e.CancellationTimeout:
-    return e.CancellationTimeout(
-        f"the server did not take the cancel request within {seconds:g} seconds, and may take it"
-        " still: the request goes on by itself"
-    )
-
-
-def _not_cancelled() -> e.CancellationTimeout:
-    return e.CancellationTimeout("the server did not take the cancel request in time")
+def _not_taken(when: str) -> e.CancellationTimeout:
+    return e.CancellationTimeout(f"the server did not take the cancel request {when}")

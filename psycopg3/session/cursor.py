@@ -61,10 +61,9 @@ class BaseCursor(Generic[Row]):
         name = f"{type(self).__module__}.{type(self).__qualname__}"
         if self._closed:
             state = "closed"
-        elif self._result is None:
-            state = "no result"
         else:
-            state = ExecStatus(self._result.status).name
+            result = self.pgresult
+            state = "no result" if result is None else ExecStatus(result.status).name
         return f"<{name} [{state}] on {self._session!r} at 0x{id(self):x}>"
 
     # -- what it is ------------------------------------------------------------------------
@@ -83,13 +82,9 @@ class BaseCursor(Generic[Row]):
         return self._session
 
     @property
-    def _result(self) -> PGresult | None:
-        return self._set.result if self._set is not None else None
-
-    @property
     def pgresult(self) -> PGresult | None:
         """The current result as libpq holds it, None without."""
-        return self._result
+        return self._set.result if self._set is not None else None
 
     @property
     def closed(self) -> bool:
@@ -118,7 +113,7 @@ class BaseCursor(Generic[Row]):
     @property
     def statusmessage(self) -> str | None:
         """The tag of the current result, such as "INSERT 0 1"; None without a result."""
-        tag = self._result.command_status if self._result is not None else self._tag
+        tag = self._tag if self._set is None else self._set.result.command_status
         return tag.decode() if tag else None
 
     @property

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ..capabilities import capabilities
 from ..conninfo import DEFAULT_CONNECT_TIMEOUT, KEEPALIVES, make_conninfo
-from ..encodings import conn_encoding
-from ..errors import NotSupportedError, ProgrammingError
+from ..encodings import conn_encoding, words_encoding
+from ..errors import ProgrammingError
 from ..pq import ConninfoOption, ConnStatus, PGconn, PipelineStatus, TransactionStatus
 from ..types.timezone import session_timezone
 from .routes import Route
@@ -149,7 +149,7 @@ class ConnectionInfo:
         """libpq's last message about the connection, "" without; it never shows the password."""
         if not self.pgconn.error_message:
             return ""
-        return self.pgconn.get_error_message(_codec(self.pgconn))
+        return self.pgconn.get_error_message(words_encoding(self.pgconn))
 
     # -- the other side --------------------------------------------------------------------
 
@@ -253,7 +253,7 @@ class ServerSettings(Mapping[str, str]):
         value = self._pgconn.parameter_status(name.encode("utf-8", "backslashreplace"))
         if value is None:
             raise KeyError(name)
-        return value.decode(_codec(self._pgconn), "backslashreplace")
+        return value.decode(words_encoding(self._pgconn), "backslashreplace")
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in _REPORTED if name in self)
@@ -270,15 +270,6 @@ class ServerSettings(Mapping[str, str]):
 def _text(value: bytes | None) -> str:
     # They are what we gave to libpq, in UTF-8, or come from an environment of another encoding.
     return (value or b"").decode("utf-8", "surrogateescape")
-
-
-def _codec(pgconn: PGconn) -> str:
-    """The codec for the server's words: always one, be there no right one for its data."""
-    try:
-        codec = conn_encoding(pgconn)
-    except NotSupportedError:
-        return "utf-8"
-    return "utf-8" if codec == "ascii" else codec
 
 
 def _is_default(option: ConninfoOption) -> bool:

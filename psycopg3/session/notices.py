@@ -15,8 +15,6 @@ from .loss import Loss
 
 _CHANNEL_LENGTH = 63  # NAMEDATALEN - 1: bytes in the server's encoding
 
-_COROUTINE = 0x80  # inspect.CO_COROUTINE; the module itself takes 4 ms to import
-
 
 class Notify(NamedTuple):
     """A notification: what `NOTIFY channel, 'payload'` sent, and the process that sent it."""
@@ -37,8 +35,6 @@ NotifyHandler = Callable[[Notify], object]
 
 def decoded(notifies: list[PGnotify], encoding: str) -> list[Notify]:
     """Notifications as libpq gives them, made into text; what doesn't decode is replaced."""
-    if encoding == "ascii":  # SQL_ASCII: not even the server knows what the bytes mean
-        encoding = "utf-8"
     return [
         Notify(
             raw.relname.decode(encoding, "replace"),
@@ -261,10 +257,8 @@ def remove_handler(handlers: list[Any], handler: object, kind: str) -> None:
 
 def _is_coroutine_function(function: Any) -> bool:
     """Whether to call it gives a coroutine; also a method, a partial, an object with `__call__`."""
+    from inspect import iscoroutinefunction  # 4 ms, where a synchronous connection has callbacks
+
     while isinstance(function, partial):
         function = function.func
-    for called in (function, type(function).__call__):
-        flags = getattr(getattr(called, "__code__", None), "co_flags", 0)
-        if flags & _COROUTINE:
-            return True
-    return False
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)

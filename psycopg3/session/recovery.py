@@ -10,6 +10,7 @@ as a reset(): half of it would be of no use.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import errors as e
@@ -68,7 +69,8 @@ def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) 
         OperationalError: the connection was lost.
     """
     pgconn, exchange = session.pgconn, session._exchange
-    enough = Deadline.after(seconds / 2, _no_link)
+    no_link = "the connector gave no link for the cancel request in time"
+    enough = Deadline.after(seconds / 2, partial(e.CancellationTimeout, no_link))
     patience = _FIRST_PATIENCE
     last = exchange.last
     if last is not None and last in exchange.owed and _ending(last):
@@ -85,10 +87,6 @@ def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) 
             yield from until_gen(exchange.drain_gen(), Deadline.after(patience, _Overdue))
         patience *= 2
     yield from exchange.drain_gen()
-
-
-def _no_link() -> Exception:
-    return e.CancellationTimeout("the connector gave no link for the cancel request in time")
 
 
 def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self, cast
 from .. import errors as e
 from ..abc import AdaptContext, AdaptersMapLike
 from ..adapt import AdaptersMap, Transformer
-from ..encodings import conn_encoding
+from ..encodings import conn_encoding, words_encoding
 from ..generators import arrived_notifies, receive
 from ..pq import ConnStatus, Escaping, PGconn, PGresult, TransactionStatus
 from ..query import command
@@ -172,14 +172,6 @@ class Session:
         return conn_encoding(self.pgconn)
 
     @property
-    def _error_encoding(self) -> str:
-        """The codec to read the server's errors by: an encoding that Python lacks is no obstacle."""
-        try:
-            return conn_encoding(self.pgconn)
-        except e.NotSupportedError:
-            return "utf-8"
-
-    @property
     def _phase(self) -> Phase:
         """Where the session stands: what may be done now is in `states.ALLOWED`."""
         if self._closed:
@@ -302,7 +294,7 @@ class Session:
         except e.OperationalError:  # libpq has forgotten them with the connection
             return False
         if arrived:
-            self._notices.deliver(decoded(arrived, self._error_encoding))
+            self._notices.deliver(decoded(arrived, words_encoding(self.pgconn)))
         return bool(arrived)
 
     def _receive_idle(self) -> bool:
@@ -400,7 +392,7 @@ class Session:
         Raises:
             Error: the server's, of the first that failed; those after it weren't executed.
         """
-        encoding = self._error_encoding
+        encoding = words_encoding(self.pgconn)
         exchange = self._exchange
         opened = len(commands) > 1 and not exchange.pipelined
         if opened:
@@ -535,10 +527,6 @@ class Session:
         import logging
 
         logging.getLogger("psycopg3").warning(message, *args)
-
-    def _give_up(self) -> None:
-        """Close the socket now, whatever is under way; the session counts as broken."""
-        self.pgconn.finish()
 
 
 def _notice_receiver(
