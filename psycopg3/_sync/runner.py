@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -436,10 +437,15 @@ class Runner(Session):
         self._note_loss()
 
     def _forget(self) -> None:
-        """In a forked child: let go of the parent's connection, and of his event loop's reader."""
+        """In a forked child: let go of the parent's connection, which lives on, and of his event loop."""
         self.lock = self._library.Lock()  # who held the other may be a thread of the parent's
         self._watcher.forget()
-        super()._forget()
+        self._closed = True
+        self._notices.handlers["close"].clear()
+        # Closing the child's copy of the descriptor tells the server nothing.
+        with suppress(OSError, e.OperationalError):
+            os.close(self.pgconn.socket)
+        self.pgconn.finish()
 
     def _note_loss(self) -> None:
         """Stop listening to a connection that the server has left."""
@@ -449,8 +455,9 @@ class Runner(Session):
 
     def _tell_closed(self) -> None:
         """Call the close handlers, in the event loop that the connection lives in."""
-        if self._close_handlers and not self._library.elsewhere(self._place, super()._tell_closed):
-            super()._tell_closed()
+        tell, handlers = super()._tell_closed, self._notices.handlers["close"]
+        if handlers and not self._library.elsewhere(self._place, tell):
+            tell()
 
 
 def running_library() -> threads.Library:

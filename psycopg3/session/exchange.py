@@ -126,12 +126,10 @@ class Exchange:
         pending = self.last = Pending(request.query, ending)
         self.owed.append(pending)
         try:
-            if not self.pipelined:
-                pending.want = SEND[request.kind](self.pgconn, request)
-            elif request.kind == RequestKind.SIMPLE:  # which libpq has not in a pipeline
+            if self.pipelined:  # where libpq has no simple protocol
                 _send_params(self.pgconn, request)
             else:
-                SEND[request.kind](self.pgconn, request)
+                pending.want = SEND[request.kind](self.pgconn, request)
         except e.Error:
             self.owed.pop()
             self.last = None
