@@ -73,12 +73,11 @@ def connect_gen(
     if timeout <= 0:
         return (yield from gen)
 
-    def too_late() -> Exception:
-        return e.ConnectionTimeout(
-            f"no connection within {timeout:g} seconds: the server did not answer in"
-            " time; check host and port, or raise connect_timeout"
-        )
-
+    too_late = partial(
+        e.ConnectionTimeout,
+        f"no connection within {timeout:g} seconds: the server did not answer in"
+        " time; check host and port, or raise connect_timeout",
+    )
     return (yield from until_gen(gen, Deadline.after(timeout, too_late)))
 
 

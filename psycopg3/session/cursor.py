@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, cast
 
 from .. import errors as e
@@ -75,11 +75,6 @@ class BaseCursor(Generic[Row]):
             self._adapters = AdaptersMap(cast("AdaptersMap", self._transformer.adapters))
             self._transformer.use(self._adapters)
         return self._adapters
-
-    @property
-    def connection(self) -> Session:
-        """The connection that the cursor works on."""
-        return self._session
 
     @property
     def pgresult(self) -> PGresult | None:
@@ -269,7 +264,7 @@ class BaseCursor(Generic[Row]):
         self._reset()
         self._session._check(Operation.EXECUTE, "executemany()")
         many = Executions(self._session, self._error_encoding, keep=returning)
-        left = iter(_iterable(params_seq))
+        left = _iterator(params_seq)
         while True:
             try:
                 if (params := next(left, _END)) is _END:
@@ -305,7 +300,7 @@ def _copy_refused(method: str) -> e.ProgrammingError:
     )
 
 
-def _iterable(params_seq: Iterable[Params]) -> Iterable[Params]:
+def _iterator(params_seq: Iterable[Params]) -> Iterator[Params]:
     try:
         return iter(params_seq)
     except TypeError:

@@ -234,17 +234,13 @@ class Exchange:
             last = yield from self._drop_results_gen()
             if self.owed:
                 self.owed.popleft()
-            if last == ExecStatus.PIPELINE_SYNC and self._left_pipeline():
-                return
-
-    def _left_pipeline(self) -> bool:
-        try:
-            self.pgconn.exit_pipeline_mode()
-        except e.OperationalError:
-            if self.pgconn.status == ConnStatus.BAD:
-                raise
-            return False
-        return True
+            if last == ExecStatus.PIPELINE_SYNC:
+                try:
+                    self.pgconn.exit_pipeline_mode()
+                    return
+                except e.OperationalError:
+                    if self.pgconn.status == ConnStatus.BAD:
+                        raise
 
     def _drop_results_gen(self) -> WaitGen[int | None]:
         """Read the rest of one command, ending a COPY on the way; return the last one's status."""

@@ -39,6 +39,13 @@ _REPORTED = (
 _SECRETS = frozenset({b"oauth_client_secret", b"scram_client_key", b"scram_server_key"})
 
 
+_UNLISTED = {
+    "connect_timeout": str(DEFAULT_CONNECT_TIMEOUT),
+    "sslcertmode": "allow",
+    **KEEPALIVES,
+}
+
+
 class ConnectionInfo:
     """What the server and libpq tell about a connection; `Connection.info` is one.
 
@@ -281,18 +288,12 @@ def _is_default(option: ConninfoOption) -> bool:
 
 def _unlisted_default(keyword: bytes) -> str | None:
     """A default that libpq fills in and its list of options doesn't tell, or one of ours."""
-    if keyword == b"connect_timeout":
-        return str(DEFAULT_CONNECT_TIMEOUT)
-    if (text := KEEPALIVES.get(keyword.decode())) is not None:
-        return text
-    if keyword == b"sslcertmode":
-        return "allow"
-    if keyword == b"passfile":
-        # the manual's section "The Password File"
-        if os.name == "nt":
-            return os.environ.get("APPDATA", "") + "/postgresql/pgpass.conf"
-        return os.path.expanduser("~") + "/.pgpass"
-    return None
+    if keyword != b"passfile":
+        return _UNLISTED.get(keyword.decode())
+    # the manual's section "The Password File"
+    if os.name == "nt":
+        return os.environ.get("APPDATA", "") + "/postgresql/pgpass.conf"
+    return os.path.expanduser("~") + "/.pgpass"
 
 
 def _is_secret(option: ConninfoOption) -> bool:

@@ -115,20 +115,16 @@ def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
 
 def _told(session: Session, pending: Pending) -> str | None:
     """What the server's answers tell of the transaction."""
-    in_transaction = session.pgconn.transaction_status in (
-        TransactionStatus.INTRANS,
-        TransactionStatus.INERROR,
-    )
     for result in reversed(pending.results):
         tag = result.command_status
         if tag in _COMMITTED:
             return "the transaction was committed all the same: its end had been sent"
         if tag in _UNDONE:  # to a savepoint as well
-            return None if in_transaction else "the transaction was rolled back"
+            return None if session.in_transaction else "the transaction was rolled back"
         own = result.error_field(e.SQLSTATE_FIELD) is None  # libpq's, that the link was lost
         if meaning_of(result.status) is Meaning.ERROR and not (own or e.ends_session(result)):
             # If no transaction is left, it was the COMMIT that failed, wherever in the text it stood.
-            failed = session.closed or not (in_transaction or session._autocommit)
+            failed = session.closed or not (session.in_transaction or session._autocommit)
             is_end = _may_end(pending) if failed else _ending(pending) >= Ending.UNDONE
             told = "the transaction was not committed: the server answered with an error"
             return told if is_end else None

@@ -11,7 +11,7 @@ import pytest
 
 import psycopg3
 from psycopg3 import errors
-from psycopg3.generators import execute_gen, flush_gen
+from psycopg3.generators import execute_gen
 from psycopg3.pq import TransactionStatus
 from psycopg3.query import command
 from psycopg3.waiting import Wait
@@ -76,7 +76,7 @@ class TestWait:
 
     async def test_interrupted(self, conn):
         def gen():
-            yield from flush_gen(conn.pgconn)
+            conn.pgconn.flush()
             yield conn.fileno(), Wait.R
             raise ZeroDivisionError
 
