@@ -104,6 +104,15 @@ def conn_encoding(pgconn: ReportingConnection | None) -> str:
     return pg2py(reported) if reported is not None else "utf-8"
 
 
+def words_encoding(pgconn: ReportingConnection) -> str:
+    """The codec for the server's words: always one, be there no right one for its data."""
+    try:
+        codec = conn_encoding(pgconn)
+    except NotSupportedError:
+        return "utf-8"
+    return "utf-8" if codec == "ascii" else codec
+
+
 def pg2py(name: bytes) -> str:
     """The Python codec for an encoding of PostgreSQL, by any of the names that the server knows.
 

@@ -73,12 +73,11 @@ def connect_gen(
     if timeout <= 0:
         return (yield from gen)
 
-    def too_late() -> Exception:
-        return e.ConnectionTimeout(
-            f"no connection within {timeout:g} seconds: the server did not answer in"
-            " time; check host and port, or raise connect_timeout"
-        )
-
+    too_late = partial(
+        e.ConnectionTimeout,
+        f"no connection within {timeout:g} seconds: the server did not answer in"
+        " time; check host and port, or raise connect_timeout",
+    )
     return (yield from until_gen(gen, Deadline.after(timeout, too_late)))
 
 
@@ -200,6 +199,16 @@ def execute_gen(
     else:
         pgconn.send_query_params(query, params)
     results: list[PGresult] = []
+    yield from results_gen(pgconn, results)
+    return results
+
+
+def results_gen(pgconn: PGconn, results: list[PGresult]) -> WaitGen[None]:
+    """Receive what is left of the results of one request; they are put into `results`.
+
+    Raises:
+        OperationalError: the connection was lost, and the server's reason isn't among the results.
+    """
     ready = _NOT_WAITED
     try:
         while wanted := pgconn.advance(results, ready):
@@ -207,7 +216,6 @@ def execute_gen(
     except e.OperationalError:
         if not lost_with_reason(pgconn, results):
             raise
-    return results
 
 
 def notifies_gen(pgconn: PGconn, *, timeout: float | None = None) -> WaitGen[list[PGnotify]]:

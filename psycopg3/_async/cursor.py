@@ -159,14 +159,12 @@ class AsyncCursor(BaseCursor[Row]):
 
     async def scroll(self, value: int, mode: str = "relative") -> None:
         """Move in the rows, by `value` or (mode "absolute") to it; IndexError outside of them."""
-        if self._is_owed:
-            await self._receive()
+        await self._receive()
         self._rows().scroll(value, mode)
 
     async def set_result(self, index: int) -> Self:
         """Make the result of that index the current one (-1 is the last); IndexError if there is none."""
-        if self._is_owed:
-            await self._receive()
+        await self._receive()
         self._choose(index)
         return self
 
@@ -186,12 +184,10 @@ class AsyncResults(AsyncIterator["AsyncCursor[Row]"]):
         return self
 
     async def __anext__(self) -> AsyncCursor[Row]:
-        if self._cursor._is_owed:
-            await self._cursor._receive()
-        if self._started:
-            if not self._cursor.nextset():
-                raise StopAsyncIteration
-        elif self._cursor.pgresult is None:
+        cursor = self._cursor
+        await cursor._receive()
+        there_is_one = cursor.nextset() if self._started else cursor.pgresult is not None
+        if not there_is_one:
             raise StopAsyncIteration
         self._started = True
-        return self._cursor
+        return cursor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -358,7 +359,7 @@ class AsyncRunner(Session):
 
     async def _request_cancel(self, timeout: float) -> None:
         check_seconds(timeout)
-        deadline = Deadline.after(timeout, _not_cancelled)
+        deadline = Deadline.after(timeout, partial(_not_taken, "in time"))
         gen = partial(self._route.cancel_request_gen, self.pgconn, deadline)
         # Not by the watcher: it is waiting for the operation that is to be cancelled.
         await drive(gen, self._route.dialer, self._own_wait or STOCK[self._library.name], deadline)
@@ -384,7 +385,10 @@ class AsyncRunner(Session):
         if self._route.dialer is not None:
             at_once(partial(self.cancel_safe, timeout=seconds))
         else:
-            deadline = Deadline.after(seconds, partial(_still_going, seconds))
+            late = (
+                f"within {seconds:g} seconds, and may take it still: the request goes on by itself"
+            )
+            deadline = Deadline.after(seconds, partial(_not_taken, late))
             wait_select(until_gen(blocking_cancel_gen(self.pgconn), deadline), tick_within(seconds))
 
     async def _cancel_for_close(self, seconds: float) -> None:
@@ -428,14 +432,19 @@ class AsyncRunner(Session):
         try:
             self._deliver()
         finally:
-            super()._give_up()
+            self.pgconn.finish()
         self._note_loss()
 
     def _forget(self) -> None:
-        """In a forked child: let go of the parent's connection, and of his event loop's reader."""
+        """In a forked child: let go of the parent's connection, which lives on, and of his event loop."""
         self.lock = self._library.Lock()  # who held the other may be a thread of the parent's
         self._watcher.forget()
-        super()._forget()
+        self._closed = True
+        self._notices.handlers["close"].clear()
+        # Closing the child's copy of the descriptor tells the server nothing.
+        with suppress(OSError, e.OperationalError):
+            os.close(self.pgconn.socket)
+        self.pgconn.finish()
 
     def _note_loss(self) -> None:
         """Stop listening to a connection that the server has left."""
@@ -445,8 +454,9 @@ class AsyncRunner(Session):
 
     def _tell_closed(self) -> None:
         """Call the close handlers, in the event loop that the connection lives in."""
-        if self._close_handlers and not self._library.elsewhere(self._place, super()._tell_closed):
-            super()._tell_closed()
+        tell, handlers = super()._tell_closed, self._notices.handlers["close"]
+        if handlers and not self._library.elsewhere(self._place, tell):
+            tell()
 
 
 def running_library() -> tasks.Library:
@@ -469,12 +479,5 @@ def _restless(seconds: float) -> e.CancellationTimeout:
     return e.CancellationTimeout(f"the server did not end the operation within {seconds:g} seconds")
 
 
-def _still_going(seconds: float) -> e.CancellationTimeout:
-    return e.CancellationTimeout(
-        f"the server did not take the cancel request within {seconds:g} seconds, and may take it"
-        " still: the request goes on by itself"
-    )
-
-
-def _not_cancelled() -> e.CancellationTimeout:
-    return e.CancellationTimeout("the server did not take the cancel request in time")
+def _not_taken(when: str) -> e.CancellationTimeout:
+    return e.CancellationTimeout(f"the server did not take the cancel request {when}")

@@ -69,8 +69,7 @@ class AsyncTurn:
 
     async def receive(self, pending: Pending) -> None:
         """Receive, in the order asked, until a request has its results."""
-        if not pending.done:
-            await self.run(self._session._exchange.receive_gen(pending))
+        await self.run(self._session._exchange.receive_gen(pending))
 
     async def drive(self, gen: WaitGen[T], interval: float | None) -> T:
         """Run a user's generator, which may leave the connection in the middle of anything."""

@@ -158,14 +158,12 @@ class Cursor(BaseCursor[Row]):
 
     def scroll(self, value: int, mode: str = "relative") -> None:
         """Move in the rows, by `value` or (mode "absolute") to it; IndexError outside of them."""
-        if self._is_owed:
-            self._receive()
+        self._receive()
         self._rows().scroll(value, mode)
 
     def set_result(self, index: int) -> Self:
         """Make the result of that index the current one (-1 is the last); IndexError if there is none."""
-        if self._is_owed:
-            self._receive()
+        self._receive()
         self._choose(index)
         return self
 
@@ -185,12 +183,10 @@ class Results(Iterator["Cursor[Row]"]):
         return self
 
     def __next__(self) -> Cursor[Row]:
-        if self._cursor._is_owed:
-            self._cursor._receive()
-        if self._started:
-            if not self._cursor.nextset():
-                raise StopIteration
-        elif self._cursor.pgresult is None:
+        cursor = self._cursor
+        cursor._receive()
+        there_is_one = cursor.nextset() if self._started else cursor.pgresult is not None
+        if not there_is_one:
             raise StopIteration
         self._started = True
-        return self._cursor
+        return cursor

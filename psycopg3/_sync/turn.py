@@ -70,8 +70,7 @@ class Turn:
 
     def receive(self, pending: Pending) -> None:
         """Receive, in the order asked, until a request has its results."""
-        if not pending.done:
-            self.run(self._session._exchange.receive_gen(pending))
+        self.run(self._session._exchange.receive_gen(pending))
 
     def drive(self, gen: WaitGen[T], interval: float | None) -> T:
         """Run a user's generator, which may leave the connection in the middle of anything."""

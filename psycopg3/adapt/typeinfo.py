@@ -206,11 +206,7 @@ class TypesRegistry:
         self._by_key, self._by_subtype, self._shared = {}, {}, False
 
     def __iter__(self) -> Iterator[TypeInfo]:
-        seen = set()
-        for info in list(self._by_key.values()):
-            if id(info) not in seen:
-                seen.add(id(info))
-                yield info
+        return iter(dict.fromkeys(self._by_key.values()))
 
     def __getitem__(self, key: str | int) -> TypeInfo:
         info = self.get(key)

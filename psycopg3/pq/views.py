@@ -5,7 +5,8 @@ from __future__ import annotations
 import select
 import socket
 import sys
-from functools import cache
+from contextlib import closing
+from functools import cache, partial
 from typing import Any
 
 from ..errors import OperationalError
@@ -50,8 +51,12 @@ class PlainView:
             None when there is nothing yet; b"" when there is an end or an error, which libpq finds
             out when it reads.
         """
-        # By a duplicate: a signal's handler that raises here leaves libpq its own.
-        with socket.socket(fileno=socket.dup(self._pgconn.socket)) as sock:
+        # By a duplicate: a signal's handler that raises here leaves libpq its own. Made in one step of
+        # C, since it may raise between any two of Python's, and a descriptor that belongs to no object
+        # yet would stay open: it did, in one of 500 signals while connecting.
+        make: Any = partial(socket.SocketType, socket.AF_INET, socket.SOCK_STREAM, 0)
+        (sock,) = map(make, map(socket.dup, (self._pgconn.socket,)))
+        with closing(sock):
             sock.settimeout(0)
             try:
                 return sock.recv(_SIZE, socket.MSG_PEEK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, cast
 
 from .. import errors as e
@@ -62,10 +62,9 @@ class BaseCursor(Generic[Row]):
         name = f"{type(self).__module__}.{type(self).__qualname__}"
         if self._closed:
             state = "closed"
-        elif self._result is None:
-            state = "no result"
         else:
-            state = ExecStatus(self._result.status).name
+            result = self.pgresult
+            state = "no result" if result is None else ExecStatus(result.status).name
         return f"<{name} [{state}] on {self._session!r} at 0x{id(self):x}>"
 
     # -- what it is ------------------------------------------------------------------------
@@ -79,18 +78,9 @@ class BaseCursor(Generic[Row]):
         return self._adapters
 
     @property
-    def connection(self) -> Session:
-        """The connection that the cursor works on."""
-        return self._session
-
-    @property
-    def _result(self) -> PGresult | None:
-        return self._set.result if self._set is not None else None
-
-    @property
     def pgresult(self) -> PGresult | None:
         """The current result as libpq holds it, None without."""
-        return self._result
+        return self._set.result if self._set is not None else None
 
     @property
     def closed(self) -> bool:
@@ -119,7 +109,7 @@ class BaseCursor(Generic[Row]):
     @property
     def statusmessage(self) -> str | None:
         """The tag of the current result, such as "INSERT 0 1"; None without a result."""
-        tag = self._result.command_status if self._result is not None else self._tag
+        tag = self._tag if self._set is None else self._set.result.command_status
         return tag.decode() if tag else None
 
     @property
@@ -275,7 +265,7 @@ class BaseCursor(Generic[Row]):
         self._reset()
         self._session._check(Operation.EXECUTE, "executemany()")
         many = Executions(self._session, self._error_encoding, keep=returning)
-        left = iter(_iterable(params_seq))
+        left = _iterator(params_seq)
         while True:
             try:
                 if (params := next(left, _END)) is _END:
@@ -311,7 +301,7 @@ def _copy_refused(method: str) -> e.ProgrammingError:
     )
 
 
-def _iterable(params_seq: Iterable[Params]) -> Iterable[Params]:
+def _iterator(params_seq: Iterable[Params]) -> Iterator[Params]:
     try:
         return iter(params_seq)
     except TypeError:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from .. import errors as e
 from ..deadlines import Deadline
-from ..generators import lost_with_reason, receive
+from ..generators import lost_with_reason, receive, results_gen
 from ..pq import ConnStatus, ExecStatus, PGconn, PGresult, PipelineStatus, TransactionStatus
 from ..query import BoundQuery, RequestKind, command
 from ..waiting import Wait, WaitGen
@@ -126,12 +126,10 @@ class Exchange:
         pending = self.last = Pending(request.query, ending)
         self.owed.append(pending)
         try:
-            if not self.pipelined:
-                pending.want = SEND[request.kind](self.pgconn, request)
-            elif request.kind == RequestKind.SIMPLE:  # which libpq has not in a pipeline
+            if self.pipelined:  # where libpq has no simple protocol
                 _send_params(self.pgconn, request)
             else:
-                SEND[request.kind](self.pgconn, request)
+                pending.want = SEND[request.kind](self.pgconn, request)
         except e.Error:
             self.owed.pop()
             self.last = None
@@ -222,8 +220,7 @@ class Exchange:
             yield from self._drain_pipeline_gen()
         else:
             while pgconn.transaction_status == _ACTIVE:
-                # The answer to a COMMIT is still wanted, though nobody waits for it any more.
-                yield from self._drop_results_gen(self.owed[0] if self.owed else Pending())
+                yield from self._drop_results_gen()
         self.owed.clear()
         self.pipelined = False
 
@@ -234,31 +231,22 @@ class Exchange:
             _send_params(self.pgconn, _POISON)
             self.pgconn.pipeline_sync()
         while True:
-            last = yield from self._drop_results_gen(self.owed[0] if self.owed else Pending())
+            last = yield from self._drop_results_gen()
             if self.owed:
                 self.owed.popleft()
-            if last == ExecStatus.PIPELINE_SYNC and self._left_pipeline():
-                return
+            if last == ExecStatus.PIPELINE_SYNC:
+                try:
+                    self.pgconn.exit_pipeline_mode()
+                    return
+                except e.OperationalError:
+                    if self.pgconn.status == ConnStatus.BAD:
+                        raise
 
-    def _left_pipeline(self) -> bool:
-        try:
-            self.pgconn.exit_pipeline_mode()
-        except e.OperationalError:
-            if self.pgconn.status == ConnStatus.BAD:
-                raise
-            return False
-        return True
-
-    def _drop_results_gen(self, pending: Pending) -> WaitGen[int | None]:
+    def _drop_results_gen(self) -> WaitGen[int | None]:
         """Read the rest of one command, ending a COPY on the way; return the last one's status."""
-        pgconn, results = self.pgconn, pending.results
-        try:
-            want = pgconn.advance(results, _START)
-            while want:
-                want = pgconn.advance(results, (yield pgconn.socket, want))
-        except e.OperationalError:
-            if not lost_with_reason(pgconn, results):
-                raise
+        # The answer to a COMMIT is still wanted, though nobody waits for it any more.
+        pgconn, results = self.pgconn, self.owed[0].results if self.owed else []
+        yield from results_gen(pgconn, results)
         last = results[-1].status if results else None
         if last == _FATAL_ERROR:
             self._note_fatal(results[-1])

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ..capabilities import capabilities
 from ..conninfo import DEFAULT_CONNECT_TIMEOUT, KEEPALIVES, make_conninfo
-from ..encodings import conn_encoding
-from ..errors import NotSupportedError, ProgrammingError
+from ..encodings import conn_encoding, words_encoding
+from ..errors import ProgrammingError
 from ..pq import ConninfoOption, ConnStatus, PGconn, PipelineStatus, TransactionStatus
 from ..types.timezone import session_timezone
 from .routes import Route
@@ -37,6 +37,13 @@ _REPORTED = (
 
 # Secrets that libpq doesn't mark as such.
 _SECRETS = frozenset({b"oauth_client_secret", b"scram_client_key", b"scram_server_key"})
+
+
+_UNLISTED = {
+    "connect_timeout": str(DEFAULT_CONNECT_TIMEOUT),
+    "sslcertmode": "allow",
+    **KEEPALIVES,
+}
 
 
 class ConnectionInfo:
@@ -149,7 +156,7 @@ class ConnectionInfo:
         """libpq's last message about the connection, "" without; it never shows the password."""
         if not self.pgconn.error_message:
             return ""
-        return self.pgconn.get_error_message(_codec(self.pgconn))
+        return self.pgconn.get_error_message(words_encoding(self.pgconn))
 
     # -- the other side --------------------------------------------------------------------
 
@@ -253,7 +260,7 @@ class ServerSettings(Mapping[str, str]):
         value = self._pgconn.parameter_status(name.encode("utf-8", "backslashreplace"))
         if value is None:
             raise KeyError(name)
-        return value.decode(_codec(self._pgconn), "backslashreplace")
+        return value.decode(words_encoding(self._pgconn), "backslashreplace")
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in _REPORTED if name in self)
@@ -272,15 +279,6 @@ def _text(value: bytes | None) -> str:
     return (value or b"").decode("utf-8", "surrogateescape")
 
 
-def _codec(pgconn: PGconn) -> str:
-    """The codec for the server's words: always one, be there no right one for its data."""
-    try:
-        codec = conn_encoding(pgconn)
-    except NotSupportedError:
-        return "utf-8"
-    return "utf-8" if codec == "ascii" else codec
-
-
 def _is_default(option: ConninfoOption) -> bool:
     # A libpq that was built without TLS can't use client certificates: that isn't the user's choice.
     if (option.keyword, option.val) == (b"sslcertmode", b"disable"):
@@ -290,18 +288,12 @@ def _is_default(option: ConninfoOption) -> bool:
 
 def _unlisted_default(keyword: bytes) -> str | None:
     """A default that libpq fills in and its list of options doesn't tell, or one of ours."""
-    if keyword == b"connect_timeout":
-        return str(DEFAULT_CONNECT_TIMEOUT)
-    if (text := KEEPALIVES.get(keyword.decode())) is not None:
-        return text
-    if keyword == b"sslcertmode":
-        return "allow"
-    if keyword == b"passfile":
-        # the manual's section "The Password File"
-        if os.name == "nt":
-            return os.environ.get("APPDATA", "") + "/postgresql/pgpass.conf"
-        return os.path.expanduser("~") + "/.pgpass"
-    return None
+    if keyword != b"passfile":
+        return _UNLISTED.get(keyword.decode())
+    # the manual's section "The Password File"
+    if os.name == "nt":
+        return os.environ.get("APPDATA", "") + "/postgresql/pgpass.conf"
+    return os.path.expanduser("~") + "/.pgpass"
 
 
 def _is_secret(option: ConninfoOption) -> bool:

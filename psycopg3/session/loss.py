@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import errors as e
-from ..encodings import conn_encoding
+from ..encodings import words_encoding
 from ..generators import unread_error
 
 if TYPE_CHECKING:
@@ -39,11 +39,8 @@ class Loss:
         """Keep an error of the server's as the reason, if it is one that ends sessions."""
         if not e.ends_session(result):
             return False
-        encoding = "utf-8"
-        with suppress(e.OperationalError, e.NotSupportedError):
-            encoding = conn_encoding(pgconn)
         fields = {code: result.error_field(code) for code in e.FIELD_CODES}
-        self.reason = partial(e.error_from_fields, fields, encoding)
+        self.reason = partial(e.error_from_fields, fields, words_encoding(pgconn))
         return True
 
     def find_reason(self, pgconn: PGconn, answered: PGresult | None) -> None:

@@ -13,9 +13,10 @@ from ..pq import PGconn, PGresult
 from ..pq.misc import PGnotify
 from .loss import Loss
 
-_CHANNEL_LENGTH = 63  # NAMEDATALEN - 1: bytes in the server's encoding
+# What the handlers of each kind are called with.
+_NEWS = {"notice": "a Diagnostic", "notify": "a Notify", "close": "the connection"}
 
-_COROUTINE = 0x80  # inspect.CO_COROUTINE; the module itself takes 4 ms to import
+_CHANNEL_LENGTH = 63  # NAMEDATALEN - 1: bytes in the server's encoding
 
 
 class Notify(NamedTuple):
@@ -37,8 +38,6 @@ NotifyHandler = Callable[[Notify], object]
 
 def decoded(notifies: list[PGnotify], encoding: str) -> list[Notify]:
     """Notifications as libpq gives them, made into text; what doesn't decode is replaced."""
-    if encoding == "ascii":  # SQL_ASCII: not even the server knows what the bytes mean
-        encoding = "utf-8"
     return [
         Notify(
             raw.relname.decode(encoding, "replace"),
@@ -72,26 +71,24 @@ class Notices:
         """Whether notifications are to be delivered as they come."""
         self.wakers: set[Callable[[], object]] = set()
         """What wakes them, where they wait for no descriptor of their own."""
-        self._handlers: list[NoticeHandler] = []
-        self._notify_handlers: list[NotifyHandler] = []
+        self.handlers: dict[str, list[Callable[..., object]]] = {kind: [] for kind in _NEWS}
+        """The handlers of each kind."""
         self._listeners: dict[str, list[NotifyHandler]] = {}
 
-    def add(self, handler: NoticeHandler) -> None:
-        """Have `handler` called with the Diagnostic of each notice."""
-        self._handlers.append(self.checked(handler, "a Diagnostic"))
-
-    def remove(self, handler: NoticeHandler) -> None:
-        """Stop calling `handler`; ValueError if it wasn't added."""
-        remove_handler(self._handlers, handler, "notice")
-
-    def add_notify(self, handler: NotifyHandler) -> None:
-        """Have `handler` called with each Notify."""
-        self._notify_handlers.append(self.checked(handler, "a Notify"))
+    def add(self, kind: str, handler: Callable[..., object]) -> None:
+        """Have `handler` called with all news of a kind, one of "notice", "notify", "close"."""
+        self.handlers[kind].append(self.checked(handler, _NEWS[kind]))
         self._note_wants()
 
-    def remove_notify(self, handler: NotifyHandler) -> None:
+    def remove(self, kind: str, handler: Callable[..., object]) -> None:
         """Stop calling `handler`; ValueError if it wasn't added."""
-        remove_handler(self._notify_handlers, handler, "notify")
+        try:
+            self.handlers[kind].remove(handler)
+        except ValueError:
+            raise ValueError(
+                f"got {handler!r}, which is no {kind} handler of this connection: pass what was"
+                f" given to add_{kind}_handler()"
+            ) from None
         self._note_wants()
 
     def add_listener(self, channel: str, callback: NotifyHandler) -> None:
@@ -148,7 +145,7 @@ class Notices:
         return handler
 
     def _note_wants(self) -> None:
-        self.wants_notifies = bool(self._notify_handlers or self._listeners or self.consumers)
+        self.wants_notifies = bool(self.takes_all or self._listeners or self.consumers)
 
     def consume(self, more: int) -> None:
         """Take note that so many more iterations of `notifies()` are waiting."""
@@ -158,15 +155,15 @@ class Notices:
     @property
     def takes_all(self) -> bool:
         """Whether there are handlers, which take the notifications of all channels."""
-        return bool(self._notify_handlers)
+        return bool(self.handlers["notify"])
 
     def receive(self, pgconn: PGconn, result: PGresult) -> None:
         """Take a notice from libpq."""
         if self._loss.keep(result, pgconn):
             return
-        if self._handlers:
+        if handlers := tuple(self.handlers["notice"]):
             diag = e.Diagnostic.from_result(result, conn_encoding(pgconn))
-            for handler in tuple(self._handlers):
+            for handler in handlers:
                 self.call(handler, diag, "notice")
 
     def deliver(self, notifies: list[Notify]) -> None:
@@ -176,12 +173,12 @@ class Notices:
         """
         # First of all: what is kept is not lost if a handler is interrupted.
         for notify in notifies:
-            taken = self._notify_handlers or notify.channel in self._listeners
+            taken = self.takes_all or notify.channel in self._listeners
             if self.consumers or not taken:
                 self.backlog.append(notify)
         self.wake()
         for notify in notifies:
-            for handler in (*self._notify_handlers, *self._listeners.get(notify.channel, ())):
+            for handler in (*self.handlers["notify"], *self._listeners.get(notify.channel, ())):
                 self.call(handler, notify, "notification")
 
     def wake(self) -> None:
@@ -244,27 +241,10 @@ def check_channel(channel: object, pgconn: PGconn) -> None:
         )
 
 
-def remove_handler(handlers: list[Any], handler: object, kind: str) -> None:
-    """Take a handler out of those that were added.
-
-    Raises:
-        ValueError: it isn't among them.
-    """
-    try:
-        handlers.remove(handler)
-    except ValueError:
-        raise ValueError(
-            f"got {handler!r}, which is no {kind} handler of this connection: pass what was given to"
-            f" add_{kind}_handler()"
-        ) from None
-
-
 def _is_coroutine_function(function: Any) -> bool:
     """Whether to call it gives a coroutine; also a method, a partial, an object with `__call__`."""
+    from inspect import iscoroutinefunction  # 4 ms, where a synchronous connection has callbacks
+
     while isinstance(function, partial):
         function = function.func
-    for called in (function, type(function).__call__):
-        flags = getattr(getattr(called, "__code__", None), "co_flags", 0)
-        if flags & _COROUTINE:
-            return True
-    return False
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)

@@ -10,6 +10,7 @@ as a reset(): half of it would be of no use.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import errors as e
@@ -68,7 +69,8 @@ def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) 
         OperationalError: the connection was lost.
     """
     pgconn, exchange = session.pgconn, session._exchange
-    enough = Deadline.after(seconds / 2, _no_link)
+    no_link = "the connector gave no link for the cancel request in time"
+    enough = Deadline.after(seconds / 2, partial(e.CancellationTimeout, no_link))
     patience = _FIRST_PATIENCE
     last = exchange.last
     if last is not None and last in exchange.owed and _ending(last):
@@ -85,10 +87,6 @@ def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) 
             yield from until_gen(exchange.drain_gen(), Deadline.after(patience, _Overdue))
         patience *= 2
     yield from exchange.drain_gen()
-
-
-def _no_link() -> Exception:
-    return e.CancellationTimeout("the connector gave no link for the cancel request in time")
 
 
 def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
@@ -117,20 +115,16 @@ def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
 
 def _told(session: Session, pending: Pending) -> str | None:
     """What the server's answers tell of the transaction."""
-    in_transaction = session.pgconn.transaction_status in (
-        TransactionStatus.INTRANS,
-        TransactionStatus.INERROR,
-    )
     for result in reversed(pending.results):
         tag = result.command_status
         if tag in _COMMITTED:
             return "the transaction was committed all the same: its end had been sent"
         if tag in _UNDONE:  # to a savepoint as well
-            return None if in_transaction else "the transaction was rolled back"
+            return None if session.in_transaction else "the transaction was rolled back"
         own = result.error_field(e.SQLSTATE_FIELD) is None  # libpq's, that the link was lost
         if meaning_of(result.status) is Meaning.ERROR and not (own or e.ends_session(result)):
             # If no transaction is left, it was the COMMIT that failed, wherever in the text it stood.
-            failed = session.closed or not (in_transaction or session._autocommit)
+            failed = session.closed or not (session.in_transaction or session._autocommit)
             is_end = _may_end(pending) if failed else _ending(pending) >= Ending.UNDONE
             told = "the transaction was not committed: the server answered with an error"
             return told if is_end else None

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self, cast
 from .. import errors as e
 from ..abc import AdaptContext, AdaptersMapLike
 from ..adapt import AdaptersMap, Transformer
-from ..encodings import conn_encoding
+from ..encodings import conn_encoding, words_encoding
 from ..generators import arrived_notifies, receive
 from ..pq import ConnStatus, Escaping, PGconn, PGresult, TransactionStatus
 from ..query import command
@@ -30,7 +30,7 @@ from .endings import Ending
 from .exchange import Exchange, Pending
 from .info import ConnectionInfo
 from .loss import Loss
-from .notices import NoticeHandler, Notices, NotifyHandler, check_channel, decoded, remove_handler
+from .notices import NoticeHandler, Notices, NotifyHandler, check_channel, decoded
 from .results import check_results
 from .routes import Route
 from .states import Operation, Phase
@@ -73,7 +73,6 @@ class Session:
         self._loss = Loss()
         self._notices = Notices(self._loss)
         self._pid = os.getpid()
-        self._close_handlers: list[Callable[[Self], object]] = []
         pgconn.notice_handler = _notice_receiver(weakref.ref(self._notices), weakref.ref(pgconn))
 
     def __del__(self, _finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
@@ -170,14 +169,6 @@ class Session:
         return conn_encoding(self.pgconn)
 
     @property
-    def _error_encoding(self) -> str:
-        """The codec to read the server's errors by: an encoding that Python lacks is no obstacle."""
-        try:
-            return conn_encoding(self.pgconn)
-        except e.NotSupportedError:
-            return "utf-8"
-
-    @property
     def _phase(self) -> Phase:
         """Where the session stands: what may be done now is in `states.ALLOWED`."""
         if self._closed:
@@ -253,22 +244,22 @@ class Session:
         Raises:
             ProgrammingError: it is no function; or a coroutine function, on a synchronous connection.
         """
-        self._notices.add(callback)
+        self._notices.add("notice", callback)
 
     def remove_notice_handler(self, callback: NoticeHandler) -> None:
         """Stop calling `callback`; ValueError if it wasn't added."""
-        self._notices.remove(callback)
+        self._notices.remove("notice", callback)
 
     def add_notify_handler(self, callback: NotifyHandler) -> None:
         """Have `callback` called with each Notify, of whatever channel.
 
         When it is called, and what it may be, is told at `listen()` and `add_notice_handler()`.
         """
-        self._notices.add_notify(callback)
+        self._notices.add("notify", callback)
 
     def remove_notify_handler(self, callback: NotifyHandler) -> None:
         """Stop calling `callback`; ValueError if it wasn't added."""
-        self._notices.remove_notify(callback)
+        self._notices.remove("notify", callback)
 
     def add_close_handler(self, callback: Callable[[Self], object]) -> None:
         """Have `callback` called with the connection when it ends, closed by either side.
@@ -281,17 +272,17 @@ class Session:
             OperationalError: it has ended already; the server's own reason, if it told one.
         """
         self._check(Operation.REFER, "add_close_handler()")
-        self._close_handlers.append(self._notices.checked(callback, "the connection"))
+        self._notices.add("close", callback)
 
     def remove_close_handler(self, callback: Callable[[Self], object]) -> None:
         """Stop calling `callback`; ValueError if it wasn't added."""
-        remove_handler(self._close_handlers, callback, "close")
+        self._notices.remove("close", callback)
 
     def _tell_closed(self) -> None:
         """Call the close handlers, once: several threads may come to tell it."""
         with suppress(IndexError):
             while True:
-                self._notices.call(self._close_handlers.pop(0), self, "close")
+                self._notices.call(self._notices.handlers["close"].pop(0), self, "close")
 
     def _deliver(self) -> bool:
         """Hand the notifications that have come to their handlers; whether there were any."""
@@ -300,7 +291,7 @@ class Session:
         except e.OperationalError:  # libpq has forgotten them with the connection
             return False
         if arrived:
-            self._notices.deliver(decoded(arrived, self._error_encoding))
+            self._notices.deliver(decoded(arrived, words_encoding(self.pgconn)))
         return bool(arrived)
 
     def _receive_idle(self) -> bool:
@@ -398,7 +389,7 @@ class Session:
         Raises:
             Error: the server's, of the first that failed; those after it weren't executed.
         """
-        encoding = self._error_encoding
+        encoding = words_encoding(self.pgconn)
         exchange = self._exchange
         opened = len(commands) > 1 and not exchange.pipelined
         if opened:
@@ -519,24 +510,11 @@ class Session:
         except (OSError, e.OperationalError):
             pass  # it has ended by itself
 
-    def _forget(self) -> None:
-        """In a forked child: let go of the parent's connection, which lives on."""
-        self._closed = True
-        self._close_handlers.clear()
-        # Closing the child's copy of the descriptor tells the server nothing.
-        with suppress(OSError, e.OperationalError):
-            os.close(self.pgconn.socket)
-        self.pgconn.finish()
-
     def _log(self, message: str, *args: object) -> None:
         """Tell the log of something that no exception can tell."""
         import logging
 
         logging.getLogger("psycopg3").warning(message, *args)
-
-    def _give_up(self) -> None:
-        """Close the socket now, whatever is under way; the session counts as broken."""
-        self.pgconn.finish()
 
 
 def _notice_receiver(

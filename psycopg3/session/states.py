@@ -46,6 +46,7 @@ class Meaning(Enum):
 
 
 _ALL = frozenset(Operation)
+_GONE = (Phase.CLOSED, Phase.LOST, Phase.INHERITED)
 
 ALLOWED: dict[Phase, frozenset[Operation]] = {
     Phase.IDLE: _ALL,
@@ -54,9 +55,7 @@ ALLOWED: dict[Phase, frozenset[Operation]] = {
     Phase.BLOCK: _ALL - {Operation.CHARACTERISTICS, Operation.COMMIT, Operation.ROLLBACK},
     Phase.PIPELINE: _ALL - {Operation.CHARACTERISTICS, Operation.NOTIFIES},
     Phase.ACTIVE: frozenset({Operation.REFER}),
-    Phase.CLOSED: frozenset(),
-    Phase.LOST: frozenset(),
-    Phase.INHERITED: frozenset(),
+    **dict.fromkeys(_GONE, frozenset[Operation]()),
 }
 
 _IN_TRANSACTION = "can't change {what} now: a transaction is in progress; commit or roll back first"
@@ -120,12 +119,6 @@ def meaning_of(status: int) -> Meaning:
 
 _VERB = {Operation.CHARACTERISTICS: "change", Operation.BLOCK: "start"}
 
-_REFUSED_AS = {
-    Phase.CLOSED: e.OperationalError,
-    Phase.LOST: e.OperationalError,
-    Phase.INHERITED: e.OperationalError,
-}
-
 
 def phase_of(pgconn: PGconn) -> Phase:
     """Tell from libpq's own state where a session stands; blocks are the session's to know."""
@@ -147,5 +140,5 @@ def check(phase: Phase, operation: Operation, what: str) -> None:
     """
     if operation not in ALLOWED[phase]:
         sentence = REFUSAL.get((phase, operation)) or _ANYTIME[phase]
-        message = sentence.format(do=_VERB.get(operation, "do"), what=what)
-        raise _REFUSED_AS.get(phase, e.ProgrammingError)(message)
+        error = e.OperationalError if phase in _GONE else e.ProgrammingError
+        raise error(sentence.format(do=_VERB.get(operation, "do"), what=what))

@@ -104,7 +104,7 @@ class BaseTransaction:
         session._open_block(self)
         self._status = self.Status.ACTIVE
         session._exchange.has_begun = True
-        yield from self._end_gen(*commands)
+        yield from self._end_gen(session._command_gen(*commands))
 
     def _is_open(self) -> bool:
         """Whether the block has still to be ended at the server."""
@@ -170,40 +170,34 @@ class BaseTransaction:
         )
 
     def _commit_gen(self) -> WaitGen[None]:
+        session = self._session
         if self._outermost:
-            try:
-                yield from self._session._commit_gen()
-            except e.Error:
-                self._close(self.Status.FAILED)
-                raise
-            self._close(self.Status.COMMITTED)
+            gen: WaitGen[object] = session._commit_gen()
         else:
-            name = self._session._quote_identifier(self._savepoint or "")
-            yield from self._end_gen(b"RELEASE " + name, status=self.Status.COMMITTED)
+            name = session._quote_identifier(self._savepoint or "")
+            gen = session._command_gen(b"RELEASE " + name)
+        yield from self._end_gen(gen, self.Status.COMMITTED)
 
     def _rollback_gen(self, exc: BaseException | None) -> WaitGen[None]:
         by_choice = exc is None or isinstance(exc, Rollback)
         status = (
             self.Status.ROLLED_BACK_EXPLICITLY if by_choice else self.Status.ROLLED_BACK_WITH_ERROR
         )
-        if self._session._is_idle():
-            # Its end was interrupted after the server had done it, or its beginning before.
-            self._close(status)
-        elif self._outermost:
-            self._session._exchange.has_begun = False
-            yield from self._end_gen(b"ROLLBACK", status=status, ending=Ending.UNDONE)
+        session = self._session
+        if self._outermost or session._is_idle():
+            # Idle, if its end was interrupted after the server had done it, or its beginning before.
+            gen: WaitGen[object] = session._rollback_gen()
         else:
-            name = self._session._quote_identifier(self._savepoint or "")
+            name = session._quote_identifier(self._savepoint or "")
             # Not cancelled, like a ROLLBACK: it is what undoes an interrupted block.
             commands = (b"ROLLBACK TO " + name, b"RELEASE " + name)
-            yield from self._end_gen(*commands, status=status, ending=Ending.SESSION)
+            gen = session._command_gen(*commands, ending=Ending.SESSION)
+        yield from self._end_gen(gen, status)
 
-    def _end_gen(
-        self, *commands: bytes, status: Status | None = None, ending: Ending = Ending.NOTHING
-    ) -> WaitGen[None]:
+    def _end_gen(self, gen: WaitGen[object], status: Status | None = None) -> WaitGen[None]:
         """Run what begins or ends the block; if the server refuses, the block has failed."""
         try:
-            yield from self._session._command_gen(*commands, ending=ending)
+            yield from gen
         except e.Error:
             self._close(self.Status.FAILED)
             raise

@@ -154,9 +154,9 @@ class TestExecute:
 class TestSeveralResults:
     async def test_nextset(self, conn):
         cur = await conn.execute("select 10; select 20")
-        assert cur._result.get_value(0, 0) == b"10"
+        assert cur.pgresult.get_value(0, 0) == b"10"
         assert cur.nextset() is True
-        assert cur._result.get_value(0, 0) == b"20"
+        assert cur.pgresult.get_value(0, 0) == b"20"
         assert await cur.fetchone() == (20,)
         assert cur.nextset() is None
         assert await cur.fetchone() is None

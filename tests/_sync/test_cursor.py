@@ -153,9 +153,9 @@ class TestExecute:
 class TestSeveralResults:
     def test_nextset(self, conn):
         cur = conn.execute("select 10; select 20")
-        assert cur._result.get_value(0, 0) == b"10"
+        assert cur.pgresult.get_value(0, 0) == b"10"
         assert cur.nextset() is True
-        assert cur._result.get_value(0, 0) == b"20"
+        assert cur.pgresult.get_value(0, 0) == b"20"
         assert cur.fetchone() == (20,)
         assert cur.nextset() is None
         assert cur.fetchone() is None
