@@ -54,7 +54,7 @@ class PlainView:
         # By a duplicate: a signal's handler that raises here leaves libpq its own. Made in one step of
         # C, since it may raise between any two of Python's, and a descriptor that belongs to no object
         # yet would stay open: it did, in one of 500 signals while connecting.
-        make: Any = partial(socket.SocketType, socket.AF_INET, socket.SOCK_STREAM, 0)
+        make = partial(socket.SocketType, socket.AF_INET, socket.SOCK_STREAM, 0)
         (sock,) = map(make, map(socket.dup, (self._pgconn.socket,)))
         with closing(sock):
             sock.settimeout(0)
