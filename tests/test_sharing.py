@@ -239,20 +239,20 @@ def lazily(conn, query):
 @pytest.mark.parametrize("timeout", [None, 10])
 def test_turns_come_in_order(dsn, timeout):
     with psycopg3.connect(dsn, autocommit=True) as conn:
-        served: list[int] = []
-
-        def ask(number):
-            conn.execute("select 1", timeout=timeout)
-            served.append(number)
-
-        threads = [threading.Thread(target=ask, args=[number]) for number in range(10)]
+        conn.execute("create temp table served (place serial, number int)")
+        insert = "insert into served (number) values (%s)"
+        threads = [
+            threading.Thread(target=conn.execute, args=[insert, [n]], kwargs={"timeout": timeout})
+            for n in range(10)
+        ]
         with conn._turn():
             for number, thread in enumerate(threads):
                 thread.start()
                 eventually(lambda number=number: len(conn.lock._queue) == number + 1)
         for thread in threads:
             thread.join()
-        assert served == list(range(10))
+        cur = conn.execute("select number from served order by place")
+        assert cur.fetchall() == [(number,) for number in range(10)]
 
 
 def tell_all(conn):
