@@ -387,15 +387,15 @@ async def listen_trio(asked: tuple[int, int], interval: float | None) -> int:
     fd, want = _pair(asked)
     try:
         if interval is None:
-            return await _hear_trio(fd, want)
+            return await _await_trio(fd, want)
         with move_on_after(interval):
-            return await _hear_trio(fd, want)
+            return await _await_trio(fd, want)
         return Ready.NONE
     except (OSError, ClosedResourceError) as ex:
         _not_open(fd, ex)
 
 
-async def _hear_trio(fd: int, want: int) -> int:
+async def _await_trio(fd: int, want: int) -> int:
     from trio import lowlevel
 
     if want == Wait.RW:
@@ -412,7 +412,7 @@ async def _either_trio(fd: int) -> int:
         if both.fileno() == fd:  # the number of a closed descriptor is the first to be given out
             _not_open(fd)
         both.register(fd, select.EPOLLIN | select.EPOLLOUT)
-        await _hear_trio(both.fileno(), Wait.R)
+        await _await_trio(both.fileno(), Wait.R)
         for _, events in both.poll(0):
             return _POLL_READY.get(events) or Ready.RW
         return Ready.NONE
@@ -426,7 +426,7 @@ async def _either_trio_by_tasks(fd: int) -> int:
 
     async def listen(want: int) -> None:
         nonlocal heard
-        heard |= await _hear_trio(fd, want)
+        heard |= await _await_trio(fd, want)
         nursery.cancel_scope.cancel()
 
     try:

@@ -358,8 +358,8 @@ class TrioWatcher(Watcher):
         fd, self._fd_copy = self._fd_copy, -1
         if fd < 0:
             return
-        _tell_trio(fd)
-        _tell_trio(self._fd)
+        _wake_trio(fd)
+        _wake_trio(self._fd)
         os.close(fd)
 
     def __del__(self) -> None:
@@ -463,7 +463,7 @@ def _weakly(watcher: AsyncioWatcher, method: str) -> Callable[[], None]:
     return call
 
 
-def _tell_trio(fd: int) -> None:
+def _wake_trio(fd: int) -> None:
     import trio
 
     with suppress(RuntimeError):  # outside of its run nobody waits any more

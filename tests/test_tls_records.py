@@ -208,7 +208,7 @@ def test_a_copy_that_is_given_up(server, pgconn):
     pgconn.send_query(b"copy")
     begin = time.monotonic()
     wait_select(exchange.drain_gen())
-    assert not exchange.unsettled
+    assert not exchange.needs_drain
     assert time.monotonic() - begin < 2
 
 

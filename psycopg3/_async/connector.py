@@ -43,8 +43,8 @@ async def awaited(value: Any, limit: Deadline | None) -> Any:
     """
     try:
         if limit is None:
-            return await tasks.settled(value)
-        return await tasks.settled(value, limit.at, limit.expired)
+            return await tasks.awaited(value)
+        return await tasks.awaited(value, limit.at, limit.expired)
     except tasks.Unawaitable as ex:
         raise ProgrammingError(str(ex)) from None
 

@@ -204,7 +204,7 @@ class AsyncRunner(Session):
 
     async def _bring_to_rest(self) -> None:
         """Recover what an exception left that struck where another one was being handled."""
-        if self._exchange.unsettled:
+        if self._exchange.needs_drain:
             await self._library.shield(self._recover, True)
         self._exchange.last, self._exchange.is_used = None, False
 
@@ -249,7 +249,7 @@ class AsyncRunner(Session):
     def _needs_recovery(self, ex: BaseException) -> bool:
         """Whether an exception has left the session in the middle of something."""
         exchange = self._exchange
-        if not exchange.is_used or not exchange.unsettled:
+        if not exchange.is_used or not exchange.needs_drain:
             return False
         # A pipeline that the user has entered goes on after errors; what interrupts it ends it.
         own = isinstance(ex, e.Error) and not isinstance(ex, e.QueryTimeout)
@@ -264,7 +264,7 @@ class AsyncRunner(Session):
         try:
             await self._library.shield(self._recover, needs_cancel(ex))
         except BaseException as another:
-            if self._exchange.unsettled:
+            if self._exchange.needs_drain:
                 self._give_up()
             return another
         return ex
@@ -288,7 +288,7 @@ class AsyncRunner(Session):
                 " open another connection"
             )
         self._settle_in(here)
-        if self._exchange.unsettled:
+        if self._exchange.needs_drain:
             await self._recover(True)
 
     def _read_idle(self) -> bool | None:
@@ -299,7 +299,7 @@ class AsyncRunner(Session):
             way, or there are answers that nobody has read, of a command that the user sent by
             `pgconn`, of a pipeline.
         """
-        return None if self.lock.locked() or self._exchange.unsettled else self._receive_idle()
+        return None if self.lock.locked() or self._exchange.needs_drain else self._receive_idle()
 
     async def _recover(self, cancel: bool) -> None:
         """Bring the session back to rest within its budget, or give it up; raises no driver's error."""
@@ -424,7 +424,7 @@ class AsyncRunner(Session):
         """Stop listening and free libpq's connection, in this order."""
         self._watcher.close()
         self.pgconn.finish()
-        self._tell_closed()
+        self._call_close_handlers()
         self._notices.wake()
 
     def _give_up(self) -> None:
@@ -452,9 +452,9 @@ class AsyncRunner(Session):
         super()._note_loss()
         self._notices.wake()
 
-    def _tell_closed(self) -> None:
+    def _call_close_handlers(self) -> None:
         """Call the close handlers, in the event loop that the connection lives in."""
-        tell, handlers = super()._tell_closed, self._notices.handlers["close"]
+        tell, handlers = super()._call_close_handlers, self._notices.handlers["close"]
         if handlers and not self._library.elsewhere(self._place, tell):
             tell()
 

@@ -44,8 +44,8 @@ def awaited(value: Any, limit: Deadline | None) -> Any:
     """
     try:
         if limit is None:
-            return threads.settled(value)
-        return threads.settled(value, limit.at, limit.expired)
+            return threads.awaited(value)
+        return threads.awaited(value, limit.at, limit.expired)
     except threads.Unawaitable as ex:
         raise ProgrammingError(str(ex)) from None
 

@@ -24,7 +24,7 @@ __all__ = [
     "assign",
     "current",
     "patience",
-    "settled",
+    "awaited",
     "shield",
 ]
 
@@ -85,7 +85,7 @@ def assign(setter: Callable[[T], object], _value: T) -> None:
     )
 
 
-async def settled(
+async def awaited(
     value: T | Awaitable[T],
     deadline: float = inf,
     expired: Callable[[], Exception] = TimeoutError,

@@ -19,7 +19,7 @@ __all__ = [
     "assign",
     "current",
     "patience",
-    "settled",
+    "awaited",
     "shield",
 ]
 
@@ -192,7 +192,7 @@ class Unawaitable(TypeError):
     """Something is to be awaited where nothing can be."""
 
 
-def settled(value: T, deadline: float = inf, expired: Callable[[], Exception] = TimeoutError) -> T:
+def awaited(value: T, deadline: float = inf, expired: Callable[[], Exception] = TimeoutError) -> T:
     """What a callback returned, as it is; in the other world it may be a coroutine.
 
     Args:

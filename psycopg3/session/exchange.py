@@ -106,7 +106,7 @@ class Exchange:
         """The answer to a command by which the server ended the session."""
 
     @property
-    def unsettled(self) -> bool:
+    def needs_drain(self) -> bool:
         """Whether an interruption left something that `drain_gen` must bring to an end."""
         if self.pgconn.status == ConnStatus.BAD:
             return False

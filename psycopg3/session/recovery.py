@@ -1,4 +1,4 @@
-"""What an interruption does to a session: the server's work is stopped, and a COMMIT's outcome told.
+"""What an interruption does to a session: the server's work is stopped, and the outcome of a COMMIT is found.
 
 An interruption is whatever ends a wait from outside: a cancelled task, Ctrl-C, an exception of a
 signal handler, a deadline. The command under way is cancelled at the server and what it still
@@ -100,7 +100,7 @@ def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
     pending = session._exchange.last
     if pending is None or not (session.closed or needs_cancel(ex)):
         return None
-    told = _told(session, pending)
+    told = _known_outcome(session, pending)
     if told:
         if needs_cancel(ex):
             ex.add_note(told)
@@ -113,7 +113,7 @@ def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
     ).explained_by(ex)
 
 
-def _told(session: Session, pending: Pending) -> str | None:
+def _known_outcome(session: Session, pending: Pending) -> str | None:
     """What the server's answers tell of the transaction."""
     for result in reversed(pending.results):
         tag = result.command_status

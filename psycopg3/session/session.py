@@ -278,7 +278,7 @@ class Session:
         """Stop calling `callback`; ValueError if it wasn't added."""
         self._notices.remove("close", callback)
 
-    def _tell_closed(self) -> None:
+    def _call_close_handlers(self) -> None:
         """Call the close handlers, once: several threads may come to tell it."""
         with suppress(IndexError):
             while True:
@@ -320,7 +320,7 @@ class Session:
         """Take note that the server has left, unless that was our wish."""
         self._loss.has_happened |= not self._closed
         self._deliver()  # what it said before, also what nobody has asked for so far
-        self._tell_closed()
+        self._call_close_handlers()
 
     def _check_kept(self) -> None:
         """At the end of a `with` block, raise the reason of a loss that undid a transaction.

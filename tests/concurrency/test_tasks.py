@@ -124,8 +124,8 @@ async def test_settled() -> None:
         return 5
 
     made: Any = callback()
-    assert await tasks.settled(5) == 5
-    assert await tasks.settled(made) == 5
+    assert await tasks.awaited(5) == 5
+    assert await tasks.awaited(made) == 5
 
 
 async def test_settled_in_time() -> None:
@@ -139,16 +139,16 @@ async def test_settled_in_time() -> None:
     def soon() -> float:
         return time.monotonic() + 0.1
 
-    assert await tasks.settled(5, soon(), ZeroDivisionError) == 5
-    assert await tasks.settled(callback(0), soon(), ZeroDivisionError) == 5
+    assert await tasks.awaited(5, soon(), ZeroDivisionError) == 5
+    assert await tasks.awaited(callback(0), soon(), ZeroDivisionError) == 5
     with pytest.raises(ZeroDivisionError):
-        await tasks.settled(callback(30), soon(), ZeroDivisionError)
+        await tasks.awaited(callback(30), soon(), ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
-        await tasks.settled(callback(0), time.monotonic() - 1, ZeroDivisionError)
+        await tasks.awaited(callback(0), time.monotonic() - 1, ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
-        await tasks.settled(5, time.monotonic() - 1, ZeroDivisionError)
+        await tasks.awaited(5, time.monotonic() - 1, ZeroDivisionError)
     with pytest.raises(TimeoutError, match="of its own"):
-        await tasks.settled(failing(), soon(), ZeroDivisionError)
+        await tasks.awaited(failing(), soon(), ZeroDivisionError)
 
 
 async def test_patience_on_a_loop() -> None:

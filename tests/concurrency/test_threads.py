@@ -63,15 +63,15 @@ def test_settled() -> None:
         return 5
 
     made: Any = callback()
-    assert threads.settled(5) == 5
+    assert threads.awaited(5) == 5
     with pytest.raises(threads.Unawaitable, match="AsyncConnection"):
-        threads.settled(made)
+        threads.awaited(made)
 
 
 def test_settled_too_late() -> None:
-    assert threads.settled(5, time.monotonic() + 10, ZeroDivisionError) == 5
+    assert threads.awaited(5, time.monotonic() + 10, ZeroDivisionError) == 5
     with pytest.raises(ZeroDivisionError):
-        threads.settled(5, time.monotonic() - 0.001, ZeroDivisionError)
+        threads.awaited(5, time.monotonic() - 0.001, ZeroDivisionError)
 
 
 def test_patience_in_threads() -> None:

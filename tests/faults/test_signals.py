@@ -127,7 +127,7 @@ def check(conn: psycopg3.Connection[Any]) -> None:
     assert not conn.closed
     assert not conn.lock.locked()
     assert conn.execute("select 7").fetchone() == (7,)
-    assert not conn._exchange.unsettled
+    assert not conn._exchange.needs_drain
     assert conn.pgconn.transaction_status == TransactionStatus.IDLE
 
 

@@ -66,7 +66,7 @@ def exchange(dsn):
 def test_plain(exchange):
     pending = ask(exchange, asking(7))
     assert pending.done and answer_of(pending) == 7
-    assert not exchange.unsettled
+    assert not exchange.needs_drain
 
 
 def test_a_query_that_is_not_sent_is_not_owed(exchange):
@@ -153,7 +153,7 @@ def test_drain_reports_a_lost_connection(exchange, dsn):
         wait_select(exchange.drain_gen())
     except psycopg3.OperationalError:
         pass
-    assert not exchange.unsettled
+    assert not exchange.needs_drain
     with pytest.raises(psycopg3.OperationalError):
         ask(exchange, asking(1))
 
@@ -270,7 +270,7 @@ class ExchangeMachine(RuleBasedStateMachine):
             step(gen, waits)
             gen.close()
         wait_select(self.exchange.drain_gen())
-        assert not self.exchange.unsettled
+        assert not self.exchange.needs_drain
         assert self.exchange.pgconn.transaction_status == TransactionStatus.IDLE
 
 
