@@ -231,7 +231,7 @@ class TestEnds:
                 ) as conn:
                     await conn.execute("select 1")
 
-            def awaited(before=before):
+            def settled(before=before):
                 return descriptors() <= before[0] and tasks.loose_ends() <= before[1]
 
             assert await soon(settled), (kind, before, descriptors(), tasks.loose_ends())

@@ -230,7 +230,7 @@ class TestEnds:
                 with Connection.connect(**params, connector_factory=connector) as conn:
                     conn.execute("select 1")
 
-            def awaited(before=before):
+            def settled(before=before):
                 return descriptors() <= before[0] and threads.loose_ends() <= before[1]
 
             assert soon(settled), (kind, before, descriptors(), threads.loose_ends())

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Body = Callable[[], Coroutine[Any, Any, T]]
 
 
-async def awaited(value: T | Awaitable[T]) -> T:
+async def settled(value: T | Awaitable[T]) -> T:
     """The value, awaited if it is to be."""
     if inspect.isawaitable(value):
         awaited: T = await value

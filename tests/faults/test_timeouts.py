@@ -435,7 +435,7 @@ class TestConnect:
         def password() -> str:
             raise TimeoutError("of the vault")
 
-        async def awaited() -> str:
+        async def settled() -> str:
             return password()
 
         async def body() -> None:

@@ -24,7 +24,7 @@ async def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
-async def awaited(before, seconds=3):
+async def settled(before, seconds=3):
     """How many descriptors are open more than before, after some time to close them."""
     deadline = time.monotonic() + seconds
     while (left := await descriptors() - before) > 0 and time.monotonic() < deadline:

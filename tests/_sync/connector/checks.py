@@ -25,7 +25,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
-def awaited(before, seconds=3):
+def settled(before, seconds=3):
     """How many descriptors are open more than before, after some time to close them."""
     deadline = time.monotonic() + seconds
     while (left := descriptors() - before) > 0 and time.monotonic() < deadline:
