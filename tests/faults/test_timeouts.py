@@ -435,7 +435,7 @@ class TestConnect:
         def password() -> str:
             raise TimeoutError("of the vault")
 
-        async def settled() -> str:
+        async def awaited() -> str:
             return password()
 
         async def body() -> None:
