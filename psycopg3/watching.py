@@ -313,7 +313,7 @@ class AsyncioWatcher(Watcher):
             return
         self._reading = self._writing = False
         release = _Release(self._loop, fd)
-        if _may_touch(self._loop):
+        if may_touch(self._loop):
             release()
         else:
             with suppress(RuntimeError):  # it was closed just now
@@ -441,7 +441,7 @@ class _Release:
                 os.close(self._fd)
 
 
-def _may_touch(loop: asyncio.AbstractEventLoop) -> bool:
+def may_touch(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether an event loop can be used from here: it runs in this thread, or nowhere."""
     if not loop.is_running():
         return True

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..concurrency.tasks import Library
+from ..watching import may_touch
 from . import streams
 from .offers import ScramFilter
 from .records import LINGER, Dialer, Link, Target, discard
@@ -242,7 +243,17 @@ class TransportRelay(asyncio.Protocol):
         return self.lost and not self._is_open
 
     def abort(self) -> None:
-        """Close both ends now; if the event loop has gone, then what can be closed without it."""
+        """Close both ends now; if the event loop has gone, then what can be closed without it.
+
+        From another thread than the loop's, as soon as the loop comes to it.
+        """
+        if may_touch(self._loop):
+            self._abort_here()
+        else:
+            with suppress(RuntimeError):  # it was closed just now
+                self._loop.call_soon_threadsafe(self._abort_here)
+
+    def _abort_here(self) -> None:
         self._abort_far()
         self._close_near()
 
