@@ -125,15 +125,17 @@ class Exchange:
         self.is_used = True
         pending = self.last = Pending(request.query, ending)
         self.owed.append(pending)
+        kind = request.kind
+        if self.pipelined and kind == RequestKind.SIMPLE:  # which libpq has not in a pipeline
+            kind = RequestKind.PARAMS
         try:
-            if self.pipelined:  # where libpq has no simple protocol
-                _send_params(self.pgconn, request)
-            else:
-                pending.want = SEND[request.kind](self.pgconn, request)
+            want = SEND[kind](self.pgconn, request)
         except e.Error:
             self.owed.pop()
             self.last = None
             raise
+        if not self.pipelined:
+            pending.want = want
         return pending
 
     def receive_gen(self, pending: Pending, deadline: Deadline | None = None) -> WaitGen[None]:
