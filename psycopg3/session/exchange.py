@@ -191,7 +191,7 @@ class Exchange:
         """
         self.has_begun = self.pgconn.transaction_status != TransactionStatus.IDLE
         # In this order: interrupted in between, it is known that there is something to leave.
-        self.pipelined, self.is_own = True, own
+        self.is_used, self.pipelined, self.is_own = True, True, own
         self.pgconn.enter_pipeline_mode()
 
     def sync(self) -> Pending:
@@ -236,7 +236,8 @@ class Exchange:
             last = yield from self._drop_results_gen()
             if self.owed:
                 self.owed.popleft()
-            if last == ExecStatus.PIPELINE_SYNC:
+            # None: a signal's handler may have struck where the answer to the Sync was taken.
+            if last in (None, ExecStatus.PIPELINE_SYNC):
                 try:
                     self.pgconn.exit_pipeline_mode()
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import subprocess
@@ -22,6 +23,10 @@ from psycopg3.pq import TransactionStatus
 from tests.faults import record
 
 PACKAGE = Path(psycopg3.__file__).parent
+
+
+# Seconds after which a second signal ends what hangs: pytest's own timeout needs the same timer.
+HANGS = 15.0
 
 
 class Bell(BaseException):
@@ -72,7 +77,7 @@ def strike(
     on = {"on": True}
     with bell(on):
         try:
-            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.00002, longest), again)
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.00002, longest), again or HANGS)
             work()
             on["on"] = False
             return None
@@ -109,6 +114,10 @@ class Works:
         expected = [(n,) for n in range(self.number, self.number + 10)]
         cur.executemany("select %s::int", expected, returning=True)
         assert [c.fetchone() for c in cur.results()] == expected
+
+    def few(self) -> None:
+        """A short pipeline."""
+        self.conn.cursor().executemany("select %s::int", [(1,), (2,)])
 
     def block(self) -> None:
         """A transaction with another inside: both rows are there, or none."""
@@ -165,6 +174,51 @@ def test_signals(dsn: str, name: str) -> None:
     longest = 0.012 if name == "block" else 0.002
     places = salvo(dsn, 40, [name], longest, 1)
     assert places.total() == 40
+
+
+class Strike:
+    """A profile function that raises a Bell once, where a signal's handler may: at the beginning of
+    a function of the driver's, or when one of C's has returned to it.
+
+    Args:
+        number: which of these places.
+    """
+
+    def __init__(self, number: int):
+        self.left, self.place = number, ""
+
+    def __call__(self, frame: types.FrameType, event: str, arg: Any) -> None:
+        path = Path(frame.f_code.co_filename)
+        if event in ("call", "c_return") and path.is_relative_to(PACKAGE):
+            self.left -= 1
+            if self.left == 0:
+                name = getattr(arg, "__name__", frame.f_code.co_name)
+                self.place = f"{path.name}:{frame.f_lineno}, {event} {name}"
+                raise Bell  # after which Python forgets the function
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="signals strike elsewhere")
+@pytest.mark.parametrize("name", ["few", "select", "under_a_timeout"])
+def test_a_signal_at_each_place(dsn: str, name: str) -> None:
+    conn = psycopg3.connect(dsn, autocommit=True, cancel_timeout=5)
+    with conn, bell({"on": True}):
+        work = getattr(Works(conn, random.Random(1)), name)
+        work()
+        for number in itertools.count(1):
+            strike = Strike(number)
+            signal.setitimer(signal.ITIMER_REAL, HANGS)
+            sys.setprofile(strike)
+            try:
+                work()
+            except Bell:
+                pass
+            finally:
+                sys.setprofile(None)
+            if not strike.place:
+                break
+            assert not conn.closed, strike.place
+            check(conn)
+    assert number > 50
 
 
 @pytest.mark.slow
