@@ -224,7 +224,7 @@ def ctypes_module(header: Header) -> str:
     parts = [CTYPES_PROLOGUE, *_opaque_classes(header.opaque)]
     for name, fields in header.structs.items():
         parts.append(_structure(name, fields))
-    parts.append("\nPQnoticeReceiver = ctypes.CFUNCTYPE(None, c_void_p, PGresultPointer)\n")
+    parts.append("\nPQnoticeReceiver = ctypes.CFUNCTYPE(None, ctypes.py_object, PGresultPointer)\n")
     for heading, functions in header.sections.items():
         parts.append(f"\n# {heading}\n")
         parts.extend(_ctypes_function(function, types) for function in functions)

@@ -166,8 +166,10 @@ class Runner(Session):
             else:
                 self._fail(exc)
         finally:
-            self._end_operation()
-            self._leave()
+            try:
+                self._end_operation()
+            finally:
+                self._leave()
 
     def _deadline(self, timeout: float | Deadline | None) -> Deadline | None:
         if isinstance(timeout, Deadline):
@@ -214,7 +216,8 @@ class Runner(Session):
         self._exchange.last, self._exchange.is_used = None, False
         if self._watcher.is_paused:
             self._watcher.resume()
-        if self._notices.wants_notifies and not self._closed:
+        # What a signal's handler raised among the last notices is raised by a call, here.
+        if (self._notices.wants_notifies or self.pgconn._interruptions) and not self._closed:
             self._deliver()
 
     def _leave(self) -> None:

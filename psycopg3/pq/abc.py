@@ -202,8 +202,8 @@ class PGconn(Protocol):
 
     Attributes:
         notice_handler: called with a PGresult for each notice, inside the libpq call that received
-            it; the result is good until it returns. What it raises is logged; KeyboardInterrupt and
-            its like are raised by the next call on the connection. None: notices are dropped.
+            it; the result is good until it returns. What it, or a signal's handler meanwhile, raises
+            is raised by the next call on the connection. None: notices are dropped.
         notify_handler: called by `generators.notifies_gen` with each PGnotify; libpq never calls it.
     """
 

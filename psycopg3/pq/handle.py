@@ -43,8 +43,8 @@ class Handle:
         # the same list, and free it if this object comes to nothing.
         self._owned: list[Pointer] = [pointer] if owned is None else owned
         self._calls: list[None] = []
-        # An exception from a handler that may not unwind through libpq: raised by the next call.
-        self._interruption: BaseException | None = None
+        # Exceptions that may not unwind through libpq: each is raised by a later call.
+        self._interruptions: list[BaseException] = []
         self._pid = self._getpid()
 
     def _open(self) -> Pointer:
@@ -69,9 +69,11 @@ class Handle:
             pointer = self._ptr
             if pointer is NULL:
                 raise OperationalError(self._closed_message)
-            if self._interruption is not None:
-                interruption, self._interruption = self._interruption, None
-                raise interruption
+            if self._interruptions:
+                try:
+                    raise self._interruptions[0]
+                finally:
+                    del self._interruptions[0]
             # Without a list of arguments a call costs a tenth less.
             return function(pointer, *arguments) if arguments else function(pointer)
         finally:

@@ -112,7 +112,7 @@ class PGresAttDesc(ctypes.Structure):
     ]
 
 
-PQnoticeReceiver = ctypes.CFUNCTYPE(None, c_void_p, PGresultPointer)
+PQnoticeReceiver = ctypes.CFUNCTYPE(None, ctypes.py_object, PGresultPointer)
 
 # The library
 PQlibVersion: Callable[[], int] = _function(_quick, "PQlibVersion", 14, c_int, [])

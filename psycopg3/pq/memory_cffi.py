@@ -8,9 +8,10 @@ memory_cffi.c.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from struct import pack
+from types import TracebackType
 from typing import Any
 
 from . import libpq_cffi as lib
@@ -209,19 +210,27 @@ def set_attributes(result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int
     return lib.PQsetResultAttrs(result, len(descriptions), records)
 
 
-def notice_receiver(receive: Callable[[int, Pointer], None]) -> Pointer:
-    """A C function that calls `receive(key, result)`, which may not raise. Keep it for ever."""
-
-    def receive_notice(argument: Pointer, result: Pointer) -> None:
-        receive(int(ffi.cast("uintptr_t", argument)), result)
-
-    ffi.def_extern()(receive_notice)
-    return extension.receive_notice
+_receivers: list[Any] = []
 
 
-def notice_key(key: int) -> Pointer:
-    """The `arg` of PQsetNoticeReceiver that comes back as `key`."""
-    return ffi.cast("void *", key)
+def _throw(_kind: type, ex: BaseException, traceback: TracebackType) -> None:
+    ffi.from_handle(traceback.tb_frame.f_locals["argument"]).throw(ex)
+
+
+def _receive_notice(argument: Pointer, result: Pointer) -> None:
+    ffi.from_handle(argument).send(result)
+
+
+# What a signal's handler raises outside of the generator would be lost: it is thrown into it.
+ffi.def_extern("receive_notice", onerror=_throw)(_receive_notice)
+notice_receiver: Pointer = extension.receive_notice
+"""The C function that sends each notice's result to the generator that is its argument."""
+
+
+def notice_argument(receiver: Generator[None, Pointer, None]) -> Pointer:
+    """The `arg` of PQsetNoticeReceiver for a generator, which is kept for ever."""
+    _receivers.append(ffi.new_handle(receiver))
+    return _receivers[-1]
 
 
 def open_stream(fileno: int) -> Pointer:

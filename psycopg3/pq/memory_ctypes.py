@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from ctypes import c_char, c_char_p, c_int, c_size_t, c_uint, c_void_p, string_at
 from functools import lru_cache
 from itertools import repeat
+from types import GeneratorType
 from typing import Any
 
 from . import libpq_ctypes as lib
@@ -241,14 +242,17 @@ def set_attributes(result: Pointer, descriptions: Sequence[PGresAttDesc]) -> int
     return lib.PQsetResultAttrs(result, len(descriptions), records)
 
 
-def notice_receiver(receive: Callable[[int, Pointer], None]) -> Pointer:
-    """A C function that calls `receive(key, result)`, which may not raise. Keep it for ever."""
-    return lib.PQnoticeReceiver(receive)
+_receivers: list[Any] = []
+
+# Nothing of Python's runs before the generator: what a signal's handler raised there would be lost.
+notice_receiver: Pointer = lib.PQnoticeReceiver(GeneratorType.send)
+"""The C function that sends each notice's result to the generator that is its argument."""
 
 
-def notice_key(key: int) -> Pointer:
-    """The `arg` of PQsetNoticeReceiver that comes back as `key`."""
-    return key
+def notice_argument(receiver: Generator[None, Pointer, None]) -> Pointer:
+    """The `arg` of PQsetNoticeReceiver for a generator, which is kept for ever."""
+    _receivers.append(ctypes.py_object(receiver))
+    return c_void_p.from_buffer(_receivers[-1])
 
 
 def open_stream(fileno: int) -> Pointer:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Callable
-from typing import Self
-from weakref import WeakValueDictionary
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any, ClassVar, Self
 
 from ..errors import NotSupportedError, OperationalError
 from . import arguments, copies, misc
@@ -43,13 +42,15 @@ class PGconn(Commands):
 
     Attributes:
         notice_handler: called with a PGresult for each notice, inside the libpq call that received
-            it; the result is good until it returns. What it raises is logged; KeyboardInterrupt and
-            its like are raised by the next call on the connection. None: notices are dropped.
+            it; the result is good until it returns. What it, or a signal's handler meanwhile, raises
+            is raised by the next call on the connection. None: notices are dropped.
         notify_handler: called by `generators.notifies_gen` with each PGnotify; libpq never calls it.
     """
 
     _release = staticmethod(lib.PQfinish)
     _closed_message = "the connection is closed"
+    # Arguments of libpq's notice receiver that no connection has, with the list of whom they serve.
+    _idle_receivers: ClassVar[list[tuple[Pointer, list[Any]]]] = []
 
     notice_handler: Callable[[PGresult], object] | None
     notify_handler: Callable[[PGnotify], object] | None
@@ -65,10 +66,12 @@ class PGconn(Commands):
         self._stream: Pointer = memory.NULL
         # Settings, as last told: to ask whether one is the same costs a fifth of copying it.
         self._reported: dict[bytes, bytes] = {}
-        # libpq gets a number, never a reference: a connection that is gone is just not found.
-        key = next(_keys)
-        _receivers[key] = self
-        lib.PQsetNoticeReceiver(pointer, _notice_receiver, memory.notice_key(key))
+        try:
+            self._receiver = self._idle_receivers.pop()
+        except IndexError:
+            self._receiver = _made_receiver()
+        self._receiver[1][:] = weakref.ref(self), self._interruptions
+        lib.PQsetNoticeReceiver(pointer, memory.notice_receiver, self._receiver[0])
 
     def __repr__(self) -> str:
         return f"<psycopg3.pq.PGconn {misc.connection_summary(self)} at 0x{id(self):x}>"
@@ -377,21 +380,16 @@ class PGconn(Commands):
             lib.PQfreemem(pointer)
 
     def _receive_notice(self, pointer: Pointer) -> None:
-        handler = self.notice_handler
-        if handler is None:
+        # Without a call under way it is the warning of a result, perhaps one of a former connection.
+        if self.notice_handler is None or not self._calls:
             return
         result = PGresult(pointer)
         try:
-            handler(result)
-        except Exception:
-            import logging
-
-            logging.getLogger("psycopg3").exception("the notice handler of %r failed", self)
-        except BaseException as ex:
-            self._interruption = ex
+            self.notice_handler(result)
         finally:
-            # libpq's result is gone when this returns; whoever kept it holds a cleared one.
-            result.clear()
+            # libpq's result is gone when this returns; whoever kept it holds a cleared one. Not by a
+            # call, at whose beginning a signal's handler may raise.
+            result._ptr = memory.NULL
 
     # Tracing
 
@@ -458,20 +456,48 @@ class PGconn(Commands):
     def _free(self) -> bool:
         # libpq may write to the trace to the last.
         freed = super()._free()
-        if freed and self._stream:
-            memory.close_stream(self._stream)
+        if freed:
+            self._idle_receivers.append(self._receiver)
+            if self._stream:
+                memory.close_stream(self._stream)
         return freed
 
 
-# Connections by the number that libpq's notices come with.
-_receivers: WeakValueDictionary[int, PGconn] = WeakValueDictionary()
-_keys = itertools.count(1)
+def _made_receiver() -> tuple[Pointer, list[Any]]:
+    """A new argument for libpq's notice receiver, and the list of whom it serves.
+
+    libpq's results keep it beyond the end of their connection: so it is never freed, and serves one
+    connection after the other.
+    """
+    serves: list[Any] = []
+    receiver = _receive_notices(serves)
+    next(receiver)
+    return memory.notice_argument(receiver), serves
 
 
-def _receive_notice(key: int, pointer: Pointer) -> None:
-    conn = _receivers.get(key)
+def _receive_notices(serves: list[Any]) -> Generator[None, Pointer, None]:
+    """Take libpq's notices, and keep what is raised meanwhile, for C can't raise it.
+
+    A signal's handler may raise wherever Python begins a function: there a generator is in its `try`
+    already. The outer one is for a second signal, while the inner one ends.
+
+    Args:
+        serves: a weak reference to the connection, and its list of what is raised.
+    """
+    while True:
+        try:
+            while True:
+                try:
+                    _receive_notice((yield), serves[0])
+                except GeneratorExit:
+                    return
+                except BaseException as ex:
+                    serves[1].append(ex)
+        except BaseException as ex:
+            serves[1].append(ex)
+
+
+def _receive_notice(pointer: Pointer, served: weakref.ref[PGconn]) -> None:
+    conn = served()
     if conn is not None:
         conn._receive_notice(pointer)
-
-
-_notice_receiver = memory.notice_receiver(_receive_notice)

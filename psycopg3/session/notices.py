@@ -193,12 +193,13 @@ class Notices:
         """
         try:
             returned = handler(news)
-            if returned is not None and isinstance(returned, Awaitable):
-                self._run(returned, handler, kind)
         except Exception:
             import logging
 
             logging.getLogger("psycopg3").exception("error in the %s handler %r", kind, handler)
+            return
+        if returned is not None and isinstance(returned, Awaitable):
+            self._run(returned, handler, kind)
 
     def _run(self, returned: Awaitable[object], handler: object, kind: str) -> None:
         if self.spawn is not None:

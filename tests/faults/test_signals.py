@@ -176,16 +176,21 @@ def test_signals(dsn: str, name: str) -> None:
     assert places.total() == 40
 
 
+class Ordinary(Exception):
+    """What the handler raises, too."""
+
+
 class Strike:
-    """A profile function that raises a Bell once, where a signal's handler may: at the beginning of
-    a function of the driver's, or when one of C's has returned to it.
+    """A profile function that raises once, where a signal's handler may: at the beginning of a
+    function of the driver's, or when one of C's has returned to it.
 
     Args:
         number: which of these places.
+        exception: what to raise.
     """
 
-    def __init__(self, number: int):
-        self.left, self.place = number, ""
+    def __init__(self, number: int, exception: type[BaseException] = Bell):
+        self.left, self.place, self.exception = number, "", exception
 
     def __call__(self, frame: types.FrameType, event: str, arg: Any) -> None:
         path = Path(frame.f_code.co_filename)
@@ -194,7 +199,7 @@ class Strike:
             if self.left == 0:
                 name = getattr(arg, "__name__", frame.f_code.co_name)
                 self.place = f"{path.name}:{frame.f_lineno}, {event} {name}"
-                raise Bell  # after which Python forgets the function
+                raise self.exception  # after which Python forgets the function
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="signals strike elsewhere")
@@ -219,6 +224,66 @@ def test_a_signal_at_each_place(dsn: str, name: str) -> None:
             assert not conn.closed, strike.place
             check(conn)
     assert number > 50
+
+
+NOTICES = "do $$ begin for i in 1..{} loop raise notice 'number %', i; end loop; end $$"
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="signals strike elsewhere")
+@pytest.mark.parametrize("exception", [Bell, Ordinary])
+@pytest.mark.parametrize("has_handler", [False, True])
+def test_none_is_lost_among_notices(
+    dsn: str, exception: type[BaseException], has_handler: bool
+) -> None:
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        if has_handler:
+            conn.add_notice_handler(id)
+        for number in itertools.count(1):
+            strike = Strike(number, exception)
+            sys.setprofile(strike)
+            try:
+                conn.execute(NOTICES.format(2))
+                raised = False
+            except exception:
+                raised = True
+            finally:
+                sys.setprofile(None)
+            if not strike.place:
+                break
+            # An ordinary exception inside of a handler counts as the handler's.
+            assert raised or (exception is Ordinary and strike.place.endswith("c_return id"))
+            check(conn)
+    assert number > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exception", [Bell, Ordinary])
+def test_none_is_lost_among_many_notices(dsn: str, exception: type[BaseException]) -> None:
+    rng = random.Random(7)
+    came: list[None] = []
+
+    def handler(signum: int, frame: object) -> None:
+        came.append(None)
+        raise exception
+
+    before = signal.signal(signal.SIGALRM, handler)
+    raised = 0
+    try:
+        with psycopg3.connect(dsn, autocommit=True) as conn:
+            conn.add_notice_handler(id)
+            while len(came) < 100:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.1))
+                    conn.execute(NOTICES.format(20_000))
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except exception:
+                    raised += 1
+                check(conn)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    # The one that is left struck while the handler returned: it counts as the handler's.
+    assert raised >= len(came) - (exception is Ordinary)
 
 
 @pytest.mark.slow

@@ -85,7 +85,7 @@ def test_one_call_at_a_time(freed: list[Any]) -> None:
 
 def test_an_interruption_waits_for_the_next_call() -> None:
     handle = Recorded(7)
-    handle._interruption = KeyboardInterrupt()
+    handle._interruptions.append(KeyboardInterrupt())
     called: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         handle._call(called.append)

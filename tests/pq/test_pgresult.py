@@ -120,6 +120,12 @@ def test_a_result_outlives_its_connection(dsn: str) -> None:
     gc.collect()
     assert result.get_value(0, 0) == b"1"
     assert result.get_value(5, 5) is None
+    another = pq.PGconn.connect(dsn.encode())
+    notices: list[pq.PGresult] = []
+    another.notice_handler = notices.append
+    assert result.get_value(5, 5) is None
+    another.finish()
+    assert notices == []
 
 
 def test_set_attributes(pgconn: pq.PGconn) -> None:
