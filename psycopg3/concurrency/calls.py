@@ -195,6 +195,26 @@ def native(func: Callable[[], T]) -> Callable[[], T]:
     return call
 
 
+_RLock: Any = type(threading.RLock())
+
+
+class _Lock(_RLock):  # type: ignore[misc]
+    """A lock that a signal's handler may take too, while its thread holds it.
+
+    Python 3.14 may run handlers between the taking of a lock and the begin of the block it is for:
+    what they raise there would leave it taken for ever.
+    """
+
+    def __enter__(self) -> bool:
+        held = self._is_owned()
+        try:
+            return self.acquire()  # type: ignore[no-any-return]
+        except BaseException:
+            if self._is_owned() and not held:
+                self.release()
+            raise
+
+
 class _Threads:
     """The threads that make the calls of a kind, and the calls that wait for one of them."""
 
@@ -203,8 +223,7 @@ class _Threads:
 
     def reset(self) -> None:
         """Start afresh, as in a forked child, where no other thread has survived."""
-        # A signal's handler may make a call too, and come while its thread holds the lock.
-        self._lock = threading.RLock()
+        self._lock = _Lock()
         self._running: set[threading.Thread] = set()
         self._queue: deque[BlockingCall[Any]] = deque()
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import select
+import signal
 import subprocess
 import sys
 import textwrap
@@ -302,3 +305,33 @@ def test_what_comes_too_late_is_discarded() -> None:
     done.leave()
     done.leave()
     assert discarded == [7, 8]
+
+
+class Struck(Exception):
+    pass
+
+
+def test_signals_handlers_that_raise_leave_threads_free() -> None:
+    """Wherever one strikes: the lock that calls share is free for their threads."""
+
+    def strike(*_: object) -> None:
+        raise Struck
+
+    with BlockingCall(pow, 2, 3) as call:
+        select.select([call], [], [], 10)
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        for _ in range(300):
+            end = time.monotonic() + 1
+            with contextlib.suppress(Struck):
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.001))
+                while time.monotonic() < end:
+                    call.leave()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    with BlockingCall(threading.current_thread) as last:
+        select.select([last], [], [], 10)
+        thread = last.result()
+    thread.join(10)
+    assert not thread.is_alive()
