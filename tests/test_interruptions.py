@@ -29,8 +29,9 @@ async def test_freed_without_the_collector(dsn, conn):
     freed = weakref.ref(aconn)
     gc.disable()
     try:
+        cur = aconn.cursor()
         with anyio.move_on_after(0.1):
-            async with aconn.transaction(), aconn.cursor() as cur:
+            async with aconn.transaction(), cur:
                 await cur.execute("select pg_sleep(20)")
         await aconn.close()
         del aconn, cur

@@ -36,7 +36,8 @@ CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     ("mypy",),
-    ("pyright",),
+    # Where PATH has no `python` it would not find the environment by itself.
+    ("pyright", "--pythonpath", str(PYTHON)),
     ("tools/regenerate.py", "--check"),
     ("tools/floors.py",),
     DOCS,

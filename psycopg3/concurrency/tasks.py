@@ -119,7 +119,8 @@ async def _within(value: Awaitable[T], seconds: float, expired: Callable[[], Exc
         async with scope:
             return await value
     except TimeoutError as ex:
-        if scope.expired() and isinstance(ex.__cause__, asyncio.CancelledError):
+        # Not its cause: Python before 3.11.3 names none.
+        if scope.expired() and isinstance(ex.__context__, asyncio.CancelledError):
             raise expired() from None
         raise  # the callback's own
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,6 +51,7 @@ def test_every_check_is_run_whatever_fails(
         f"cffi -m pytest -n {run.WORKERS} -m slow",
     ]
     assert "tools/regenerate.py --check" in calls
+    assert any(call.startswith(f"-m pyright --pythonpath {run.ROOT / '.venv'}") for call in calls)
     assert capsys.readouterr().out.endswith("-- failed: mypy\n")
 
 
@@ -67,6 +72,32 @@ def test_arguments_are_for_pytest_alone(calls: list[str], tmp_path: Path) -> Non
     installed(tmp_path, "dev")
     assert run.main(["test", "tests/pq", "-x"]) == 0
     assert calls == ["-m pytest tests/pq -x"]
+
+
+def test_ci_runs_on_a_bare_machine(tmp_path: Path) -> None:
+    """Whatever its caller has in its environment: what a new user lacks is not there either."""
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / "tools").mkdir()
+    shutil.copy(run.ROOT / ".ci" / "run", tmp_path / ".ci")
+    (tmp_path / "tools" / "run.py").write_text(
+        "import json, os, sys\n"
+        "print(json.dumps([sys.argv[1:], os.listdir(os.environ['HOME']), {**os.environ}]))\n"
+        "sys.exit(3)\n"
+    )
+    outer = {**os.environ, "PGHOST": "there", "PYTHONPATH": "there", "PIP_TIMEOUT": "7"}
+    done = subprocess.run(
+        ["bash", tmp_path / ".ci" / "run"], env=outer, capture_output=True, text=True
+    )
+    assert done.returncode == 3, done.stderr
+    args, at_home, inner = json.loads(done.stdout)
+    assert args == ["test"]
+    assert at_home == []
+    assert inner["PATH"] == "/usr/bin:/bin"
+    assert inner["HOME"] != os.environ.get("HOME")
+    assert not Path(inner["HOME"]).exists()
+    assert inner["PIP_TIMEOUT"] == "7"
+    assert "PGHOST" not in inner
+    assert "PYTHONPATH" not in inner
 
 
 def test_the_demo(calls: list[str], tmp_path: Path) -> None:
