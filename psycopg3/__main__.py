@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 import psycopg3
-from psycopg3 import pq
+from psycopg3 import _impl, pq
 from psycopg3.pq.binding import lib, memory
 from psycopg3.testing import Cluster
 
@@ -36,7 +36,7 @@ def main(args: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(facts))
     else:
-        print("\n".join(f"{name:<9} {shown(value)}" for name, value in facts.items()))
+        print("\n".join(f"{name:<9} {shown(value)}" for name, value in facts.items() if value != {}))
     return 0
 
 
@@ -46,6 +46,8 @@ def report() -> dict[str, Any]:
     return {
         "psycopg3": psycopg3.__version__,
         "binding": pq.__impl__,
+        # Faster ones, and why they don't load.
+        "skipped": _impl.SKIPPED,
         "libpq": {
             "run": pq.version_pretty(pq.version()),
             "build": pq.version_pretty(pq.__build_version__),
@@ -61,6 +63,8 @@ def report() -> dict[str, Any]:
 
 def shown(value: object) -> str:
     """One fact of the report, for people."""
+    if value is _impl.SKIPPED:
+        return ", ".join(f"{name}: {reason}" for name, reason in _impl.SKIPPED.items())
     if isinstance(value, dict):
         first, *rest = value.items()
         return f"{first[1]} ({', '.join(f'{name}: {text}' for name, text in rest)})"

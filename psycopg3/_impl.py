@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -10,6 +11,8 @@ T = TypeVar("T")
 
 VARIABLE = "PSYCOPG3_IMPL"
 NAMES = ("c", "cffi", "ctypes")
+SKIPPED: dict[str, str] = {}
+"""The bindings that would have been better, and why they don't load."""
 
 
 def choose(loaders: Mapping[str, Callable[[], T]]) -> tuple[str, T]:
@@ -29,11 +32,28 @@ def choose(loaders: Mapping[str, Callable[[], T]]) -> tuple[str, T]:
         raise ImportError(
             f"{VARIABLE}={wanted}: there is no such binding here; there is: {', '.join(loaders)}"
         )
-    failures = []
+    SKIPPED.clear()
     for name in [wanted] if wanted else loaders:
         try:
             return name, loaders[name]()
         except ImportError as ex:
-            failures.append(f"- {name}: {ex}")
+            SKIPPED[name] = str(ex)
     asked = f" ({VARIABLE}={wanted})" if wanted else ""
+    # Where there is no libpq, all say so.
+    names = {reason: [n for n in SKIPPED if SKIPPED[n] == reason] for reason in SKIPPED.values()}
+    failures = [f"- {', '.join(names[reason])}: {reason}" for reason in names]
     raise ImportError("\n".join([f"no binding to libpq could be loaded{asked}:", *failures]))
+
+
+def refuse_command(ex: ImportError) -> None:
+    """If this is `python -m psycopg3`, which tells what runs here: tell that nothing does, and exit.
+
+    Python imports the package before its __main__, which so can't.
+    """
+    if sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m") == "psycopg3":
+        if "--json" in sys.argv:
+            import json
+
+            print(json.dumps({"binding": None, "error": str(ex)}))
+            raise SystemExit(1)
+        raise SystemExit(str(ex))

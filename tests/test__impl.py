@@ -15,6 +15,10 @@ def bad() -> str:
     raise ImportError("no such extension")
 
 
+def worse() -> str:
+    raise ImportError("no such compiler")
+
+
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(_impl.VARIABLE, raising=False)
@@ -32,8 +36,8 @@ def test_the_one_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_none_loads() -> None:
     with pytest.raises(ImportError) as caught:
-        _impl.choose({"c": bad, "ctypes": bad})
-    assert "- c: no such extension\n- ctypes: no such extension" in str(caught.value)
+        _impl.choose({"c": bad, "cffi": worse, "ctypes": bad})
+    assert "- c, ctypes: no such extension\n- cffi: no such compiler" in str(caught.value)
 
 
 def test_the_one_asked_for_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:

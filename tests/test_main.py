@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +37,9 @@ def test_report_for_programs() -> None:
     assert facts["python"] == f"{platform.python_implementation()} {platform.python_version()}"
     assert facts["gil"] in (True, False)
     assert facts["tls"] in (None, "OpenSSL")
-    assert list(facts) == ["psycopg3", "binding", "libpq", "tls", "python", "gil", "platform"]
+    assert list(facts) == [
+        *("psycopg3", "binding", "skipped", "libpq", "tls", "python", "gil", "platform")
+    ]
 
 
 def test_report_for_people() -> None:
@@ -46,6 +49,29 @@ def test_report_for_people() -> None:
     assert lines["psycopg3"] == psycopg3.__version__
     assert lines["libpq"].startswith(pq.version_pretty(pq.version()))
     assert lines["gil"] in ("yes", "no")
+
+
+def test_a_binding_that_does_not_load_is_told(tmp_path: Path) -> None:
+    """ctypes serves as well, but slower: nobody would look for the reason."""
+    (tmp_path / "_cffi_backend.py").write_text("raise ImportError('no cffi here')")
+    done = run(PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), PSYCOPG3_IMPL="")
+    assert "\nbinding   ctypes\nskipped   cffi: no cffi here\n" in done.stdout
+    done = run("--json", PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), PSYCOPG3_IMPL="")
+    assert json.loads(done.stdout)["skipped"] == {"cffi": "no cffi here"}
+    assert "skipped" not in run(PSYCOPG3_IMPL="ctypes").stdout
+
+
+def test_no_libpq_is_said_in_plain_words() -> None:
+    done = run(PSYCOPG3_LIBPQ="/nowhere/libpq.so.5", PSYCOPG3_IMPL="")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("no binding to libpq could be loaded:\n- cffi, ctypes: ")
+    assert done.stderr.count("/nowhere/libpq.so.5") == 1
+    done = run("--json", PSYCOPG3_LIBPQ="/nowhere/libpq.so.5", PSYCOPG3_IMPL="")
+    assert (done.returncode, done.stderr) == (1, "")
+    told = json.loads(done.stdout)
+    assert told["binding"] is None
+    assert "/nowhere/libpq.so.5" in told["error"]
 
 
 def test_unknown_commands_are_refused() -> None:

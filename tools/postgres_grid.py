@@ -52,11 +52,6 @@ FAST = [
     *(f"--ignore={path}" for path in ELSEWHERE),
 ]
 
-# A server named by one of these would be used as it is, whatever its version.
-NAMES_OF_SERVERS = (
-    *("PSYCOPG3_TEST_DSN", "PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE"),
-)
-
 
 class GridError(Exception):
     """Why a PostgreSQL could not be had."""
@@ -78,8 +73,7 @@ class Place(NamedTuple):
         # given the same old ones.
         inner = dict(outer)
         if self.server is not None:
-            for name in NAMES_OF_SERVERS:
-                inner.pop(name, None)
+            inner.pop("PSYCOPG3_TEST_DSN", None)  # it would be used as it is, whatever its version
             inner["PSYCOPG3_TEST_BINDIR"] = str(fetched(self.server) / "bin")
         if self.libpq is not None:
             inner["PSYCOPG3_LIBPQ"] = str(fetched(self.libpq) / "lib" / "libpq.so.5")

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
     IMPL: str
 else:
-    IMPL, (lib, memory) = _impl.choose({"cffi": _load_cffi, "ctypes": _load_ctypes})
+    try:
+        IMPL, (lib, memory) = _impl.choose({"cffi": _load_cffi, "ctypes": _load_ctypes})
+    except ImportError as ex:
+        _impl.refuse_command(ex)
+        raise
 
 __all__ = ["IMPL", "lib", "memory"]

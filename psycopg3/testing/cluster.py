@@ -12,17 +12,15 @@ from ..errors import OperationalError, ProgrammingError
 from .server import HOST, USER, Options, Server, Setting
 from .supervisor import StopMode
 
-# Variables of libpq that name a server; those of a user or a password alone do not.
-SERVER_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE")
-
 
 class Cluster:
-    """A PostgreSQL server for tests and demos: one that is there, else one of our own.
+    """A PostgreSQL server for tests and demos: one of our own, unless you name another for them.
 
-    A server named by `dsn`, by PSYCOPG3_TEST_DSN or by libpq's own variables (PGHOST and such) is
-    used as it is. Where none is named, or where an option asks for what a server that is there need
-    not have, one is made from the first PostgreSQL found: in `bindir` or PSYCOPG3_TEST_BINDIR, by
-    pg_config, where the system puts it, in PATH, in the wheel of `psycopg3[embedded]`.
+    A server named by `dsn` or by PSYCOPG3_TEST_DSN is used as it is; what libpq's own variables
+    (PGHOST and such) name may be a real database, and is not. Where none is named, or where an option
+    asks for what a server that is there need not have, one is made from the first PostgreSQL found:
+    in `bindir` or PSYCOPG3_TEST_BINDIR, by pg_config, where the system puts it, in PATH, in the
+    wheel of `psycopg3[embedded]`.
 
     A server of our own listens on a Unix socket and on 127.0.0.1, has the superuser `postgres`, and
     leaves nothing behind, also when this process is killed. It works for root too: the server then
@@ -32,7 +30,8 @@ class Cluster:
             conn = psycopg3.connect(cluster.dsn)
 
     Args:
-        dsn: connection string of a server to use as it is; excludes the options below.
+        dsn: connection string of a server to use as it is, "" for the one that libpq's variables name;
+            excludes the options below.
         bindir: folder of the server's programs.
         settings: parameters of the server, as in postgresql.conf.
         hba: lines of pg_hba.conf, to come before those that `auth` gives.
@@ -61,7 +60,8 @@ class Cluster:
             raise ProgrammingError("a server named by its dsn is used as it is: drop the options")
         bindir = bindir or os.environ.get("PSYCOPG3_TEST_BINDIR")
         self._options = Options(bindir, settings or {}, tuple(hba), auth, tls, timeout)
-        self._named = None if wants_own else _named_server(dsn)
+        named = dsn if dsn is not None else os.environ.get("PSYCOPG3_TEST_DSN") or None
+        self._named = None if wants_own else named
         self._server: Server | None = None
 
     def __enter__(self) -> Self:
@@ -92,6 +92,9 @@ class Cluster:
             return self._named
         password = f" password={self.password}" if self.password else ""
         place = f"host={_quoted(str(self.socket_dir))} port={self.port}"
+        # libpq would take it from the environment or a service, and connect there.
+        if "PGHOSTADDR" in os.environ or "PGSERVICE" in os.environ:
+            place += " hostaddr=''"
         return f"{place} user={USER} dbname={USER}{password}"
 
     @property
@@ -192,14 +195,6 @@ class Cluster:
             return conn.host.decode(), int(conn.port), conn.server_version
         finally:
             conn.finish()
-
-
-def _named_server(dsn: str | None) -> str | None:
-    if dsn is not None:
-        return dsn
-    if named := os.environ.get("PSYCOPG3_TEST_DSN"):
-        return named
-    return "" if any(name in os.environ for name in SERVER_VARIABLES) else None
 
 
 def _quoted(value: str) -> str:

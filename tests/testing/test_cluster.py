@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+import psycopg3
 from psycopg3 import pq
 from psycopg3.errors import OperationalError, ProgrammingError
 from psycopg3.testing import Cluster, binaries, certificates
-from psycopg3.testing.cluster import SERVER_VARIABLES
 
 GONE_WITHIN = 5.0  # seconds
 
@@ -26,8 +26,7 @@ GONE_WITHIN = 5.0  # seconds
 @pytest.fixture(autouse=True)
 def _nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server of the machine that runs the tests is used instead of one of our own."""
-    for name in (*SERVER_VARIABLES, "PSYCOPG3_TEST_DSN"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PSYCOPG3_TEST_DSN", raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -333,9 +332,41 @@ def test_a_server_that_is_there_is_used_as_it_is(
     assert Cluster().dsn == own.dsn
     assert Cluster(own=True).owned
     assert Cluster(settings={"fsync": True}).owned
-    monkeypatch.delenv("PSYCOPG3_TEST_DSN")
+
+
+def test_a_real_database_is_used_on_request_only(
+    own: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What libpq's variables name is there for programs, not for the tests that drop tables."""
+    services = tmp_path / "services"
+    services.write_text("[shop]\nhost=/nowhere\nhostaddr=127.0.0.9\nport=1\ndbname=shop\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    named = {
+        "PGHOST": "/nowhere",
+        "PGHOSTADDR": "127.0.0.9",
+        "PGPORT": "1",
+        "PGDATABASE": "shop",
+        "PGSERVICE": "shop",
+    }
+    for name, value in named.items():
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            assert Cluster().owned
+            assert query(own.dsn, "select current_database()") == "postgres"
+            with psycopg3.connect(own.dsn) as conn:
+                assert conn.info.port == own.port
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert query(own.dsn, "select current_database()") == "postgres"
+    monkeypatch.delenv("PGSERVICE")
+    monkeypatch.delenv("PGHOSTADDR")
     monkeypatch.setenv("PGHOST", str(own.socket_dir))
-    assert (Cluster().owned, Cluster().dsn) == (False, "")
+    monkeypatch.setenv("PGPORT", str(own.port))
+    monkeypatch.setenv("PGDATABASE", "template1")
+    monkeypatch.setenv("PGUSER", "postgres")
+    with Cluster("") as asked:
+        assert (asked.owned, asked.dsn, asked.version) == (False, "", own.version)
+        assert query(asked.dsn, "select current_database()") == "template1"
 
 
 def test_a_named_server_takes_no_options() -> None:

@@ -88,10 +88,11 @@ def test_environment_names_the_versions_and_no_other_server() -> None:
         "PSYCOPG3_LIBPQ": str(grid.native(16) / "lib" / "libpq.so.5"),
     }
     assert grid.Place(server=14).environment(outer) == {
+        "PGHOST": "elsewhere",
         "HOME": "/home/ann",
         "PSYCOPG3_TEST_BINDIR": str(grid.native(14) / "bin"),
     }
-    assert outer["PGHOST"] == "elsewhere"
+    assert outer["PSYCOPG3_TEST_DSN"] == "port=1"
 
 
 @pytest.mark.usefixtures("npm")
