@@ -36,7 +36,9 @@ def main(args: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(facts))
     else:
-        print("\n".join(f"{name:<9} {shown(value)}" for name, value in facts.items() if value != {}))
+        print(
+            "\n".join(f"{name:<9} {shown(value)}" for name, value in facts.items() if value != {})
+        )
     return 0
 
 
