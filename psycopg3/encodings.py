@@ -95,13 +95,16 @@ def conn_encoding(pgconn: ReportingConnection | None) -> str:
     Raises:
         NotSupportedError: Python has no right codec for it.
     """
-    if pgconn is None:
-        return "utf-8"
+    reported = reported_encoding(pgconn) if pgconn is not None else None
+    return pg2py(reported or b"UTF8")
+
+
+def reported_encoding(pgconn: ReportingConnection) -> bytes | None:
+    """A connection's `client_encoding` as the server reported it last; None if it is closed."""
     try:
-        reported = pgconn.parameter_status(b"client_encoding")
+        return pgconn.parameter_status(b"client_encoding")
     except OperationalError:
-        return "utf-8"
-    return pg2py(reported) if reported is not None else "utf-8"
+        return None
 
 
 def words_encoding(pgconn: ReportingConnection) -> str:

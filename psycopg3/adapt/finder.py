@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -15,9 +16,9 @@ from ..abc import (
     Loader,
     PyFormat,
 )
-from ..encodings import conn_encoding, pg2py
+from ..encodings import pg2py, reported_encoding
 from ..errors import InterfaceError, NotSupportedError
-from ..pq import Format
+from ..pq import Format, PGconn
 from .base import Dumper as BaseDumper
 from .registry import adapters as global_adapters
 
@@ -108,23 +109,28 @@ class AdapterFinder:
         adapters: the map, where it isn't the context's.
     """
 
-    # Of the class: `conn.execute()` makes one each time.
     _encoding: str | None = None
     _common: Made | None = None
-    _own: Made | None = None
+    contextual: Made | None = None
+    """Adapters that depend on more than the encoding. Settings may change: None forgets them."""
     _reported: bytes | None = None
+    _connection: Callable[[], ConnectionLike | None] | None = None
 
     def __init__(
         self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
     ) -> None:
         self._adapters = adapters or (global_adapters if context is None else context.adapters)
-        self._connection = None if context is None else context.connection
         self._generation = self._adapters.generation
+        connection = None if context is None else context.connection
+        if connection is not None:
+            # A connection keeps the one for its cursors: both would wait for the garbage collector.
+            self._connection = weakref.ref(connection)
+            self._reported = reported_encoding(connection.pgconn)
 
     @property
     def connection(self) -> ConnectionLike | None:
-        """The connection worked for, if any."""
-        return self._connection
+        """The connection worked for, if any; it isn't kept alive."""
+        return self._connection() if self._connection is not None else None
 
     @property
     def adapters(self) -> AdaptersMapLike:
@@ -133,13 +139,9 @@ class AdapterFinder:
 
     @property
     def encoding(self) -> str:
-        """The connection's encoding by Python's name, as it was at `reset()`."""
+        """The connection's encoding by Python's name, as it was when this was made."""
         if self._encoding is None:
-            conn = self._connection
-            if self._reported is not None:
-                self._encoding = pg2py(self._reported)
-            else:
-                self._encoding = conn_encoding(conn.pgconn if conn is not None else None)
+            self._encoding = pg2py(self._reported or b"UTF8")
         return self._encoding
 
     @property
@@ -147,15 +149,14 @@ class AdapterFinder:
         """The encoding to write text in: `encoding`, or UTF-8 where that is SQL_ASCII's "ascii"."""
         return "utf-8" if self.encoding == "ascii" else self.encoding
 
-    def use(self, adapters: AdaptersMapLike) -> None:
-        """Take adapters from another map from now on."""
-        self._adapters = adapters
-        self._generation = adapters.generation
-        self._common = self._own = None
+    def is_current(self, pgconn: PGconn) -> bool:
+        """Whether another one made now would find the same adapters, for the same encoding."""
+        reported = pgconn.parameter_status(b"client_encoding")
+        return reported == self._reported and self._generation == self._adapters.generation
 
     @property
     def is_outdated(self) -> bool:
-        """Whether adapters were registered that `reset()` would find."""
+        """Whether adapters were registered since this was made."""
         return self._generation != self._adapters.generation
 
     def _find_common(self) -> Made:
@@ -181,16 +182,17 @@ class AdapterFinder:
         common = self._common or self._find_common()
         if _is_common(adapter):
             return common, common.maker
-        if self._own is None:
-            self._own = Made()
-        return self._own, self
+        own = self.contextual
+        if own is None:
+            own = self.contextual = Made()
+        return own, self
 
     def _entry(self, cls: type, format: PyFormat) -> Entry:
         """How objects of a class are written."""
         common = self._common or self._find_common()
         if cls is _NONE:
             return cast("Entry", kept(common.dumpers[format], cls, _NULL))
-        for made in (common, self._own):
+        for made in (common, self.contextual):
             if made is not None and cls in made.dumpers[format]:
                 return made.dumpers[format][cls]
         dumper = self._adapters.get_dumper(cls, format)
@@ -209,20 +211,21 @@ class AdapterFinder:
 
     def get_loader(self, oid: int, format: Format) -> Loader:
         """The loader for a type; the one for any type if it has none of its own."""
-        for made in (self._common or self._find_common(), self._own):
+        for made in (self._common or self._find_common(), self.contextual):
             if made is not None and oid in made.loaders[format]:
                 return made.loaders[format][oid]
         get_loader = self._adapters.get_loader
         loader = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
         if loader is None:
             raise InterfaceError(
-                f"no loader reads type {self._type_name(oid)}, and none is registered for"
+                f"no loader reads type {self.type_name(oid)}, and none is registered for"
                 " any type (oid 0): make the map of adapters from psycopg3.adapters"
             )
         made, context = self._place(loader)
         return kept(made.loaders[format], oid, loader(oid, context))
 
-    def _type_name(self, oid: int) -> str:
+    def type_name(self, oid: int) -> str:
+        """A type by its name and oid, for messages."""
         info = self._adapters.types.get(oid)
         if info is None:
             return f"with oid {oid}"

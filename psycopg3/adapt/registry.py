@@ -83,12 +83,14 @@ class AdaptersMap:
             self._snapshot = AdaptersMap(self)
         return self._snapshot
 
-    def is_still(self, snapshot: AdaptersMap) -> bool:
+    def is_still(self, snapshot: object) -> bool:
         """Whether nothing has changed since `snapshot()` returned this."""
+        last = self._snapshot
         return (
-            snapshot is self._snapshot
-            and snapshot.types._by_key is self.types._by_key
-            and snapshot.array_hook is self.array_hook
+            last is not None
+            and last is snapshot
+            and last.types._by_key is self.types._by_key
+            and last.array_hook is self.array_hook
         )
 
     def register_dumper(self, cls: type | str | None, dumper: type[Dumper]) -> None:

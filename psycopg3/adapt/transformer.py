@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import reprlib
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeAlias, TypeVar
 
-from ..abc import AdaptContext, Buffer, ConnectionLike, Dumper, PyFormat, RowMaker
-from ..errors import DataError, InterfaceError, OperationalError, ProgrammingError
+from ..abc import AdaptContext, Buffer, Dumper, PyFormat, RowMaker
+from ..errors import DataError, InterfaceError, ProgrammingError
 from ..pq import Format, PGresult, arguments
 from .finder import AdapterFinder, kept
+from .loading import BROKEN, Load, Rows, is_ours, shown
 
 # As a query has them: values, oids, formats, and lengths if one is binary.
 Parameters: TypeAlias = tuple[list[bytes | None], Sequence[int], Sequence[int], list[int] | None]
@@ -22,28 +22,13 @@ _AUTO, _TEXT = PyFormat.AUTO, PyFormat.TEXT
 _PQ_TEXT = Format.TEXT
 _FORMATS = (Format.TEXT, Format.BINARY)
 
-# What adapters of ours let escape when a value is none of their type (`Loader.load`).
-_BROKEN = (
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    RecursionError,
-    AssertionError,  # what PyPy's datetime.fromisoformat raises of some malformed text
-    struct.error,
-)
-_new = object.__new__
-_SHOWN = 100  # characters or bytes of a value in an error's message
-_PACKAGE = __name__.partition(".")[0]
-
 
 class Transformer(AdapterFinder):
     """Writes parameters and reads rows for one context: a connection, a cursor, or none.
 
     Adapters are made once and kept. Those that depend on the encoding alone are the same for all
-    transformers of a map and an encoding, as are those that depend on nothing; the others are
-    forgotten by `reset()`, which is called before each query.
+    transformers of a map and an encoding, as are those that depend on nothing; `contextual` has the
+    others. One that isn't current any more (`is_current()`) is replaced by another.
 
     Args:
         context: where the adapters come from; None: the global map, and no connection.
@@ -58,52 +43,18 @@ class Transformer(AdapterFinder):
     """The formats of the parameters dumped last."""
     _record_dumpers: list[Dumper] | None = None
     _pgresult: PGresult | None = None
-    _row_loaders: Sequence[Callable[[Any], Any]] = ()
-    _row_types: Sequence[int] | None = None
+    _row_loaders: Sequence[Load] = ()
+    _row_types: tuple[int, ...] = ()
 
     @classmethod
     def from_context(cls, context: AdaptContext | None) -> Transformer:
         """The transformer of a context: the context itself if it is one, else a new one."""
         return context if isinstance(context, Transformer) else cls(context)
 
-    def used_by(self, connection: ConnectionLike) -> Transformer | None:
-        """Another one for a connection, which begins with what this one knows of its adapters.
-
-        None if the connection's adapters have changed since.
-        """
-        known: Any = self._adapters
-        if not connection.adapters.is_still(known):  # type: ignore[attr-defined]
-            return None
-        made = _new(Transformer)
-        # One by one: an instance that is given a whole dict is slow to use.
-        made._connection = connection
-        made._adapters = known
-        made._generation = self._generation
-        made._reported = self._reported
-        made._common = self._common
-        return made
-
     @property
     def pgresult(self) -> PGresult | None:
         """The result that rows are read from."""
         return self._pgresult
-
-    def reset(self) -> None:
-        """Get ready for another query: forget the encoding, and adapters that depend on the like.
-
-        Those registered since are found, and parameters are no record any more. The current result
-        and the loaders of its rows stay.
-        """
-        conn, reported = self._connection, None
-        if conn is not None:
-            try:
-                reported = conn.pgconn.parameter_status(b"client_encoding")
-            except OperationalError:
-                reported = None  # it is closed, which others tell
-        if reported != self._reported or self._generation != self._adapters.generation:
-            self._reported, self._encoding, self._common = reported, None, None
-            self._generation = self._adapters.generation
-        self._own = self._record_dumpers = None
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -198,14 +149,14 @@ class Transformer(AdapterFinder):
         try:
             for param, dumper in zip(params, dumpers, strict=True):
                 dumped.append(dumper.dump(param) if param is not None else None)
-        except _BROKEN as ex:
+        except BROKEN as ex:
             # The types were chosen without a look at the values.
             col = len(dumped)
-            if not _is_ours(dumpers[col].dump):
+            if not is_ours(dumpers[col].dump):
                 raise
             raise DataError(
-                f"column {col + 1}: {_shown(params[col])} can't be written as type"
-                f" {self._type_name(dumpers[col].oid)} ({type(ex).__name__}: {ex})"
+                f"column {col + 1}: {shown(params[col])} can't be written as type"
+                f" {self.type_name(dumpers[col].oid)} ({type(ex).__name__}: {ex})"
             ) from ex
         return dumped
 
@@ -218,7 +169,7 @@ class Transformer(AdapterFinder):
         if obj is None:
             return b"NULL"
         dumper = self.get_dumper(obj, _TEXT)
-        if self._connection is not None and getattr(dumper, "is_common", False):
+        if self.connection is not None and getattr(dumper, "is_common", False):
             dumper = type(dumper)(type(obj), self)  # quoting depends on the connection
         literal = bytes(dumper.quote(obj))
         oid = dumper.oid
@@ -256,23 +207,37 @@ class Transformer(AdapterFinder):
             format: the format of the columns; None: as the result says.
         """
         self._pgresult = result
-        if result is not None and not set_loaders:
-            return
-        columns = result.nfields if result is not None else 0
-        if result is None or not columns:
-            self._row_loaders, self._row_types = (), None
-            return
+        if result is None:
+            self._row_types, self._row_loaders = (), ()
+        elif set_loaders:
+            self._row_types, self._row_loaders = self.find_loaders(result, format)
+
+    def find_loaders(
+        self, result: PGresult, format: Format | None = None
+    ) -> tuple[tuple[int, ...], Sequence[Load]]:
+        """The types of a result's columns, and what loads their values.
+
+        Args:
+            result: the result.
+            format: the format of the columns; None: as the result says.
+        """
+        columns = result.nfields
+        if not columns:
+            return (), ()
         if format is None:
             # One for all columns: libpq asks for it by one number.
             format = _FORMATS[result.fformat(0)]
         ftype = result.ftype
         types = (ftype(0),) if columns == 1 else tuple(map(ftype, range(columns)))
         common = self._common or self._find_common()
-        loaders = common.rows.get((format, types))
-        if loaders is None:
-            self.set_loader_types(types, format)
-        else:
-            self._row_types, self._row_loaders = types, loaders
+        return types, common.rows.get((format, types)) or self._make_loaders(types, format)
+
+    def _make_loaders(self, types: tuple[int, ...], format: Format) -> Sequence[Load]:
+        loaders = [self.get_loader(oid, format).load for oid in types]
+        common = self._common or self._find_common()
+        if all(oid in common.loaders[format] for oid in types):
+            kept(common.rows, (format, types), loaders)
+        return loaders
 
     def set_loader_types(self, types: Sequence[int], format: Format) -> None:
         """Let `load_sequence()` read records of these types.
@@ -281,11 +246,8 @@ class Transformer(AdapterFinder):
             types: an oid a column.
             format: the format of all columns.
         """
-        self._row_types = types = tuple(types)
-        loaders = self._row_loaders = [self.get_loader(oid, format).load for oid in types]
-        common = self._common or self._find_common()
-        if all(oid in common.loaders[format] for oid in types):
-            kept(common.rows, (format, types), loaders)
+        self._row_types = tuple(types)
+        self._row_loaders = self._make_loaders(self._row_types, format)
 
     def load_rows(self, row0: int, row1: int, make_row: RowMaker[T]) -> list[T]:
         """Read the rows from `row0` to before `row1`.
@@ -302,45 +264,8 @@ class Transformer(AdapterFinder):
             raise InterfaceError(
                 f"got the rows {row0} to {row1} to load: the result has {count}, counted from 0"
             )
-        records, _ = self.load_records(row0, row1)
-        if make_row is tuple:
-            return records  # type: ignore[return-value]
+        records, _ = self._rows(result).load_records(row0, row1)
         return [make_row(record) for record in records]
-
-    def load_records(
-        self, row0: int, row1: int, *, measure: bool = False
-    ) -> tuple[list[tuple[Any, ...]], int]:
-        """Read the values of rows that are known to be there.
-
-        Returns:
-            A tuple a row; and if `measure`, how many bytes they have in the result.
-
-        Raises:
-            DataError: a value is none of its column's type.
-        """
-        result: Any = self._pgresult
-        get_column = result.column
-        columns: list[Iterable[Any]] = []
-        column: list[bytes | None] = []
-        size, col, last = 0, 0, len(self._row_loaders) - 1
-        try:
-            # By columns: what a column needs is looked up once, not once a value.
-            for col, load in enumerate(self._row_loaders):
-                if load is int and (numbers := result.get_ints(col, row0, row1)) is not None:
-                    columns.append(numbers)
-                    continue
-                column, may_be_null = get_column(col, row0, row1)
-                if measure:
-                    size += sum(map(len, filter(None, column)))
-                if may_be_null:
-                    columns.append([load(data) if data is not None else None for data in column])
-                else:  # zip takes the last one's values as they are made
-                    loaded = map(load, column)
-                    columns.append(loaded if col == last else list(loaded))
-            rows = list(zip(*columns, strict=True)) if columns else [()] * (row1 - row0)
-        except _BROKEN as ex:
-            self._explain(ex, col, list(enumerate(column, row0)))
-        return rows, size
 
     def load_row(self, row: int, make_row: RowMaker[T]) -> T | None:
         """Read one row; None if there is no such row, or no result.
@@ -351,24 +276,7 @@ class Transformer(AdapterFinder):
         result = self._pgresult
         if result is None or not 0 <= row < result.ntuples:
             return None
-        return make_row(self.load_record(row))
-
-    def load_record(self, row: int) -> tuple[Any, ...]:
-        """Read the values of a row that is known to be there.
-
-        Raises:
-            DataError: a value is none of its column's type.
-        """
-        get_value = self._pgresult.get_value  # type: ignore[union-attr]
-        values: list[Any] = []
-        data: Buffer | None = None
-        try:
-            for col, load in enumerate(self._row_loaders):
-                data = get_value(row, col)
-                values.append(load(data) if data is not None else None)
-        except _BROKEN as ex:
-            self._explain(ex, len(values), [(row, data)])
-        return tuple(values)
+        return make_row(self._rows(result).load_record(row))
 
     def load_sequence(self, record: Sequence[Buffer | None]) -> tuple[Any, ...]:
         """Read the values of one record, by the loaders of the result or of `set_loader_types()`.
@@ -384,65 +292,16 @@ class Transformer(AdapterFinder):
         try:
             for load, data in zip(loaders, record, strict=True):
                 values.append(load(data) if data is not None else None)
-        except _BROKEN as ex:
-            self._explain(ex, len(values), [(None, data)])
+        except BROKEN as ex:
+            self._rows(self._pgresult).explain(ex, len(values), [(None, data)])
         return tuple(values)
 
-    # -- the rare --------------------------------------------------------------------------------
-
-    def _explain(
-        self, ex: Exception, col: int, cells: Sequence[tuple[int | None, Buffer | None]]
-    ) -> NoReturn:
-        """Raise what a loader's exception means: for ours a DataError that shows the value.
-
-        The loop that was left doesn't know which of its values was to blame (that is why it
-        costs nothing): here they are loaded again, one by one.
-        """
-        load = self._row_loaders[col]
-        if not _is_ours(load):
-            raise ex
-        for row, data in cells:
-            if data is None:
-                continue
-            try:
-                load(data)
-            except _BROKEN as again:
-                where = f"column {self._column_name(col)}"
-                if row is not None:
-                    where += f" of row {row}"
-                oid = self._row_types[col] if self._row_types else 0
-                raise DataError(
-                    f"{where}: {_shown_data(data)} is no value of type"
-                    f" {self._type_name(oid)} ({type(again).__name__}: {again})"
-                ) from ex
-        raise ex
-
-    def _column_name(self, col: int) -> str:
-        name = self._pgresult.fname(col) if self._pgresult is not None else None
-        return f'"{name.decode(self.text_encoding, "replace")}"' if name else str(col + 1)
-
-
-def _is_ours(function: Callable[..., Any]) -> bool:
-    """Whether a method is one of the driver's; those that users write may raise what they like."""
-    module = getattr(function, "__module__", None)
-    return module is None or module.partition(".")[0] in (_PACKAGE, "builtins")
+    def _rows(self, result: PGresult | None) -> Rows:
+        return Rows(result, self._row_types, self._row_loaders, self)
 
 
 def _too_large(ex: Exception, index: int, params: Sequence[Any]) -> DataError:
     return DataError(
-        f"parameter {index + 1}: {_shown(params[index])} does not fit the PostgreSQL type it is sent"
+        f"parameter {index + 1}: {shown(params[index])} does not fit the PostgreSQL type it is sent"
         f" as ({ex}): send it as a wider type"
     )
-
-
-def _shown(param: object) -> str:
-    is_data = isinstance(param, str | bytes | bytearray)
-    text = _shown_data(param) if is_data else reprlib.repr(param)
-    return f"{text} of type {type(param).__qualname__}"
-
-
-def _shown_data(data: Any) -> str:
-    # Cut before it is written out: it may be as large as memory.
-    head = data if len(data) <= _SHOWN else data[:_SHOWN]
-    text = repr(head if isinstance(head, str) else bytes(head))
-    return text if head is data else f"{text}... (of {len(data)})"

@@ -7,7 +7,7 @@ from typing import Any, Generic, cast
 
 from .. import errors as e
 from ..abc import Params, Query
-from ..adapt import AdaptersMap
+from ..adapt import AdaptersMap, Transformer
 from ..pq import ExecStatus, Format, PGresult
 from ..query import BoundQuery, bind
 from ..rows import Row, RowFactory, tuple_row
@@ -50,11 +50,13 @@ class BaseCursor(Generic[Row]):
         self._session = connection
         self._row_factory: RowFactory[Row] = row_factory or connection.row_factory
         # By the connection's adapters, until somebody asks for a map of the cursor's own.
-        model = connection._model_transformer
-        self._transformer = (model and model.used_by(connection)) or connection._new_transformer()
+        known, adapters = connection._transformer, connection._adapters
+        if known is None or adapters is None or not adapters.is_still(known._adapters):
+            known = connection._transformer_of()
+        self._transformer = known
 
     def _reset(self) -> None:
-        self._transformer.reset()
+        self._renew()
         self._query = self._pending = self._set = self._tag = None
         self._is_owed, self._total = False, -1
 
@@ -74,7 +76,7 @@ class BaseCursor(Generic[Row]):
         """How this cursor turns Python values into PostgreSQL's and back."""
         if self._adapters is None:
             self._adapters = AdaptersMap(cast("AdaptersMap", self._transformer.adapters))
-            self._transformer.use(self._adapters)
+            self._transformer = self._session._transformer_of(self._adapters)
         return self._adapters
 
     @property
@@ -151,9 +153,10 @@ class BaseCursor(Generic[Row]):
         self._set, result = None, pending.results[index]
         # What is asked for by the extended protocol has the format that was asked for.
         known = _FORMATS[query.result_format] if query is not None and query.kind else None
-        self._transformer.set_pgresult(result, format=known)
         status = pending.status if index + 1 == len(pending.results) else None
-        self._set = current = ResultSet(result, self._transformer, _unmade, status)
+        transformer = self._transformer
+        self._set = current = ResultSet(result, transformer, _unmade, known, status)
+        transformer.contextual = None
         if self._row_factory is tuple_row:
             current.make_row = tuple
         else:
@@ -191,9 +194,7 @@ class BaseCursor(Generic[Row]):
         shut = self._closed or self._session._closed
         if current is not None and current.has_rows and not shut:
             if self._adapters is not None and self._transformer.is_outdated:
-                self._transformer.reset()  # a loader was registered since
-                self._transformer.set_pgresult(current.result)
-                current.reload()
+                current.load_by(self._renew())  # a loader was registered since
             return current
         self._check_open()
         if current is None:
@@ -217,12 +218,21 @@ class BaseCursor(Generic[Row]):
         if self._closed or session._closed or session._loss.has_happened:
             self._check_open("execute()")
         # `_reset()`, but for a call: it is on the way of each query.
-        self._transformer.reset()
+        transformer = self._transformer
+        if not transformer.is_current(session.pgconn):
+            transformer = self._renew()
         self._pending = self._set = self._tag = None
         self._is_owed, self._total = False, -1
         format = self.format if binary is None else int(bool(binary))
-        self._query = bound = bind(query, params, self._transformer, result_format=format)
+        self._query = bound = bind(query, params, transformer, result_format=format)
+        transformer.contextual = None
         return bound
+
+    def _renew(self) -> Transformer:
+        """The transformer for the current encoding, with the adapters that the cursor has."""
+        adapters = cast("AdaptersMap", self._transformer.adapters)
+        self._transformer = known = self._session._transformer_of(adapters)
+        return known
 
     def _take(self, pending: Pending) -> None:
         """Take the results of a request that is done; the first one becomes the current.
@@ -282,6 +292,7 @@ class BaseCursor(Generic[Row]):
             many.send(bound)
             if many.is_enough:
                 yield from many.receive_gen()
+        self._transformer.contextual = None
         yield from many.end_gen()
         self._total, self._tag = many.total, many.tag
         if many.kept.results:
@@ -292,7 +303,6 @@ class BaseCursor(Generic[Row]):
         """Close the cursor; it does no I/O."""
         self._closed = True
         self._query = self._pending = self._set = self._tag = None
-        self._transformer.set_pgresult(None)
 
 
 def _copy_refused(method: str) -> e.ProgrammingError:

@@ -8,7 +8,8 @@ from typing import Any, Generic, NamedTuple
 from .. import errors as e
 from ..abc import TypesLike
 from ..adapt import Transformer
-from ..pq import ExecStatus, PGresult
+from ..adapt.loading import Rows
+from ..pq import ExecStatus, Format, PGresult
 from ..rows import Row, RowMaker
 from .states import MEANING, Meaning
 
@@ -40,7 +41,7 @@ _TUPLES_OK = ExecStatus.TUPLES_OK
 _MOST_AHEAD, _BYTES_AHEAD = 512, 1 << 20
 
 
-class ResultSet(Generic[Row]):
+class ResultSet(Rows, Generic[Row]):
     """One statement's result as a cursor sees it, and the position in its rows."""
 
     __slots__ = (
@@ -48,12 +49,10 @@ class ResultSet(Generic[Row]):
         "_columns",
         "_next",
         "_size",
-        "_transformer",
         "count",
         "has_rows",
         "make_row",
         "position",
-        "result",
     )
 
     def __init__(
@@ -61,16 +60,18 @@ class ResultSet(Generic[Row]):
         result: PGresult,
         transformer: Transformer,
         make_row: RowMaker[Row],
+        format: Format | None = None,
         status: int | None = None,
     ):
-        self.result = result
+        # As `Rows` does, but for a call: it is on the way of each query.
+        self.result, self._finder = result, transformer
+        self._types, self._loaders = transformer.find_loaders(result, format)
         # Each question to libpq costs as much as to load a value: the status may be known.
         status = result.status if status is None else status
         self.has_rows = status == _TUPLES_OK or MEANING[status] is Meaning.ROWS
         """Whether the statement returns rows, be they none."""
         self.count = result.ntuples if self.has_rows else 0
         self.position = 0
-        self._transformer = transformer
         self.make_row = make_row
         self._columns: list[Column] | None = None
         # The values of rows that were loaded and not yet fetched, the last one first; where the
@@ -105,7 +106,7 @@ class ResultSet(Generic[Row]):
         self._next, self._size = position, 2
         if size > 1:
             try:
-                records, taken = self._transformer.load_records(
+                records, taken = self.load_records(
                     position, min(position + size, self.count), measure=True
                 )
             except Exception:  # it is raised when the turn comes to its row
@@ -115,11 +116,12 @@ class ResultSet(Generic[Row]):
                 records.reverse()
                 self._ahead = records
                 return
-        self._ahead = [self._transformer.load_record(position)]
+        self._ahead = [self.load_record(position)]
 
-    def reload(self) -> None:
-        """Have rows that were loaded and not yet fetched loaded again: loaders have changed."""
-        self._ahead = []
+    def load_by(self, transformer: Transformer) -> None:
+        """Have the rows that weren't fetched yet loaded by another transformer's loaders."""
+        self._finder, self._ahead = transformer, []
+        self._types, self._loaders = transformer.find_loaders(self.result)
 
     def many(self, size: int) -> list[Row]:
         """The next `size` rows, fewer at the end."""
@@ -135,9 +137,9 @@ class ResultSet(Generic[Row]):
         position, make_row = self.position, self.make_row
         rows: list[Any]
         if end - position == 1:
-            rows = [self._transformer.load_record(position)]
+            rows = [self.load_record(position)]
         else:
-            rows, _ = self._transformer.load_records(position, end)
+            rows, _ = self.load_records(position, end)
         if make_row is not tuple:
             rows = list(map(make_row, rows))
         # The position stays where it is if a value can't be loaded.
@@ -166,7 +168,7 @@ class ResultSet(Generic[Row]):
     def columns(self) -> list[Column]:
         """What the result's columns are, one record each."""
         if self._columns is None:
-            encoding, types = self._transformer.encoding, self._transformer.adapters.types
+            encoding, types = self._finder.encoding, self._finder.adapters.types
             count = self.result.nfields
             self._columns = [Column.of(self.result, i, encoding, types) for i in range(count)]
         return self._columns.copy()

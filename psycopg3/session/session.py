@@ -67,7 +67,7 @@ class Session:
         self._characteristics = Characteristics()
         """What BEGIN asks of the transactions to come."""
         self._adapters: AdaptersMap | None = None
-        self._model_transformer: Transformer | None = None
+        self._transformer: Transformer | None = None
         self._template: AdaptersMapLike | None = None
         self._closed = False
         self._loss = Loss()
@@ -130,13 +130,20 @@ class Session:
             self._adapters = AdaptersMap(cast("AdaptersMap", self._template or adapters))
         return self._adapters
 
-    def _new_transformer(self) -> Transformer:
-        """A transformer for a cursor, by the connection's adapters as they are now."""
-        model = self._model_transformer = Transformer(self, self.adapters.snapshot())
-        model.reset()
-        model._find_common()
-        model._connection = None  # it would be a cycle
-        return cast("Transformer", model.used_by(self))
+    def _transformer_of(self, adapters: AdaptersMap | None = None) -> Transformer:
+        """What writes and reads by these adapters; all cursors without their own have the same one.
+
+        Args:
+            adapters: a cursor's; by default the connection's as they are now.
+        """
+        known, snapshot = self._transformer, self.adapters.snapshot()
+        if adapters is None:
+            adapters = snapshot
+        if known is None or known.adapters is not adapters or not known.is_current(self.pgconn):
+            known = Transformer(self, adapters)
+            if adapters is snapshot:
+                self._transformer = known
+        return known
 
     @property
     def connection(self) -> Session:

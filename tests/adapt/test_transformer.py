@@ -413,8 +413,10 @@ def test_encoding_is_that_of_the_connection(dsn: str) -> None:
         transformer = Transformer(context)
         assert transformer.encoding == "utf-8"
         context.pgconn.exec_(b"set client_encoding to sql_ascii")
-        assert transformer.encoding == "utf-8"  # as long as it isn't reset
-        transformer.reset()
+        assert transformer.encoding == "utf-8"  # as it was
+        assert not transformer.is_current(context.pgconn)
+        transformer = Transformer(context)
+        assert transformer.is_current(context.pgconn)
         assert (transformer.encoding, transformer.text_encoding) == ("ascii", "utf-8")
     finally:
         context.pgconn.finish()
@@ -427,7 +429,7 @@ class Seen(Loader):
         return self.connection
 
 
-def test_reset_forgets_contextual_adapters_only() -> None:
+def test_contextual_adapters_alone_are_forgotten() -> None:
     own = AdaptersMap(adapters)
     own.register_loader(90_000, Seen)
     transformer = Transformer(own)
@@ -443,7 +445,7 @@ def test_reset_forgets_contextual_adapters_only() -> None:
 
     kept, forgotten = made(), transformer.get_loader(90_000, Format.TEXT)
     assert transformer.get_loader(90_000, Format.TEXT) is forgotten
-    transformer.reset()
+    transformer.contextual = None
     assert made() == kept
     assert transformer.get_loader(90_000, Format.TEXT) is not forgotten
 
@@ -479,10 +481,9 @@ def test_what_depends_on_no_context_is_made_once_a_map() -> None:
 def test_adapters_by_encoding_follow_it(dsn: str) -> None:
     context: Any = Context(dsn)
     try:
-        transformer = Transformer(context)
         for encoding, data in ((b"latin1", b"\xe9"), (b"utf8", b"\xc3\xa9"), (b"latin1", b"\xe9")):
             context.pgconn.exec_(b"set client_encoding to " + encoding)
-            transformer.reset()
+            transformer = Transformer(context)
             assert transformer.dump_sequence(["\xe9"], [AUTO]) == [data]
             transformer.set_loader_types([_oids.TEXT_OID], Format.TEXT)
             assert transformer.load_sequence([data]) == ("\xe9",)
@@ -530,19 +531,12 @@ def test_classes_of_the_moment_do_not_gather() -> None:
     assert sum(ref() is not None for ref in gone) <= 1000
 
 
-def test_reset_sees_what_was_registered() -> None:
+def test_it_is_outdated_by_what_is_registered() -> None:
     own = AdaptersMap(adapters)
     transformer = Transformer(own)
     assert transformer.dump_sequence([1], [AUTO]) == [b"\0\1"]
+    assert not transformer.is_outdated
     own.register_dumper(int, Int4Dumper)
+    assert transformer.is_outdated
     assert transformer.dump_sequence([1], [AUTO]) == [b"\0\1"]
-    transformer.reset()
-    assert transformer.dump_sequence([1], [AUTO]) == [b"1"]
-
-
-def test_reset_ends_records_and_keeps_the_result() -> None:
-    transformer = reading(COLUMNS, ROWS)
-    transformer.set_dumper_types(COLUMNS, Format.TEXT)
-    transformer.reset()
-    assert transformer.dump_sequence([True], [TEXT]) == [b"t"]
-    assert transformer.load_row(0, tuple) == (1, "a")
+    assert Transformer(own).dump_sequence([1], [AUTO]) == [b"1"]

@@ -39,8 +39,7 @@ class Bare:
         result: Format = Format.TEXT,
     ) -> tuple[Any, ...]:
         """Run a query of one row; its placeholders are $1, $2 ..."""
-        transformer = self.transformer
-        transformer.reset()
+        transformer = self.transformer = Transformer(self)
         values = transformer.dump_sequence(params, [format] * len(params))
         got = self.pgconn.exec_params(
             query.encode(transformer.text_encoding),
