@@ -258,7 +258,7 @@ def arrived_notifies(pgconn: PGconn) -> list[PGnotify]:
 
 
 def cancel_gen(cancel_conn: PGcancelConn, *, timeout: float = 0) -> WaitGen[None]:
-    """Ask the server to cancel, and wait until it has heard (libpq 17 and newer).
+    """Ask the server to cancel, and wait until it has taken the request (libpq 17 and newer).
 
     Waiting for the end matters: a request that is only sent may strike the next query.
 

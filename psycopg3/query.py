@@ -1,6 +1,6 @@
 """From a query with placeholders and its parameters to what libpq is sent.
 
-`bind` is the whole door: it parses the query (once: the result is cached), puts the
+`bind` is all that others call: it parses the query (once: the result is cached), puts the
 parameters in the order of $1, $2 ... and has them dumped. A bad parameter stops here, with
 nothing sent.
 """

@@ -1,4 +1,4 @@
-"""AsyncConnection: the door that users hold."""
+"""AsyncConnection: the connection as users have it."""
 
 from __future__ import annotations
 
@@ -295,7 +295,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         await rest(self._route.relay, min(left, LINGER))
 
     def abort(self) -> None:
-        """Cut the connection off, without a goodbye to the server; call it from any thread or task.
+        """Cut the connection off, without the protocol's Terminate; call it from any thread or task.
 
         What is under way raises OperationalError, and the server undoes the transaction when it
         notices. Aborting a closed connection does nothing.

@@ -32,7 +32,7 @@ NO_TIMEOUT = float("inf")
 
 
 class AsyncRunner(Session):
-    """A session that can wait: the middle storey of `AsyncConnection`."""
+    """A session that can wait: what `AsyncConnection` is built on."""
 
     command_timeout: float | None = None
     """Seconds that an operation may take if its own `timeout` isn't given; None: no limit."""

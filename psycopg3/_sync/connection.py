@@ -1,5 +1,5 @@
 # Generated from psycopg3/_async/connection.py by `python tools/unasync.py`: edit that file, not this one.
-"""Connection: the door that users hold."""
+"""Connection: the connection as users have it."""
 
 from __future__ import annotations
 
@@ -296,7 +296,7 @@ class Connection(Runner, Generic[Row]):
         rest(self._route.relay, min(left, LINGER))
 
     def abort(self) -> None:
-        """Cut the connection off, without a goodbye to the server; call it from any thread or task.
+        """Cut the connection off, without the protocol's Terminate; call it from any thread or task.
 
         What is under way raises OperationalError, and the server undoes the transaction when it
         notices. Aborting a closed connection does nothing.

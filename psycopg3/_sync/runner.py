@@ -33,7 +33,7 @@ NO_TIMEOUT = float("inf")
 
 
 class Runner(Session):
-    """A session that can wait: the middle storey of `Connection`."""
+    """A session that can wait: what `Connection` is built on."""
 
     command_timeout: float | None = None
     """Seconds that an operation may take if its own `timeout` isn't given; None: no limit."""

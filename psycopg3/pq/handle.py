@@ -25,7 +25,7 @@ class Handle:
     in between reading it and the call. Without a GIL that is no longer so: there, an object that
     one thread closes may not be read by another at the same time.
 
-    A forked child has the pointer too, but may not say goodbye to the server: it forgets it.
+    A forked child has the pointer too, but may not end the session: it forgets it.
     """
 
     _release: ClassVar[staticmethod[[Pointer], None]]

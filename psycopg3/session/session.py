@@ -1,6 +1,6 @@
 """Session: one server session, all that a connection decides without waiting.
 
-`Session` is the lowest storey of a connection: the runner adds waiting to it, the shell the
+`Session` is the lowest layer of a connection: the runner adds waiting to it, the shell the
 verbs that users call. Its public name is `BaseConnection`. Everything that needs the server
 is a generator, `x_gen`, that yields `(fd, Wait)`.
 """
@@ -465,7 +465,7 @@ class Session:
         """Change autocommit, between two transactions only."""
         self._check(Operation.CHARACTERISTICS, "autocommit")
         self._autocommit = bool(value)
-        yield from ()  # a generator like its sisters, though nothing is sent
+        yield from ()  # a generator like the others, though nothing is sent
 
     def _set_characteristic_gen(self, name: str, value: object) -> WaitGen[None]:
         """Change one of what BEGIN asks for, between two transactions only."""
