@@ -6,9 +6,11 @@ import gc
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import weakref
+from contextlib import contextmanager
 
 import anyio
 import pytest
@@ -371,3 +373,97 @@ assert "anyio" not in sys.modules
         "(2,)",
         "1",
     ]
+
+
+@contextmanager
+def striking(method):
+    """Raise a Struck at the first instruction of a method, as a signal may."""
+
+    class Struck(Exception):
+        pass
+
+
+    def trace(frame, event, arg):
+        if frame.f_code is method.__code__:
+            sys.settrace(before)
+            raise Struck
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield Struck
+    finally:
+        sys.settrace(before)
+
+
+def drop_block(conn):
+    """Leave a transaction() block whose end is struck, and let go of the exception."""
+    with striking(psycopg3.Transaction.__exit__) as struck:
+        try:
+            with conn.transaction():
+                conn.execute("insert into things values (1)")
+        except struck:
+            pass
+
+
+@pytest.fixture
+def things(watcher):
+    watcher.execute("create table things (n int)")
+    yield
+    watcher.execute("drop table things")
+
+
+@pytest.mark.usefixtures("things")
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_a_dropped_block_lets_nothing_be_lost(dsn, watcher, autocommit):
+    """No statement seems to succeed that goes into its transaction, which nobody will commit."""
+    with psycopg3.connect(dsn, autocommit=autocommit) as conn:
+        drop_block(conn)
+        assert conn.in_transaction
+        for work in (
+            lambda: conn.execute("insert into things values (2)"),
+            lambda: conn.cursor().executemany("insert into things values (%s)", [(2,)]),
+            lambda: conn.transaction().__enter__(),
+            lambda: conn.commit(),
+            lambda: conn.listen("news", print),
+        ):
+            with pytest.raises(errors.ProgrammingError, match=r"block was to end.*rollback\(\)"):
+                work()
+        conn.rollback()
+        drop_block(conn)
+        conn.reset()
+        conn.execute("insert into things values (3)")
+        with conn.transaction():
+            conn.execute("insert into things values (4)")
+        if not autocommit:
+            conn.commit()
+    assert watcher.execute("select n from things order by n").fetchall() == [(3,), (4,)]
+
+
+@anyio_mark
+@pytest.mark.usefixtures("things")
+async def test_a_dropped_block_among_tasks(dsn, watcher):
+    async with await psycopg3.connect_async(dsn, autocommit=True) as aconn:
+        with striking(psycopg3.AsyncTransaction.__aexit__) as struck:
+            try:
+                async with aconn.transaction():
+                    await aconn.execute("insert into things values (1)")
+            except struck:
+                pass
+        with pytest.raises(errors.ProgrammingError, match="block was to end"):
+            await aconn.execute("insert into things values (2)")
+        await aconn.rollback()
+        await aconn.execute("insert into things values (3)")
+    assert watcher.execute("select n from things").fetchall() == [(3,)]
+
+
+def test_a_block_that_ended_before_it_was_dropped(conn):
+    """Its transaction has come to its end: the next has nothing to do with it."""
+    conn.autocommit = False
+    block = conn.transaction()
+    block.__enter__()
+    conn.pgconn.exec_(b"rollback")
+    del block
+    conn.execute("select 1")
+    conn.execute("select 1")
+    conn.commit()

@@ -58,3 +58,19 @@ class Loss:
                 while (result := unread_error(pgconn)) is not None:
                     if self.keep(result, pgconn) or not result.error_field(e.SQLSTATE_FIELD):
                         break
+
+
+def cut(pgconn: PGconn) -> None:
+    """End a link without freeing it: whoever waits on it wakes and finds it closed."""
+    import socket
+
+    try:
+        fd = pgconn.socket
+        # The family is of no matter here.
+        with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as link:
+            # Another thread may have freed the connection since, and the number be reused:
+            # if it is still ours now, it was when it was duplicated.
+            if pgconn.socket == fd:
+                link.shutdown(socket.SHUT_RDWR)
+    except (OSError, e.OperationalError):
+        pass  # it has ended by itself

@@ -29,13 +29,14 @@ from .characteristics import Characteristics
 from .endings import Ending
 from .exchange import Exchange, Pending
 from .info import ConnectionInfo
-from .loss import Loss
+from .loss import Loss, cut
 from .notices import NoticeHandler, Notices, NotifyHandler, check_channel, decoded
 from .results import check_results
 from .routes import Route
 from .states import Operation, Phase
 
-_AT_REST = frozenset({TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR})
+_IDLE = frozenset({TransactionStatus.IDLE})
+_AT_REST = _IDLE | {TransactionStatus.INTRANS, TransactionStatus.INERROR}
 
 
 class Session:
@@ -63,6 +64,8 @@ class Session:
         """The libpq connection; use it for what this class doesn't offer."""
         self._exchange = Exchange(pgconn)
         self._blocks: list[weakref.ref[Any]] = []
+        self._quiet = _AT_REST
+        """The transaction statuses in which nothing is to be checked before a statement."""
         self._autocommit = False
         self._characteristics = Characteristics()
         """What BEGIN asks of the transactions to come."""
@@ -183,9 +186,10 @@ class Session:
         if self._exchange.pipelined and self.pgconn.status != ConnStatus.BAD:
             return Phase.PIPELINE
         phase = states.phase_of(self.pgconn)
-        between = phase in (Phase.IDLE, Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION)
-        if self._blocks and between and self._open_blocks:
-            return Phase.BLOCK
+        if self._blocks and phase in (Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION, Phase.IDLE):
+            if self._quiet is _IDLE and phase is not Phase.IDLE:
+                return Phase.DROPPED
+            return Phase.BLOCK if self._open_blocks else phase
         return phase
 
     @property
@@ -198,11 +202,28 @@ class Session:
 
     def _open_block(self, block: object) -> None:
         """Take note that a block was entered."""
-        self._blocks.append(weakref.ref(block))
+        self._blocks.append(weakref.ref(block, self._note_dropped))
 
     def _close_block(self, block: object) -> None:
-        """Take note that a block is open no more."""
-        self._blocks = [known for known in self._blocks if known() not in (None, block)]
+        """Take note that a block is open no more; with it go those inside of it that were dropped."""
+        at = next(
+            (n for n, known in enumerate(self._blocks) if known() is block), len(self._blocks)
+        )
+        self._keep_blocks(self._blocks[:at] + _alive(self._blocks[at + 1 :]))
+
+    def _keep_blocks(self, blocks: list[weakref.ref[Any]]) -> None:
+        self._blocks = blocks
+        self._quiet = _AT_REST if len(_alive(blocks)) == len(blocks) else _IDLE
+
+    def _note_dropped(self, known: weakref.ref[Any]) -> None:
+        """Take note that a block is gone that wasn't left, so that its transaction can't be kept.
+
+        Python calls no `__exit__` where a signal's exception strikes at its first instruction.
+        """
+        if not self._is_idle():
+            self._quiet = _IDLE
+        elif known in self._blocks:  # the server had ended it
+            self._blocks.remove(known)
 
     def _check(self, operation: Operation, what: str) -> None:
         """Refuse an operation that the session's phase doesn't allow.
@@ -366,7 +387,7 @@ class Session:
         """
         # One question to libpq tells all that a query needs to know: it is UNKNOWN if the link is lost.
         status = self.pgconn.transaction_status
-        if self._closed or status not in _AT_REST:
+        if self._closed or status not in self._quiet:
             self._check(Operation.EXECUTE, "execute()")
         return not self._autocommit and self._is_idle(status)
 
@@ -450,6 +471,7 @@ class Session:
         if not self._is_idle():
             self._exchange.has_begun = False
             yield from self._command_gen(b"ROLLBACK", ending=Ending.UNDONE)
+            self._keep_blocks(_alive(self._blocks))
 
     def _user_commit_gen(self) -> WaitGen[None]:
         """`commit()`, refused inside a transaction() block."""
@@ -504,24 +526,17 @@ class Session:
 
     def _cut(self) -> None:
         """End the link without freeing it: whoever waits on it wakes and finds it closed."""
-        import socket
-
-        try:
-            fd = self.pgconn.socket
-            # The family is of no matter here.
-            with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as link:
-                # Another thread may have freed the connection since, and the number be reused:
-                # if it is still ours now, it was when it was duplicated.
-                if self.pgconn.socket == fd:
-                    link.shutdown(socket.SHUT_RDWR)
-        except (OSError, e.OperationalError):
-            pass  # it has ended by itself
+        cut(self.pgconn)
 
     def _log(self, message: str, *args: object) -> None:
         """Tell the log of something that no exception can tell."""
         import logging
 
         logging.getLogger("psycopg3").warning(message, *args)
+
+
+def _alive(blocks: list[weakref.ref[Any]]) -> list[weakref.ref[Any]]:
+    return [known for known in blocks if known() is not None]
 
 
 def _notice_receiver(

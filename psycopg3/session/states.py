@@ -15,6 +15,7 @@ class Phase(Enum):
     IN_TRANSACTION = "in a transaction"
     FAILED_TRANSACTION = "in a failed transaction"
     BLOCK = "inside a transaction() block"
+    DROPPED = "in a transaction whose block was dropped"
     PIPELINE = "in a pipeline"
     ACTIVE = "executing a command"
     CLOSED = "closed"
@@ -53,6 +54,7 @@ ALLOWED: dict[Phase, frozenset[Operation]] = {
     Phase.IN_TRANSACTION: _ALL - {Operation.CHARACTERISTICS},
     Phase.FAILED_TRANSACTION: _ALL - {Operation.CHARACTERISTICS, Operation.BLOCK},
     Phase.BLOCK: _ALL - {Operation.CHARACTERISTICS, Operation.COMMIT, Operation.ROLLBACK},
+    Phase.DROPPED: frozenset({Operation.REFER, Operation.NOTIFIES, Operation.ROLLBACK}),
     Phase.PIPELINE: _ALL - {Operation.CHARACTERISTICS, Operation.NOTIFIES},
     Phase.ACTIVE: frozenset({Operation.REFER}),
     **dict.fromkeys(_GONE, frozenset[Operation]()),
@@ -76,6 +78,11 @@ REFUSAL: dict[tuple[Phase, Operation], str] = {
 }
 
 _ANYTIME: dict[Phase, str] = {
+    Phase.DROPPED: (
+        "can't {do} {what}: an exception struck right where a transaction() block was to end, so"
+        " its transaction is still open, and all that was done since it began is to be undone: call"
+        " rollback(), or leave the block around it"
+    ),
     Phase.PIPELINE: "can't {do} {what} in a pipeline: leave the pipeline first",
     Phase.ACTIVE: (
         "can't {do} {what} now: the connection is busy with a command that was not finished; close it"
