@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import errors as e
 from ..encodings import words_encoding
@@ -60,17 +60,17 @@ class Loss:
                         break
 
 
-def cut(pgconn: PGconn) -> None:
-    """End a link without freeing it: whoever waits on it wakes and finds it closed."""
+def cut(session: Any) -> None:
+    """End a session's link without freeing it: whoever waits on it wakes and finds it closed."""
     import socket
 
     try:
-        fd = pgconn.socket
+        fd = session.pgconn.socket
         # The family is of no matter here.
         with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as link:
             # Another thread may have freed the connection since, and the number be reused:
             # if it is still ours now, it was when it was duplicated.
-            if pgconn.socket == fd:
+            if session.pgconn.socket == fd:
                 link.shutdown(socket.SHUT_RDWR)
     except (OSError, e.OperationalError):
         pass  # it has ended by itself

@@ -187,9 +187,8 @@ class Session:
             return Phase.PIPELINE
         phase = states.phase_of(self.pgconn)
         if self._blocks and phase in (Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION, Phase.IDLE):
-            if self._quiet is _IDLE and phase is not Phase.IDLE:
-                return Phase.DROPPED
-            return Phase.BLOCK if self._open_blocks else phase
+            dropped = self._quiet is _IDLE and phase is not Phase.IDLE
+            return Phase.DROPPED if dropped else Phase.BLOCK if self._open_blocks else phase
         return phase
 
     @property
@@ -524,9 +523,7 @@ class Session:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def _cut(self) -> None:
-        """End the link without freeing it: whoever waits on it wakes and finds it closed."""
-        cut(self.pgconn)
+    _cut = cut
 
     def _log(self, message: str, *args: object) -> None:
         """Tell the log of something that no exception can tell."""
