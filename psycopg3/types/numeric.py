@@ -187,13 +187,11 @@ class IntNumericBinaryDumper(_BinaryDumper):
 
 
 def _int_writer(format: Format, *dumps: Callable[[int], bytes]) -> Any:
-    """A dumper's `write()` that dumps an int as smallint, integer or bigint by one of `dumps`."""
-    dump_int2, dump_int4, dump_int8 = dumps
+    """A dumper's `write()` that dumps an int as integer or bigint by one of `dumps`."""
+    dump_int4, dump_int8 = dumps
 
     def write(self: Dumper, obj: int) -> tuple[bytes, int, Format]:
-        """The digits or bytes, and the smallest type."""
-        if -0x8000 <= obj <= 0x7FFF:
-            return dump_int2(obj), INT2_OID, format
+        """The digits or bytes, and the type."""
         if -0x80000000 <= obj <= 0x7FFFFFFF:
             return dump_int4(obj), INT4_OID, format
         if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
@@ -204,19 +202,20 @@ def _int_writer(format: Format, *dumps: Callable[[int], bytes]) -> Any:
 
 
 class IntDumper(_IntTextDumper):
-    """int in text, as the smallest type that holds it: the server casts up, but never down."""
+    """int in text, as integer, or the next larger type that holds it.
+
+    Not as smallint: sums of two would overflow at 32767, `int4range @> 5` and
+    `generate_series(1, 3)` find no function; and smallint columns take integers as well.
+    """
 
     _dumpers: ClassVar[dict[DumperKey, Dumper]] = {
-        Int2: Int2Dumper(Int2),
         Int4: Int4Dumper(Int4),
         Int8: Int8Dumper(Int8),
         IntNumeric: IntNumericDumper(IntNumeric),
     }
 
     def get_key(self, obj: int, format: PyFormat) -> DumperKey:
-        """The wrapper of the smallest type."""
-        if -0x8000 <= obj <= 0x7FFF:
-            return Int2
+        """The wrapper of the type."""
         if -0x80000000 <= obj <= 0x7FFFFFFF:
             return Int4
         if -0x8000000000000000 <= obj <= 0x7FFFFFFFFFFFFFFF:
@@ -224,18 +223,17 @@ class IntDumper(_IntTextDumper):
         return IntNumeric
 
     def upgrade(self, obj: int, format: PyFormat) -> Dumper:
-        """The dumper of the smallest type."""
+        """The dumper of the type."""
         return self._dumpers[self.get_key(obj, format)]
 
-    write = _int_writer(Format.TEXT, b"%d".__mod__, b"%d".__mod__, b"%d".__mod__)
+    write = _int_writer(Format.TEXT, b"%d".__mod__, b"%d".__mod__)
 
 
 class IntBinaryDumper(IntDumper):
-    """int in binary, as the smallest type that holds it: the server casts up, but never down."""
+    """int in binary, as integer, or the next larger type that holds it: see `IntDumper`."""
 
     format = Format.BINARY
     _dumpers: ClassVar[dict[DumperKey, Dumper]] = {
-        Int2: Int2BinaryDumper(Int2),
         Int4: Int4BinaryDumper(Int4),
         Int8: Int8BinaryDumper(Int8),
         IntNumeric: IntNumericBinaryDumper(IntNumeric),
@@ -245,7 +243,7 @@ class IntBinaryDumper(IntDumper):
         """As the dumper of its type does."""
         return self.upgrade(obj, PyFormat.BINARY).dump(obj)
 
-    write = _int_writer(Format.BINARY, INT2.pack, INT4.pack, INT8.pack)
+    write = _int_writer(Format.BINARY, INT4.pack, INT8.pack)
 
 
 class FloatDumper(Dumper):

@@ -70,7 +70,7 @@ class TestExecute:
         cur = await conn.execute("select %s, %s", [Json(value), Jsonb(value)])
         assert await cur.fetchone() == (value, value)
 
-    @pytest.mark.parametrize("placeholder, oid", [("%s", 21), ("%t", 21), ("%b", 21)])
+    @pytest.mark.parametrize("placeholder, oid", [("%s", 23), ("%t", 23), ("%b", 23)])
     async def test_formats(self, conn, placeholder, oid):
         cur = await conn.execute(f"select {placeholder}, pg_typeof({placeholder})::oid", [1, 1])
         assert await cur.fetchone() == (1, oid)

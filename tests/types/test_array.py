@@ -26,7 +26,7 @@ from psycopg3.types.array import (
     register_array,
 )
 from psycopg3.types.json import Json, Jsonb
-from psycopg3.types.numeric import Float4, Int4, Int8
+from psycopg3.types.numeric import Float4, Int2, Int4, Int8
 
 if TYPE_CHECKING:
     from tests.types.conftest import Bare
@@ -165,9 +165,8 @@ def test_arrays_of_json(shared: Bare, wrapper: type, format: PyFormat, result: F
 @pytest.mark.parametrize(
     ("values", "type"),
     [
-        ([1, 2**15 - 1, -(2**15)], "smallint[]"),
-        ([1, 2**15], "integer[]"),
-        ([-(2**15) - 1, 1], "integer[]"),
+        ([Int2(1), Int2(-1)], "smallint[]"),
+        ([1, 2], "integer[]"),
         ([-(2**31), 2**31 - 1], "integer[]"),
         ([1, -(2**31) - 1], "bigint[]"),
         ([-(2**63), 2**63 - 1], "bigint[]"),
@@ -200,7 +199,7 @@ def test_lists_of_one_query_have_types_of_their_own(shared: Bare) -> None:
         [Amount(1)],
         [Amount(1), Amount(2**40)],
         [1],
-        [1, 70_000],
+        [1, 2**40],
         [],
         [None],
         ["a"],
@@ -211,7 +210,7 @@ def test_lists_of_one_query_have_types_of_their_own(shared: Bare) -> None:
         assert data[3] != data[2]
         names = [adapters.types[oid].name if oid else "" for oid in transformer.types or ()]
         text = "text" if format == PyFormat.BINARY else ""
-        assert names == ["int2", "int8", "int2", "int4", "", "", text]
+        assert names == ["int4", "int8", "int4", "int8", "", "", text]
 
 
 def test_a_list_dumper_of_the_users_writes_every_list(bare: Bare) -> None:

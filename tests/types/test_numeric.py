@@ -50,7 +50,7 @@ EDGES = [0, 10**40, -(10**40), *(power + step for power in POWERS for step in (-
 
 
 def type_of(value: int) -> str:
-    for name, bits in (("smallint", 15), ("integer", 31), ("bigint", 63)):
+    for name, bits in (("integer", 31), ("bigint", 63)):
         if -(2**bits) <= value < 2**bits:
             return name
     return "numeric"
@@ -58,11 +58,30 @@ def type_of(value: int) -> str:
 
 @pytest.mark.parametrize(("format", "result"), FORMATS)
 @pytest.mark.parametrize("value", EDGES)
-def test_int_takes_the_smallest_type(
+def test_int_takes_integer_or_the_next_larger_type(
     shared: Bare, value: int, format: PyFormat, result: Format
 ) -> None:
     query = "select $1, pg_typeof($1)::text"
     assert shared.row(query, (value,), format=format, result=result) == (value, type_of(value))
+
+
+@pytest.mark.parametrize("format", PyFormat)
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ("$1 + $1", "60000"),
+        ("int4range(1, 40000) @> $1", "true"),
+        ("(select max(n) from generate_series(29998, $1) n)", "30000"),
+        ("date '2020-01-01' + $1", "2102-02-20"),
+        ("json '[1]' -> $1", None),
+        ("left('abc', $1)", "abc"),
+        ("30000::smallint = $1", "true"),
+    ],
+)
+def test_what_smallint_and_bigint_would_break(
+    shared: Bare, format: PyFormat, expression: str, result: str | None
+) -> None:
+    assert shared.row(f"select ({expression})::text", (30_000,), format=format) == (result,)
 
 
 @on_server
