@@ -13,11 +13,11 @@ from .adapt.typemod import (
     TimeTypeModifier,
     TypeModifier,
 )
-from .types import array, datetime, json, none, numeric, string, uuid
+from .types import array, datetime, json, net, none, numeric, string, uuid
 from .types import bool as boolean
 
 # In this order, for where two could adapt a class or type the last one does.
-FAMILIES = (none, boolean, numeric, string, datetime, uuid, json, array)
+FAMILIES = (none, boolean, numeric, string, datetime, uuid, json, net, array)
 
 _MODIFIERS = {
     "bit": BitTypeModifier,
