@@ -71,7 +71,7 @@ class TestExecute:
         cur = conn.execute("select %s, %s", [Json(value), Jsonb(value)])
         assert cur.fetchone() == (value, value)
 
-    @pytest.mark.parametrize("placeholder, oid", [("%s", 21), ("%t", 21), ("%b", 21)])
+    @pytest.mark.parametrize("placeholder, oid", [("%s", 23), ("%t", 23), ("%b", 23)])
     def test_formats(self, conn, placeholder, oid):
         cur = conn.execute(f"select {placeholder}, pg_typeof({placeholder})::oid", [1, 1])
         assert cur.fetchone() == (1, oid)
