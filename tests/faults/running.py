@@ -11,8 +11,8 @@ import asyncio
 import inspect
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import trio
@@ -69,6 +69,22 @@ class World:
         else:
             for body in bodies:
                 await body()
+
+    @asynccontextmanager
+    async def beside(self, body: Body[Any]) -> AsyncIterator[None]:
+        """Run a coroutine beside the block, and cancel it at its end; there must be tasks."""
+        if self.library == "trio":
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(body)
+                yield
+                nursery.cancel_scope.cancel()
+        else:
+            task = asyncio.create_task(body())
+            try:
+                yield
+            finally:
+                task.cancel()
+                await asyncio.wait([task])
 
     async def sleep(self, seconds: float) -> None:
         """Let others run for so long; there must be tasks."""
