@@ -14,7 +14,7 @@ from ..concurrency import forks, threads
 from ..deadlines import PATIENCE, Deadline, check_seconds
 from ..dialing.threads import at_once
 from ..generators import until_gen
-from ..pq import PGconn
+from ..pq import PGconn, TransactionStatus
 from ..session.cancelling import blocking_cancel_gen
 from ..session.recovery import needs_cancel, recovery_gen, transaction_outcome
 from ..session.session import Session
@@ -26,6 +26,8 @@ from .dial import drive
 from .turn import Turn
 
 T = TypeVar("T")
+
+_AT_REST = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 CANCEL_TIMEOUT = 2.0
 NO_TIMEOUT = float("inf")
@@ -311,7 +313,7 @@ class Runner(Session):
         if not seconds:
             self._give_up()
             return
-        deadline = Deadline.after(seconds, partial(_restless, seconds))
+        deadline = Deadline.after(seconds, partial(_restless, seconds, self.pgconn))
         gen = partial(recovery_gen, self, seconds, cancel=cancel)
         try:
             drive(gen, self._route.dialer, self._watcher.wait, deadline)
@@ -479,7 +481,9 @@ def _expired(timeout: float) -> e.QueryTimeout:
     return e.QueryTimeout(f"the operation was cancelled: it took longer than {timeout:g} seconds")
 
 
-def _restless(seconds: float) -> e.CancellationTimeout:
+def _restless(seconds: float, pgconn: PGconn | None = None) -> e.CancellationTimeout:
+    if pgconn is not None and pgconn.transaction_status in _AT_REST:
+        return _not_taken(f"within {seconds:g} seconds, though the operation has ended")
     return e.CancellationTimeout(f"the server did not end the operation within {seconds:g} seconds")
 
 

@@ -17,17 +17,19 @@ from .. import errors as e
 from ..deadlines import Deadline
 from ..generators import until_gen
 from ..pq import TransactionStatus
-from ..waiting import WaitGen
+from ..waiting import Ready, WaitGen
 from .endings import Ending, ending_of, may_commit
 from .states import Meaning, meaning_of
 
 if TYPE_CHECKING:
     from ..dialing.records import Dial
+    from ..pq import PGresult
     from .exchange import Pending
     from .session import Session
 
 _COMMITTED = frozenset({b"COMMIT", b"COMMIT PREPARED", b"PREPARE TRANSACTION"})
 _UNDONE = frozenset({b"ROLLBACK", b"ROLLBACK PREPARED"})
+_CANCELLED = b"57014"
 
 # A cancel request that overtakes its query finds the server idle, and is lost: it is sent again
 # if the query goes on for so long, then for twice as long, and so on.
@@ -55,7 +57,8 @@ def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) 
     """Bring an interrupted session back to rest.
 
     A cancel request that was sent is waited for, to the end of all time there is: one that is
-    left on its way may cancel any later query, so that there must be none.
+    left on its way may cancel any later query, so that there must be none. Either its link ends, or
+    the server answers that it has cancelled.
 
     Args:
         session: what was interrupted.
@@ -77,7 +80,8 @@ def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) 
         cancel = False
     while cancel and pgconn.transaction_status == TransactionStatus.ACTIVE:
         try:
-            yield from session._route.cancel_request_gen(pgconn, enough, dial)
+            request = session._route.cancel_request_gen(pgconn, enough, dial)
+            yield from _taken_gen(session, request)
         except e.NotSupportedError:
             raise
         except Exception as ex:  # a connector may raise anything
@@ -87,6 +91,37 @@ def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) 
             yield from until_gen(exchange.drain_gen(), Deadline.after(patience, _Overdue))
         patience *= 2
     yield from exchange.drain_gen()
+
+
+def _taken_gen(session: Session, request: WaitGen[None]) -> WaitGen[None]:
+    """Run a cancel request until its link has ended, or the answer shows that it was taken.
+
+    Pgpool-II keeps the link open for a second a node: so what the server has answered is looked at
+    after each interval in silence.
+    """
+    exchange = session._exchange
+    owed, drain = list(exchange.owed), None
+    try:
+        want = next(request)
+        while True:
+            ready = yield want
+            if not ready:
+                with suppress(StopIteration):
+                    if drain is None:
+                        drain = exchange.drain_gen()
+                        next(drain)
+                    drain.send(Ready.R)
+                if any(_is_cancelled(result) for pending in owed for result in pending.results):
+                    return
+            want = request.send(ready)
+    except StopIteration:
+        pass
+    finally:
+        request.close()
+
+
+def _is_cancelled(result: PGresult) -> bool:
+    return result.error_field(e.SQLSTATE_FIELD) == _CANCELLED
 
 
 def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:

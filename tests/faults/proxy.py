@@ -23,7 +23,7 @@ BACKLOG = 1 << 18  # bytes that wait in one direction before no more are read
 Target: TypeAlias = tuple[str, int] | str
 """Where the server is: host and port, or the path of a Unix socket."""
 Side: TypeAlias = Literal["client", "server"]
-Newcomers: TypeAlias = Literal["pass", "mute", "reset", "refuse"]
+Newcomers: TypeAlias = Literal["pass", "hold", "mute", "reset", "refuse"]
 
 
 class Proxy:
@@ -123,8 +123,9 @@ class Proxy:
         """Decide on connections to come, such as cancel requests.
 
         Args:
-            fate: "pass" them on; "mute": accept them, and let no byte through; "reset" them when
-                they have been accepted; "refuse" to accept them.
+            fate: "pass" them on; "hold": pass on all but that the server has ended; "mute": accept
+                them, and let no byte through; "reset" them when they have been accepted; "refuse"
+                to accept them.
         """
 
         def decide() -> None:
@@ -222,7 +223,9 @@ class Proxy:
         if self._newcomers == "reset":
             _reset(client)
             return
-        self._links.append(_Link(client, _dial(self.target), mute=self._newcomers == "mute"))
+        link = _Link(client, _dial(self.target), mute=self._newcomers == "mute")
+        link.held = self._newcomers == "hold"
+        self._links.append(link)
 
     def _move(self, way: _Way, event: int) -> None:
         """Take data from one side, or pass it to the other, if neither has been stopped meanwhile."""
@@ -268,6 +271,7 @@ class _Link:
     def __init__(self, client: socket.socket, server: socket.socket, *, mute: bool):
         self.sockets = (client, server)
         self.mute = mute
+        self.held = False
         self.is_new = True
         self.closed = False
         self.ways = (_Way(self, client, server, "server"), _Way(self, server, client, "client"))
@@ -362,7 +366,8 @@ class _Way:
 
     def _pass_end(self) -> None:
         if self.heard_all and not self.waiting:
-            self._shut()
+            if self.to == "server" or not self.link.held:
+                self._shut()
             self.done = True
             self.link.end_if_done()
 

@@ -443,6 +443,53 @@ class TestRecovery:
         world.run(body)
 
     @every_world
+    @pytest.mark.parametrize("many", [False, True])
+    def test_a_link_that_stays_open(self, world: World, many: bool, dsn: str, proxy: Proxy) -> None:
+        """As Pgpool-II's does: the answer tells that the request was taken."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True, cancel_timeout=5))
+            proxy.newcomers("hold")
+            for _ in range(3):
+                begin = time.monotonic()
+                with pytest.raises(errors.QueryTimeout):
+                    if many:
+                        cur = conn.cursor()
+                        await settled(
+                            cur.executemany("select pg_sleep(%s)", [(30,)] * 3, timeout=0.1)
+                        )
+                    else:
+                        await settled(conn.execute("select pg_sleep(30)", timeout=0.1))
+                assert time.monotonic() - begin < 2
+                assert not conn.closed
+                assert await is_well(conn)
+            await settled(conn.close())
+
+        world.run(body)
+
+    @every_world
+    def test_a_link_that_stays_open_and_another_answer(
+        self, world: World, dsn: str, proxy: Proxy, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It proves nothing: the request may still strike the next query."""
+
+        async def body() -> None:
+            conn = await settled(world.connect(proxy.dsn(dsn), autocommit=True, cancel_timeout=0.6))
+            proxy.newcomers("mute")
+            with pytest.raises(errors.QueryTimeout):
+                await settled(
+                    conn.execute(
+                        "select 1 / (case when pg_sleep(0.2) is null then 1 else 0 end)",
+                        timeout=0.1,
+                    )
+                )
+            assert conn.closed and conn.broken
+            await settled(conn.close())
+
+        world.run(body)
+        assert "did not take the cancel request within 0.6 seconds, though" in caplog.text
+
+    @every_world
     def test_refused(self, world: World, dsn: str, proxy: Proxy) -> None:
         """No second connection is to be had: the query may still end by itself."""
 
