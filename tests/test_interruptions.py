@@ -382,7 +382,6 @@ def striking(method):
     class Struck(Exception):
         pass
 
-
     def trace(frame, event, arg):
         if frame.f_code is method.__code__:
             sys.settrace(before)
