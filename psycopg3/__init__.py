@@ -7,13 +7,11 @@ from ._async.connection import AsyncConnection
 from ._async.cursor import AsyncCursor
 from ._async.notifies import AsyncNotifies
 from ._async.transaction import AsyncTransaction
+from ._capabilities import Capabilities, capabilities
 from ._sync.connection import Connection
 from ._sync.cursor import Cursor
 from ._sync.notifies import Notifies
 from ._sync.transaction import Transaction
-
-# The object hides the module of its name: `import psycopg3.capabilities` gives the object too.
-from .capabilities import Capabilities, capabilities
 from .dbapi20 import (
     BINARY,
     DATETIME,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pickle
 import pkgutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
@@ -17,7 +19,7 @@ import psycopg3
 from psycopg3 import types
 
 NAMES = (
-    *("abc", "adapt", "capabilities", "conninfo", "dbapi20", "encodings", "errors", "generators"),
+    *("abc", "adapt", "_capabilities", "conninfo", "dbapi20", "encodings", "errors", "generators"),
     *("postgres", "pq", "rows", "testing", "transaction", "types", "waiting"),
     *(f"types.{found.name}" for found in pkgutil.iter_modules(types.__path__)),
 )
@@ -50,6 +52,22 @@ def functions(thing: Any) -> Iterator[FunctionType]:
                 yield from filter(None, (member.fget, member.fset))
             elif isinstance(found := getattr(member, "__func__", member), FunctionType):
                 yield found
+
+
+def test_no_object_hides_a_module_of_its_name() -> None:
+    """Where imports are lazy, the module would take the place of the object."""
+    for found in pkgutil.walk_packages(psycopg3.__path__, "psycopg3."):
+        package, _, name = found.name.rpartition(".")
+        hidden = getattr(importlib.import_module(package), name, None)
+        assert hidden is None or isinstance(hidden, ModuleType), found.name
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="has no lazy imports")
+def test_lazy_imports() -> None:
+    code = "from psycopg3 import Capabilities, capabilities; print(capabilities.has_pipeline())"
+    argv = [sys.executable, "-X", "lazy_imports=all", "-c", code]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    assert subprocess.check_output(argv, env=env, text=True) == "True\n"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

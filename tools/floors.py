@@ -23,7 +23,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["_exceptions", "_sqlstates", "_oids", "_impl", "concurrency", "deadlines"], 0),
     **dict.fromkeys(["errors", "dbapi20"], 1),
     **dict.fromkeys(["pq", "waiting", "watching", "dialing"], 2),
-    **dict.fromkeys(["abc", "places", "servicefile", "conninfo", "passfile", "capabilities"], 3),
+    **dict.fromkeys(["abc", "places", "servicefile", "conninfo", "passfile", "_capabilities"], 3),
     **dict.fromkeys(["encodings", "scram"], 3),
     **dict.fromkeys(["generators", "adapt", "rows"], 4),
     **dict.fromkeys(["types"], 5),

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import errors as e
-from ..capabilities import capabilities
+from .._capabilities import capabilities
 from ..conninfo import (
     get_param,
     libpq_params,

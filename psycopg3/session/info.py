@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
-from ..capabilities import capabilities
+from .._capabilities import capabilities
 from ..conninfo import DEFAULT_CONNECT_TIMEOUT, KEEPALIVES, make_conninfo
 from ..encodings import conn_encoding, words_encoding
 from ..errors import ProgrammingError

@@ -10,7 +10,7 @@ import psycopg3
 from psycopg3 import pq
 
 # The package's attribute of that name is the instance.
-module = importlib.import_module("psycopg3.capabilities")
+module = importlib.import_module("psycopg3._capabilities")
 
 SINCE = {
     "has_encrypt_password": 10,
