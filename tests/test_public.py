@@ -64,7 +64,7 @@ def test_no_object_hides_a_module_of_its_name() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 15), reason="has no lazy imports")
 def test_lazy_imports() -> None:
-    code = "import psycopg3; psycopg3.Capabilities; print(psycopg3.capabilities.has_pipeline())"
+    code = "import psycopg3; psycopg3.Capabilities(); print(psycopg3.capabilities.has_pipeline())"
     argv = [sys.executable, "-X", "lazy_imports=all", "-c", code]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     assert subprocess.check_output(argv, env=env, text=True) == "True\n"
