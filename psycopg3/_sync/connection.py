@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
@@ -23,6 +24,7 @@ from ..session.notices import NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
+from ..types.codecs import Codec, reset_codec_gen, set_builtin_codec_gen, set_codec_gen
 from ..waiting import WaitFunc
 from . import cursor, transaction
 from .connector import awaited, connecting_within, connection_params, open_connection
@@ -543,6 +545,66 @@ class Connection(Runner, Generic[Row]):
             timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
         """
         self._run(self._set_characteristic_gen("deferrable", value), timeout)
+
+    def set_type_codec(
+        self,
+        typename: str,
+        *,
+        schema: str = "public",
+        encoder: Callable[[Any], Any],
+        decoder: Callable[[Any], Any],
+        format: str = "text",
+        classes: type | Sequence[type] = (),
+        timeout: float | None = None,
+    ) -> None:
+        """Have a type written and read by two functions: asyncpg's way to `register_dumper()`.
+
+        Args:
+            typename: the type's name, as in ``pg_type.typname``.
+            schema: its schema, "pg_catalog" for PostgreSQL's own types.
+            encoder: makes what is sent of a value.
+            decoder: makes a value of what has come. It reads results of the format it is for, which
+                are text, unless a cursor asks for `binary`.
+            format: "text": the functions make and take str; "binary": bytes; "tuple": a tuple of
+                integers, for dates, times and intervals. It holds days, or microseconds (and seconds
+                west of UTC), since 2000-01-01; or the months, days and microseconds of an interval.
+            classes: whose objects are sent as this type. By default none: here a parameter's class
+                chooses the type, not the server.
+            timeout: seconds that the look-up of the type may take.
+
+        Raises:
+            ProgrammingError: there is no such type, or it hasn't this format.
+        """
+        classes = (classes,) if isinstance(classes, type) else classes
+        codec = Codec(encoder, decoder, format)
+        self._run(set_codec_gen(self, typename, schema, codec, *classes), timeout)
+
+    def set_builtin_type_codec(
+        self,
+        typename: str,
+        *,
+        schema: str = "public",
+        codec_name: str,
+        timeout: float | None = None,
+    ) -> None:
+        """Have a type written and read as another one, which the connection knows.
+
+        Args:
+            typename: the type's name, as in ``pg_type.typname``.
+            schema: its schema.
+            codec_name: the other type, such as "int4".
+            timeout: seconds that the look-up of the type may take.
+
+        Raises:
+            ProgrammingError: one of them is not known.
+        """
+        self._run(set_builtin_codec_gen(self, typename, schema, codec_name), timeout)
+
+    def reset_type_codec(
+        self, typename: str, *, schema: str = "public", timeout: float | None = None
+    ) -> None:
+        """Undo what `set_type_codec()` and its like have done for a type."""
+        self._run(reset_codec_gen(self, typename, schema, self._template_adapters), timeout)
 
     def reset(self, *, timeout: float | None = None) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.

@@ -133,6 +133,19 @@ class AdaptersMap:
         self._write()
         self._loaders[loader.format][oid] = loader
 
+    def restore(self, oid: int, template: AdaptersMap) -> None:
+        """Adapt a type as `template` does, whatever has been registered for it here."""
+        self._write()
+        pairs: list[tuple[Any, Any]] = [
+            *zip(self._loaders, template._loaders, strict=True),
+            *zip(self._dumpers_by_oid, template._dumpers_by_oid, strict=True),
+        ]
+        for own, theirs in pairs:
+            _put_back(own, theirs, oid)
+        for format, table in self._dumpers.items():
+            for cls in [cls for cls, dumper in table.items() if dumper.oid == oid]:
+                _put_back(table, template._dumpers[format], cls)
+
     def get_dumper(self, cls: type, format: PyFormat) -> type[Dumper]:
         """The dumper for a class: its own, else the nearest of its base classes.
 
@@ -182,6 +195,13 @@ class AdaptersMap:
             self._dumpers_by_oid = text.copy(), binary.copy()
             text_loaders, binary_loaders = self._loaders
             self._loaders = text_loaders.copy(), binary_loaders.copy()
+
+
+def _put_back(table: dict[Any, Any], template: dict[Any, Any], key: object) -> None:
+    if key in template:
+        table[key] = template[key]
+    else:
+        table.pop(key, None)
 
 
 def _dotted(cls: type) -> str:
