@@ -605,7 +605,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         self, typename: str, *, schema: str = "public", timeout: float | None = None
     ) -> None:
         """Undo what `set_type_codec()` and its like have done for a type."""
-        await self._run(reset_codec_gen(self, typename, schema, self._template_adapters), timeout)
+        await self._run(reset_codec_gen(self, typename, schema), timeout)
 
     async def reset(self, *, timeout: float | None = None) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.

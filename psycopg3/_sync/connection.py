@@ -604,7 +604,7 @@ class Connection(Runner, Generic[Row]):
         self, typename: str, *, schema: str = "public", timeout: float | None = None
     ) -> None:
         """Undo what `set_type_codec()` and its like have done for a type."""
-        self._run(reset_codec_gen(self, typename, schema, self._template_adapters), timeout)
+        self._run(reset_codec_gen(self, typename, schema), timeout)
 
     def reset(self, *, timeout: float | None = None) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.

@@ -47,6 +47,7 @@ class AdaptersMap:
     ) -> None:
         self.generation = 0
         self._snapshot: AdaptersMap | None = None
+        self._template = template
         if template is None:
             self._dumpers = {format: {} for format in PyFormat}
             self._dumpers_by_oid = ({}, {})
@@ -81,6 +82,7 @@ class AdaptersMap:
         """
         if self._snapshot is None or not self.is_still(self._snapshot):
             self._snapshot = AdaptersMap(self)
+            self._snapshot._template = self._template  # itself would be a cycle
         return self._snapshot
 
     def is_still(self, snapshot: object) -> bool:
@@ -133,8 +135,9 @@ class AdaptersMap:
         self._write()
         self._loaders[loader.format][oid] = loader
 
-    def restore(self, oid: int, template: AdaptersMap) -> None:
-        """Adapt a type as `template` does, whatever has been registered for it here."""
+    def restore(self, oid: int) -> None:
+        """Adapt a type as the template of this map does, whatever was registered for it here."""
+        template = self._template or AdaptersMap()
         self._write()
         pairs: list[tuple[Any, Any]] = [
             *zip(self._loaders, template._loaders, strict=True),

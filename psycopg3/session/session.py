@@ -128,15 +128,10 @@ class Session:
     def adapters(self) -> AdaptersMap:
         """How this connection turns Python values into PostgreSQL's and back."""
         if self._adapters is None:
-            self._adapters = AdaptersMap(self._template_adapters)
+            from ..postgres import adapters
+
+            self._adapters = AdaptersMap(cast("AdaptersMap", self._template or adapters))
         return self._adapters
-
-    @property
-    def _template_adapters(self) -> AdaptersMap:
-        """What the connection's adapters began as a copy of."""
-        from ..postgres import adapters
-
-        return cast("AdaptersMap", self._template or adapters)
 
     def _transformer_of(self, adapters: AdaptersMap | None = None) -> Transformer:
         """What writes and reads by these adapters; all cursors without their own have the same one.

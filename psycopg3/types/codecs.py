@@ -179,12 +179,10 @@ def set_builtin_codec_gen(
     adapt_like(info, base.oid, adapters)
 
 
-def reset_codec_gen(
-    conn: SessionLike, typename: str, schema: str, template: AdaptersMap
-) -> WaitGen[None]:
-    """`reset_type_codec()`: look the type up, and adapt it as `template` does."""
+def reset_codec_gen(conn: SessionLike, typename: str, schema: str) -> WaitGen[None]:
+    """`reset_type_codec()`: look the type up, and adapt it as others do."""
     info = yield from _type_gen(conn, typename, schema)
-    _map_of(conn).restore(info.oid, template)
+    _map_of(conn).restore(info.oid)
 
 
 def _type_gen(conn: SessionLike, typename: str, schema: str) -> WaitGen[TypeInfo]:
