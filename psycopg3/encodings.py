@@ -73,6 +73,13 @@ _BY_CODEC = {codec: name.encode() for name, codec in _PYTHON_CODECS.items()} | {
     "cp950": b"BIG5",
 }
 
+OVERLAPPING = frozenset({"big5", "cp932", "cp949", "gb18030", "gbk", "johab", "shift_jis_2004"})
+"""Codecs of which a character may have a byte that is an ASCII character by itself.
+
+A backslash, a brace, a comma: text of several values isn't taken apart by bytes in these. All are
+encodings of clients only: the server has them converted before it looks.
+"""
+
 # The answers so far, by what the server reported: this is asked once a query.
 _known: dict[bytes, str] = {b"UTF8": "utf-8"}
 

@@ -15,9 +15,10 @@ from .adapt.typemod import (
 )
 from .types import array, datetime, json, net, none, numeric, string, uuid
 from .types import bool as boolean
+from .types import range as ranges
 
 # In this order, for where two could adapt a class or type the last one does.
-FAMILIES = (none, boolean, numeric, string, datetime, uuid, json, net, array)
+FAMILIES = (none, boolean, numeric, string, datetime, uuid, json, net, array, ranges)
 
 _MODIFIERS = {
     "bit": BitTypeModifier,
@@ -40,8 +41,8 @@ def register_default_types(types: TypesRegistry) -> None:
         types.add(
             TypeInfo(name, oid, array_oid, regtype=regtype, delimiter=delimiter, typemod=typemod)
         )
-    for name, oid, array_oid, regtype, _ in RANGES:
-        types.add(TypeInfo(name, oid, array_oid, regtype=regtype))
+    for name, oid, array_oid, regtype, subtype_oid in RANGES:
+        types.add(ranges.RangeInfo(name, oid, array_oid, regtype=regtype, subtype_oid=subtype_oid))
     for name, oid, array_oid, regtype, _, _ in MULTIRANGES:
         types.add(TypeInfo(name, oid, array_oid, regtype=regtype))
 

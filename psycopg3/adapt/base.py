@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from ..abc import AdaptContext, Buffer, ConnectionLike, DumperKey, PyFormat
 from ..abc import Dumper as DumperLike
 from ..pq import Escaping, Format
 
 T = TypeVar("T")
+A = TypeVar("A", bound="_Adapter")
 
 _WRITING = {"dump", "get_key", "upgrade"}
 _PACKAGE = __name__.partition(".")[0]
@@ -147,6 +148,13 @@ class Loader(_Adapter):
         escape on data that is no value of its type: the `Transformer` makes a DataError of it,
         which costs nothing as long as all goes well.
         """
+
+
+def subclass(base: type[A], **values: Any) -> type[A]:
+    """A subclass of an adapter that has these attributes."""
+    namespace = {**values, "__module__": base.__module__, "__doc__": base.__doc__}
+    metaclass: Any = type(base)
+    return cast("type[A]", metaclass(base.__name__, (base,), namespace))
 
 
 def frameless(function: Callable[[Any], T]) -> Callable[[Any, Any], T]:

@@ -109,6 +109,8 @@ class AdapterFinder:
         adapters: the map, where it isn't the context's.
     """
 
+    depth: int = 0
+    """How many values are around those that are adapted: the elements of a list are at 1."""
     _encoding: str | None = None
     _common: Made | None = None
     contextual: Made | None = None
@@ -215,7 +217,12 @@ class AdapterFinder:
             if made is not None and oid in made.loaders[format]:
                 return made.loaders[format][oid]
         get_loader = self._adapters.get_loader
-        loader = get_loader(oid, format) or get_loader(_ANY_TYPE, format)
+        loader = get_loader(oid, format)
+        if loader is None:
+            info = self._adapters.types.get(oid)
+            if info is not None and oid == info.oid and info.base_oid:
+                return self.get_loader(info.base_oid, format)
+            loader = get_loader(_ANY_TYPE, format)
         if loader is None:
             raise InterfaceError(
                 f"no loader reads type {self.type_name(oid)}, and none is registered for"

@@ -146,6 +146,13 @@ def is_ours(function: Callable[..., Any]) -> bool:
     return module is None or module.partition(".")[0] in (_PACKAGE, "builtins")
 
 
+def unwritable(ex: Exception, obj: object, type_name: str) -> DataError:
+    """What an exception of a dumper of ours means that was chosen without a look at the value."""
+    return DataError(
+        f"{shown(obj)} can't be written as type {type_name} ({type(ex).__name__}: {ex})"
+    )
+
+
 def shown(param: object) -> str:
     """A parameter and its type, for messages; a long one is cut."""
     is_data = isinstance(param, str | bytes | bytearray)

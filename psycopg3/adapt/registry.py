@@ -178,6 +178,12 @@ class AdaptersMap:
             self.array_hook(info, self)
             if oid in self._dumpers_by_oid[format]:
                 return self._dumpers_by_oid[format][oid]
+        if info is not None and not is_array:
+            dumper = info.get_dumper(format)
+            if dumper is not None:
+                return dumper
+            if info.base_oid:
+                return self.get_dumper_by_oid(info.base_oid, format)
         name = f"{info.name}[]" if info and is_array else info and info.name
         raise ProgrammingError(
             f"no dumper writes type {name or 'unknown to the driver'} (oid {oid})"

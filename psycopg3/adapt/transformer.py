@@ -10,7 +10,7 @@ from ..abc import AdaptContext, Buffer, Dumper, PyFormat, RowMaker
 from ..errors import DataError, InterfaceError, ProgrammingError
 from ..pq import Format, PGresult, arguments
 from .finder import AdapterFinder, kept
-from .loading import BROKEN, Load, Rows, is_ours, shown
+from .loading import BROKEN, Load, Rows, is_ours, shown, unwritable
 
 # As a query has them: values, oids, formats, and lengths if one is binary.
 Parameters: TypeAlias = tuple[list[bytes | None], Sequence[int], Sequence[int], list[int] | None]
@@ -154,10 +154,8 @@ class Transformer(AdapterFinder):
             col = len(dumped)
             if not is_ours(dumpers[col].dump):
                 raise
-            raise DataError(
-                f"column {col + 1}: {shown(params[col])} can't be written as type"
-                f" {self.type_name(dumpers[col].oid)} ({type(ex).__name__}: {ex})"
-            ) from ex
+            error = unwritable(ex, params[col], self.type_name(dumpers[col].oid))
+            raise DataError(f"column {col + 1}: {error}") from ex
         return dumped
 
     def as_literal(self, obj: Any) -> bytes:

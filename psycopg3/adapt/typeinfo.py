@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator
-from typing import Any, Self, TypeVar, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 
-from ..abc import AdaptContext, AsyncRunning, Composable, Running, SessionLike
+from ..abc import AdaptContext, AsyncRunning, Composable, Dumper, Running, SessionLike
 from ..encodings import conn_encoding
 from ..errors import Error, ProgrammingError
-from ..pq import Escaping, PGresult, TransactionStatus
+from ..pq import Escaping, Format, PGresult, TransactionStatus
 from ..waiting import WaitGen
 from .typemod import TypeModifier
 
@@ -37,6 +37,9 @@ class TypeInfo:
     """
 
     __module__ = "psycopg3.types"
+
+    base_oid: int = 0
+    """Of a domain: the type that its values have."""
 
     def __init__(
         self,
@@ -94,7 +97,7 @@ class TypeInfo:
         encoding = conn_encoding(pgconn)
         encoding = "utf-8" if encoding == "ascii" else encoding
         text = name if isinstance(name, str) else name.as_string(conn)
-        query = cls._QUERY % Escaping(pgconn).escape_literal(text.encode(encoding))
+        query = (cls._QUERY % cls._DETAILS) % Escaping(pgconn).escape_literal(text.encode(encoding))
         if pgconn.transaction_status != TransactionStatus.INTRANS:
             (result,) = yield from conn._command_gen(query)
         else:
@@ -107,17 +110,38 @@ class TypeInfo:
                 raise
         return cls._from_result(result, encoding) if result.ntuples else None
 
+    # A domain over a domain has the type of the last one.
     _QUERY = (
-        b"SELECT typname, oid, typarray, oid::pg_catalog.regtype, typdelim"
-        b" FROM pg_catalog.pg_type WHERE oid = pg_catalog.to_regtype(%b)"
+        b"SELECT t.typname, t.oid, t.typarray, t.oid::pg_catalog.regtype, t.typdelim, ("
+        b" WITH RECURSIVE domain (oid, base) AS (SELECT t.oid, t.typbasetype UNION ALL"
+        b" SELECT b.oid, b.typbasetype FROM domain, pg_catalog.pg_type b WHERE b.oid = domain.base)"
+        b" SELECT nullif(oid, t.oid) FROM domain WHERE base = 0) %b"
+        b" WHERE t.oid = pg_catalog.to_regtype(%%b)"
     )
+    _DETAILS: ClassVar[bytes] = b"FROM pg_catalog.pg_type t"
+    """The rest of the query: more columns, and what they come from."""
 
     @classmethod
     def _from_result(cls, result: PGresult, encoding: str) -> Self:
-        name, oid, array_oid, regtype, delimiter = (
-            (result.get_value(0, col) or b"").decode(encoding) for col in range(5)
-        )
-        return cls(name, int(oid), int(array_oid), regtype=regtype, delimiter=delimiter)
+        rows = [
+            [(result.get_value(row, col) or b"").decode(encoding) for col in range(result.nfields)]
+            for row in range(result.ntuples)
+        ]
+        name, oid, array_oid, regtype, delimiter, base_oid, *_ = rows[0]
+        details = cls._get_details([row[6:] for row in rows])
+        info = cls(name, int(oid), int(array_oid), regtype=regtype, **details)
+        info.delimiter = delimiter
+        info.base_oid = int(base_oid or 0)
+        return info
+
+    @classmethod
+    def _get_details(cls, _rows: list[list[str]]) -> dict[str, Any]:
+        """What the columns of `_DETAILS` say, as arguments of the class."""
+        return {}
+
+    def get_dumper(self, format: Format) -> type[Dumper] | None:
+        """A dumper for values of this type in a format, where none is registered for its oid."""
+        return None
 
     @property
     def subtype_keys(self) -> tuple[tuple[type, int], ...]:
@@ -236,10 +260,12 @@ class TypesRegistry:
 
     def get_by_subtype(self, cls: type[T], subtype: int | str) -> T | None:
         """The type of a class that is built upon another: the `RangeInfo` of "int4", say."""
-        info = self.get(subtype)
-        if info is None:
-            return None
-        found = self._by_subtype.get((cls, info.oid))
+        if isinstance(subtype, str):
+            info = self.get(subtype)
+            if info is None:
+                return None
+            subtype = info.array_oid if subtype.endswith("[]") else info.oid
+        found = self._by_subtype.get((cls, subtype))
         return found if isinstance(found, cls) else None
 
     def _own(self) -> None:

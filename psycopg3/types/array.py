@@ -18,6 +18,7 @@ from ..abc import Dumper as DumperLike
 from ..adapt import Dumper, Format, PyFormat, RecursiveDumper, RecursiveLoader
 from ..adapt.registry import adapters as global_adapters
 from ..adapt.typeinfo import TypeInfo
+from ..encodings import OVERLAPPING
 from ..errors import DataError, InterfaceError, ProgrammingError
 
 _HEADER = Struct("!iiI")  # number of dimensions, whether there are NULLs, oid of the elements
@@ -28,10 +29,6 @@ _NULL = _LENGTH.pack(-1)
 # PostgreSQL's own limits.
 _MAX_DIMENSIONS = 6
 _MAX_ELEMENTS = 0x7FFFFFF
-
-# A character of theirs may have a byte that means something in an array's text: a backslash, a
-# brace. (All are encodings of clients only: the server has them converted before it looks.)
-_OVERLAPPING = {"big5", "cp932", "cp949", "gb18030", "gbk", "johab", "shift_jis_2004"}
 
 # Types of which each holds the values of those before it.
 _WIDENING = (
@@ -131,9 +128,9 @@ class _ListDumper(RecursiveDumper):
         if self._one_type:
             return self
         element = self._choose(_flatten(obj)[1])[0]
-        if element is None:
-            return ListDumper(self.cls, self._tx)
-        made = type(self)(self.cls, self._tx)
+        if element is None or element.format != self.format:
+            return self._beside(ListDumper)
+        made = self._beside(type(self))
         made._element = element
         made.oid, made.element_oid, made._delimiter = self._array_of(element.oid)
         return made
@@ -154,8 +151,9 @@ class _ListDumper(RecursiveDumper):
             return self.dump(obj), self.oid, self.format
         lengths, elements = _flatten(obj)
         element, _, has_none = self._choose(elements)
-        if element is None:
-            return ListDumper(self.cls, self._tx).dump(obj), INVALID_OID, Format.TEXT
+        if element is None or element.format != self.format:
+            text = self._beside(ListDumper)
+            return text.dump(obj), INVALID_OID, text.format
         kind = self._array_of(element.oid)
         dumped = _dump_all(elements, element.dump, has_none)
         return self._joined(lengths, dumped, kind), kind.oid, self.format
@@ -242,7 +240,7 @@ class ListDumper(_ListDumper):
         if not elements:
             return b"{}"
         encoding = self._tx.text_encoding
-        if encoding not in _OVERLAPPING:
+        if encoding not in OVERLAPPING:
             return _in_braces(elements, lengths, kind.delimiter)
         utf8 = [str(text, encoding).encode() if text is not None else None for text in elements]
         return _in_braces(utf8, lengths, kind.delimiter).decode().encode(encoding)
@@ -325,7 +323,7 @@ class ArrayLoader(RecursiveLoader):
     def load(self, data: Buffer) -> list[Any]:
         """A list, of lists where the array has several dimensions; lower bounds are forgotten."""
         encoding = self._encoding
-        if encoding not in _OVERLAPPING:
+        if encoding not in OVERLAPPING:
             return parse_array(bytes(data), self._delimiter, self._load_element)
         return parse_array(
             str(data, encoding).encode(),
@@ -340,17 +338,7 @@ class ArrayBinaryLoader(RecursiveLoader):
     format = Format.BINARY
 
     def load(self, data: Buffer) -> list[Any]:
-        """A list, of lists where the array has several dimensions; lower bounds are forgotten.
-
-        Raises:
-            DataError: types within types, without end.
-        """
-        try:
-            return self._load(data)
-        except RecursionError:
-            raise DataError("got an array of arrays of arrays without end") from None
-
-    def _load(self, data: Buffer) -> list[Any]:
+        """A list, of lists where the array has several dimensions; lower bounds are forgotten."""
         depth, _, oid = _HEADER.unpack_from(data)
         if not 0 <= depth <= _MAX_DIMENSIONS:
             raise ValueError(f"{depth} dimensions")

@@ -334,6 +334,29 @@ class DecimalBinaryDumper(_BinaryDumper):
         return pack_numeric(bool(sign), "".join(map(str, digits)), exponent)
 
 
+class NumericDumper(DecimalDumper):
+    """Any number as numeric in text, where the type is given instead of the object."""
+
+    def dump(self, obj: Any) -> bytes:
+        """Its digits."""
+        return super().dump(_decimal(obj))
+
+
+class NumericBinaryDumper(DecimalBinaryDumper):
+    """Any number as numeric in binary, where the type is given instead of the object."""
+
+    def dump(self, obj: Any) -> bytes:
+        """Its digits in groups of four."""
+        return super().dump(_decimal(obj))
+
+
+def _decimal(obj: Any) -> Decimal:
+    from decimal import Decimal
+
+    # A float by the digits that it shows, as in text, not by all those that it has.
+    return Decimal(float.__repr__(obj) if isinstance(obj, float) else obj)
+
+
 # -- the binary form of numeric --------------------------------------------------------------------
 # Digits in groups of four, a number below 10000 each; the first stands for 10000 ** weight.
 # dscale is the number of decimals to show.
@@ -514,6 +537,7 @@ DUMPERS = (
     (Oid, OidDumper, OidBinaryDumper),
     (Float4, Float4Dumper, Float4BinaryDumper),
     (Float8, FloatDumper, FloatBinaryDumper),
+    (None, NumericDumper, NumericBinaryDumper),
 )
 LOADERS = (
     (INT2_OID, IntLoader, Int2BinaryLoader),

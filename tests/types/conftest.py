@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import psycopg3
 from psycopg3 import pq
 from psycopg3.adapt import AdaptersMap, Format, PyFormat, Transformer
 from psycopg3.postgres import adapters
@@ -77,3 +78,34 @@ def bare(dsn: str) -> Iterator[Bare]:
     bare = Bare(dsn)
     yield bare
     bare.pgconn.finish()
+
+
+FORMATS = [(format, binary) for format in PyFormat for binary in (False, True)]
+
+
+class Types:
+    """A connection with types of its own, which are gone with it."""
+
+    def __init__(self, dsn: str, *commands: str) -> None:
+        self.conn = psycopg3.connect(dsn, autocommit=True)
+        self.conn.execute("set search_path to pg_temp, public")
+        for command in commands:
+            self.conn.execute(command.encode())
+
+    def row(self, query: str, params: Any = None, *, binary: bool = False) -> tuple[Any, ...]:
+        """The one row of a query."""
+        (row,) = self.conn.execute(query.encode(), params, binary=binary).fetchall()
+        return row
+
+    def both(self, expression: str) -> Any:
+        """An expression's value, which is the same in both formats."""
+        (text,) = self.row(f"select {expression}")
+        (binary,) = self.row(f"select {expression}", binary=True)
+        assert text == binary
+        assert type(text) is type(binary)
+        return text
+
+    def sent(self, value: Any, name: str) -> Iterator[Any]:
+        """A value that went to the server and back as a type, in each format."""
+        for format, binary in FORMATS:
+            yield self.row(f"select %{format.value}::{name}", [value], binary=binary)[0]

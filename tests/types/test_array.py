@@ -646,7 +646,7 @@ def test_arrays_within_arrays_without_end_are_a_data_error() -> None:
     data = header(1, 0, 23, 1, 1, 4, 5)
     for _ in range(5000):
         data = header(1, 0, INT4_ARRAY, 1, 1, len(data)) + data
-    with pytest.raises(DataError, match="without end"):
+    with pytest.raises(DataError, match="nested deeper"):
         loaded(INT4_ARRAY, data, Format.BINARY)
 
 
