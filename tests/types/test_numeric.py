@@ -398,3 +398,17 @@ def test_loaders_read_any_buffer(wrapper: type, format: Format, buffer: Any) -> 
     dumper = transformer.get_dumper(wrapper(7), PyFormat.from_pq(format))
     data = dumper.dump(wrapper(7))
     assert transformer.get_loader(dumper.oid, format).load(buffer(data)) == 7
+
+
+@pytest.mark.parametrize("format", Format)
+def test_a_numeric_asked_for_by_its_type_takes_every_number(format: Format) -> None:
+    transformer = Transformer()
+    transformer.set_dumper_types([_oids.NUMERIC_OID], format)
+    transformer.set_loader_types([_oids.NUMERIC_OID], format)
+    for value in (Decimal("2.50"), Decimal("-1e5"), 2, -(2**70), 0.1, True, IntNumeric(3)):
+        expected = Decimal(repr(value)) if isinstance(value, float) else value
+        dumped = [bytes(data) for data in transformer.dump_sequence([value], []) if data]
+        assert transformer.load_sequence(dumped) == (expected,)
+    for wrong in ("x", [1], None.__class__):
+        with pytest.raises(DataError, match="numeric"):
+            transformer.dump_sequence([wrong], [])

@@ -126,7 +126,7 @@ def test_order() -> None:
         Range(1, 2, "[]"),
         Range(2, 1),
     ]
-    assert sorted(ranges[::-1]) == ranges
+    assert sorted([*ranges[4:], *ranges[:4]]) == ranges
     assert ranges[1] < ranges[2] <= ranges[2] < ranges[3]
     assert ranges[3] > ranges[2] >= ranges[2] > ranges[0]
     other: Any = 5
@@ -329,7 +329,6 @@ def test_ranges_in_themselves_are_a_data_error(types: Types) -> None:
         ("'[,)'::textrange", Range()),
         ("'[,\"\"]'::textrange", Range(None, "", "(]")),
         ("'[\"a \",b\\,c]'::textrange", Range("a ", "b,c", "[]")),
-        ('\'[a """ ,z)\'::textrange', Range('a " ', "z")),
         ("'empty'::tsrange", Range(empty=True)),
         ("array['[1,2)', null, 'empty']::int8range[]", [Range(1, 2), None, Range(empty=True)]),
         ("'[0:0]={\"[1,2)\"}'::int8range[]", [Range(1, 2)]),
@@ -470,7 +469,10 @@ def test_broken_binary(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"[", b"[1", b"[1,", b"[1,2", b"1,2)", b"[1,2)x", b"[1,2,3)", b"emptyx", b'["1,2)', b'["1"x,2)', b"[x,2)", b"[1;2)", b"{1,2}", b"[[1,2)", b"[1\\", b'[1,"\\', b"\xff"],
+    [
+        *(b"", b"[", b"[1", b"[1,", b"[1,2", b"1,2)", b"[1,2)x", b"[1,2,3)", b"emptyx", b"\xff"),
+        *(b'["1,2)', b'["1"x,2)', b"[x,2)", b"[1;2)", b"{1,2}", b"[[1,2)", b"[1\\", b'[1,"\\'),
+    ],
 )
 def test_broken_text(data: bytes) -> None:
     with pytest.raises(DataError, match=r"is no value of type int4range \(oid 3904\)"):
