@@ -83,6 +83,7 @@ def connect_gen(
 
 def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
     pgconn = PGconn.connect_start(conninfo)
+    pgconn.notice_handler = EarlyNotices()
     try:
         guard = scram.Guard(pgconn, scram_max_iterations)
         poll_gen = partial(connect_poll_gen, pgconn, guard)
@@ -93,6 +94,13 @@ def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
         raise
     pgconn.nonblocking = 1
     return pgconn
+
+
+class EarlyNotices(list[dict[int, "bytes | None"]]):
+    """The notices that come while connecting, field by field: whoever is to hear of them comes later."""
+
+    def __call__(self, result: PGresult) -> None:
+        self.append({code: result.error_field(code) for code in e.FIELD_CODES})
 
 
 def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatus]:

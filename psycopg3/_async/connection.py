@@ -19,7 +19,7 @@ from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
-from ..session.notices import NotifyHandler
+from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
@@ -101,6 +101,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         connector_factory: AsyncConnector | None = None,
         sock: Any = None,
         ssl: SSLContext | str | bool | None = None,
+        notice_handler: NoticeHandler | None = None,
         **kwargs: Any,
     ) -> AsyncConnection[NewRow]: ...
     @overload
@@ -121,6 +122,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         connector_factory: AsyncConnector | None = None,
         sock: Any = None,
         ssl: SSLContext | str | bool | None = None,
+        notice_handler: NoticeHandler | None = None,
         **kwargs: Any,
     ) -> Self: ...
     @classmethod
@@ -140,6 +142,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         connector_factory: AsyncConnector | None = None,
         sock: Any = None,
         ssl: SSLContext | str | bool | None = None,
+        notice_handler: NoticeHandler | None = None,
         **kwargs: Any,
     ) -> AsyncConnection[Any]:
         """Connect to a server.
@@ -168,6 +171,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
                 that `sslrootcert` names; False for none; a str is an `sslmode`. It overrides that of
                 the parameters. With `connector_factory` or `sock` it is an `ssl.SSLContext`, to have
                 the connector do TLS; by default libpq does it over the link, by `sslmode`.
+            notice_handler: as `add_notice_handler()` takes it; it gets those, too, that come while
+                connecting. The log tells of these in any case.
             **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
                 may be lists. `password` may be a function that returns it, for an asynchronous
                 connection also a coroutine function: it is called once for each connection.
@@ -200,8 +205,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
                 links.discard()
             raise
         conn = cls._made(pgconn, route, params, row_factory, wait, context)
-        conn._autocommit = bool(autocommit)
-        conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
+        _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout)
         if cursor_factory is not None:
             conn.cursor_factory = cursor_factory
         return conn
@@ -628,6 +632,25 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
 # `typing.get_type_hints()` wants the name.
 for _module in (cursor, transaction):
     vars(_module)["AsyncConnection"] = AsyncConnection
+
+
+def _set_up(
+    conn: AsyncConnection[Any],
+    handler: NoticeHandler | None,
+    autocommit: bool,
+    command_timeout: float | None,
+    cancel_timeout: float,
+) -> None:
+    """Set what was asked for, and hand out what the server said while connecting."""
+    conn._autocommit = bool(autocommit)
+    conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
+    try:
+        if handler is not None:
+            conn.add_notice_handler(handler)
+        conn._notices.receive_early(conn._route.early, conn.pgconn)
+    except BaseException:
+        conn._end()
+        raise
 
 
 def _class_of(

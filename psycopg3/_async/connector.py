@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..concurrency import tasks
 from ..conninfo import conninfo_to_dict
@@ -16,6 +16,7 @@ from .runner import running_library
 
 if TYPE_CHECKING:
     from ..dialing.records import Dialer
+    from ..generators import EarlyNotices
     from ..pq import PGconn
     from ..session.routes import Route
     from ..waiting import AsyncWaitFunc
@@ -93,7 +94,9 @@ async def open_connection(
     attempts = Attempts(params, dialer)
     if limit is not None:
         limit = Deadline(limit.at, partial(attempts.overdue, limit.seconds))
-    return await drive(attempts.connect_gen, dialer, waiter, limit), attempts.route
+    pgconn: PGconn = await drive(attempts.connect_gen, dialer, waiter, limit)
+    attempts.route.early = cast("EarlyNotices", pgconn.notice_handler)
+    return pgconn, attempts.route
 
 
 def _expired(timeout: float) -> ConnectionTimeout:

@@ -20,7 +20,7 @@ from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
-from ..session.notices import NotifyHandler
+from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
@@ -102,6 +102,7 @@ class Connection(Runner, Generic[Row]):
         connector_factory: Connector | None = None,
         sock: Any = None,
         ssl: SSLContext | str | bool | None = None,
+        notice_handler: NoticeHandler | None = None,
         **kwargs: Any,
     ) -> Connection[NewRow]: ...
     @overload
@@ -122,6 +123,7 @@ class Connection(Runner, Generic[Row]):
         connector_factory: Connector | None = None,
         sock: Any = None,
         ssl: SSLContext | str | bool | None = None,
+        notice_handler: NoticeHandler | None = None,
         **kwargs: Any,
     ) -> Self: ...
     @classmethod
@@ -141,6 +143,7 @@ class Connection(Runner, Generic[Row]):
         connector_factory: Connector | None = None,
         sock: Any = None,
         ssl: SSLContext | str | bool | None = None,
+        notice_handler: NoticeHandler | None = None,
         **kwargs: Any,
     ) -> Connection[Any]:
         """Connect to a server.
@@ -169,6 +172,8 @@ class Connection(Runner, Generic[Row]):
                 that `sslrootcert` names; False for none; a str is an `sslmode`. It overrides that of
                 the parameters. With `connector_factory` or `sock` it is an `ssl.SSLContext`, to have
                 the connector do TLS; by default libpq does it over the link, by `sslmode`.
+            notice_handler: as `add_notice_handler()` takes it; it gets those, too, that come while
+                connecting. The log tells of these in any case.
             **kwargs: connection parameters; they override those of `conninfo`. `host` and `port`
                 may be lists. `password` may be a function that returns it, for an asynchronous
                 connection also a coroutine function: it is called once for each connection.
@@ -201,8 +206,7 @@ class Connection(Runner, Generic[Row]):
                 links.discard()
             raise
         conn = cls._made(pgconn, route, params, row_factory, wait, context)
-        conn._autocommit = bool(autocommit)
-        conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
+        _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout)
         if cursor_factory is not None:
             conn.cursor_factory = cursor_factory
         return conn
@@ -627,6 +631,25 @@ class Connection(Runner, Generic[Row]):
 # `typing.get_type_hints()` wants the name.
 for _module in (cursor, transaction):
     vars(_module)["Connection"] = Connection
+
+
+def _set_up(
+    conn: Connection[Any],
+    handler: NoticeHandler | None,
+    autocommit: bool,
+    command_timeout: float | None,
+    cancel_timeout: float,
+) -> None:
+    """Set what was asked for, and hand out what the server said while connecting."""
+    conn._autocommit = bool(autocommit)
+    conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
+    try:
+        if handler is not None:
+            conn.add_notice_handler(handler)
+        conn._notices.receive_early(conn._route.early, conn.pgconn)
+    except BaseException:
+        conn._end()
+        raise
 
 
 def _class_of(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..concurrency import threads
 from ..conninfo import conninfo_to_dict
@@ -17,6 +17,7 @@ from .runner import running_library
 
 if TYPE_CHECKING:
     from ..dialing.records import Dialer
+    from ..generators import EarlyNotices
     from ..pq import PGconn
     from ..session.routes import Route
     from ..waiting import WaitFunc
@@ -94,7 +95,9 @@ def open_connection(
     attempts = Attempts(params, dialer)
     if limit is not None:
         limit = Deadline(limit.at, partial(attempts.overdue, limit.seconds))
-    return drive(attempts.connect_gen, dialer, waiter, limit), attempts.route
+    pgconn: PGconn = drive(attempts.connect_gen, dialer, waiter, limit)
+    attempts.route.early = cast("EarlyNotices", pgconn.notice_handler)
+    return pgconn, attempts.route
 
 
 def _expired(timeout: float) -> ConnectionTimeout:

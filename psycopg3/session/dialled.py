@@ -18,7 +18,7 @@ from ..conninfo import get_param, make_conninfo, rehearse
 from ..deadlines import Deadline
 from ..dialing.adoption import negotiate_gen
 from ..dialing.records import Dial, Dialer, Link
-from ..generators import connect_poll_gen
+from ..generators import EarlyNotices, connect_poll_gen
 from ..passfile import find_password
 from ..places import Place
 from ..pq import PGconn, PollingStatus
@@ -154,7 +154,9 @@ class DialledAttempt:
                     params[keyword] = value
         here = self.route.reservation
         params |= {"hostaddr": here.ip, "port": here.port}
-        return DialledPGconn.connect_start(make_conninfo("", **params).encode())
+        pgconn = DialledPGconn.connect_start(make_conninfo("", **params).encode())
+        pgconn.notice_handler = EarlyNotices()
+        return pgconn
 
     def _no_link(self, reason: Exception) -> e.OperationalError:
         """Say why there is no link; and if libpq wanted another one, why that was."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from .. import errors as e
-from ..encodings import conn_encoding, pg2py
+from ..encodings import conn_encoding, pg2py, words_encoding
 from ..pq import PGconn, PGresult
 from ..pq.misc import PGnotify
 from .loss import Loss
@@ -32,7 +32,7 @@ class Notify(NamedTuple):
 
 Notify.__module__ = "psycopg3"
 
-NoticeHandler = Callable[["e.Diagnostic"], object]
+NoticeHandler = Callable[[e.Diagnostic], object]
 NotifyHandler = Callable[[Notify], object]
 
 
@@ -164,6 +164,19 @@ class Notices:
         if handlers := tuple(self.handlers["notice"]):
             diag = e.Diagnostic.from_result(result, conn_encoding(pgconn))
             for handler in handlers:
+                self.call(handler, diag, "notice")
+
+    def receive_early(self, early: Sequence[dict[int, bytes | None]], pgconn: PGconn) -> None:
+        """Hand the notices that came while connecting to the log, and to the handlers there are now."""
+        for fields in early:
+            import logging
+
+            diag = e.Diagnostic(fields, words_encoding(pgconn))
+            level = logging.WARNING if diag.severity_nonlocalized == "WARNING" else logging.INFO
+            logging.getLogger("psycopg3").log(
+                level, "while connecting, the server said: %s", diag.message_primary
+            )
+            for handler in tuple(self.handlers["notice"]):
                 self.call(handler, diag, "notice")
 
     def deliver(self, notifies: list[Notify]) -> None:

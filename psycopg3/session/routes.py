@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ class Route:
     """Who makes the links; None if libpq does."""
     relay: Relay | None = None
     """What carries the bytes, if libpq's socket doesn't lead to the server."""
+    early: Sequence[dict[int, bytes | None]] = ()
+    """The notices that came while connecting, field by field."""
 
     def place(self, pgconn: PGconn) -> Place:
         """The server's place.

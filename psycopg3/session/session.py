@@ -39,10 +39,9 @@ _IDLE = frozenset({TransactionStatus.IDLE})
 _AT_REST = _IDLE | {TransactionStatus.INTRANS, TransactionStatus.INERROR}
 
 
-class Session:
-    """One server session: what `Connection` and `AsyncConnection` have in common."""
+class _Exceptions:
+    """PEP 249's optional extension: the exceptions as attributes of a connection."""
 
-    # PEP 249's optional extension: the exceptions as attributes of a connection
     Warning: ClassVar = e.Warning
     Error: ClassVar = e.Error
     InterfaceError: ClassVar = e.InterfaceError
@@ -53,6 +52,10 @@ class Session:
     InternalError: ClassVar = e.InternalError
     ProgrammingError: ClassVar = e.ProgrammingError
     NotSupportedError: ClassVar = e.NotSupportedError
+
+
+class Session(_Exceptions):
+    """One server session: what `Connection` and `AsyncConnection` have in common."""
 
     row_factory: RowFactory[Any]
     """What makes the rows of cursors that aren't told otherwise."""

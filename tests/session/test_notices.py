@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import logging
+import socket
 import threading
 
 import anyio
@@ -206,3 +207,68 @@ class TestDelivery:
         assert told == [NEWS]
         notices.remove_listener("ears", None)
         assert not notices.wants_notifies
+
+
+# ---- while connecting ----
+
+
+@pytest.fixture
+def visitor(dsn, conn):
+    """The connection string of a role of whom the server says something whenever it signs in."""
+    for sql in (
+        "create role ghost",
+        "create role visitor login",
+        "alter role visitor set role = ghost",
+    ):
+        conn.execute(sql)
+    conn.execute("drop role ghost")
+    yield psycopg3.conninfo.make_conninfo(dsn, user="visitor")
+    conn.execute("drop role visitor")
+
+
+class Listening(psycopg3.Connection):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.heard = []
+        self.add_notice_handler(self.heard.append)
+
+
+def test_what_comes_while_connecting(visitor, caplog):
+    """The log has it, a handler that is given, and one of a subclass."""
+    with psycopg3.connect(visitor):
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert 'role "ghost" does not exist' in caplog.text
+    heard = []
+    with psycopg3.connect(visitor, notice_handler=heard.append) as conn:
+        assert [diag.message_primary for diag in heard] == ['role "ghost" does not exist']
+        conn.execute("do $$ begin raise notice 'later' using errcode = '01001'; end $$")
+    assert [diag.sqlstate for diag in heard][1:] == ["01001"]
+    with Listening.connect(visitor) as conn:
+        assert [diag.message_primary for diag in conn.heard] == ['role "ghost" does not exist']
+
+
+@pytest.mark.anyio
+async def test_what_comes_while_connecting_to_tasks(visitor):
+    heard = []
+
+    async def listen(diag):
+        heard.append(diag.message_primary)
+
+    async with await psycopg3.connect_async(visitor, notice_handler=listen):
+        await until(lambda: heard)
+    assert heard == ['role "ghost" does not exist']
+
+
+def test_what_comes_while_connecting_over_a_socket(visitor, cluster):
+    if not cluster.owned:
+        pytest.skip("needs a server of our own")
+    heard = []
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(f"{cluster.socket_dir}/.s.PGSQL.{cluster.port}")
+        with psycopg3.connect(visitor, sock=sock.dup(), notice_handler=heard.append):
+            assert len(heard) == 1
+
+
+def test_a_handler_of_notices_is_checked(dsn):
+    with pytest.raises(psycopg3.ProgrammingError, match="the callback is of type int"):
+        psycopg3.connect(dsn, notice_handler=7)
