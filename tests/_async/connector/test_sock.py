@@ -49,6 +49,14 @@ class TestOneSocket:
             assert time.monotonic() - begin < 1
             assert conn.closed and conn.broken
 
+    async def test_a_parameter_that_is_refused(self, opens, params):
+        """It needs no cancel request: what was sent before is waited for."""
+        params |= {"autocommit": True}
+        async with await AsyncConnection.connect(**params, sock=opens(NAME, 5433)) as conn:
+            with pytest.raises(psycopg3.ProgrammingError, match="cannot adapt"):
+                await conn.cursor().executemany("select %s", [(1,), (object(),)])
+            assert await one(conn, "select 7") == 7
+
     async def test_no_second_host(self, opens, params):
         params |= {"host": ["a", "b"], "password": "wrong"}
         with pytest.raises(psycopg3.OperationalError) as caught:

@@ -50,6 +50,14 @@ class TestOneSocket:
             assert time.monotonic() - begin < 1
             assert conn.closed and conn.broken
 
+    def test_a_parameter_that_is_refused(self, opens, params):
+        """It needs no cancel request: what was sent before is waited for."""
+        params |= {"autocommit": True}
+        with Connection.connect(**params, sock=opens(NAME, 5433)) as conn:
+            with pytest.raises(psycopg3.ProgrammingError, match="cannot adapt"):
+                conn.cursor().executemany("select %s", [(1,), (object(),)])
+            assert one(conn, "select 7") == 7
+
     def test_no_second_host(self, opens, params):
         params |= {"host": ["a", "b"], "password": "wrong"}
         with pytest.raises(psycopg3.OperationalError) as caught:
