@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .errors import NotSupportedError
 from .pq import version, version_pretty
+from .pq.messages import NEWER_KEYWORDS
 
 
 class Capabilities:
@@ -81,3 +82,11 @@ class Capabilities:
 
 capabilities = Capabilities()
 """What the loaded libpq can do."""
+
+
+def needs_newer(keyword: str) -> str:
+    """Which libpq knows a connection parameter that this one doesn't, as the end of a sentence."""
+    major = NEWER_KEYWORDS.get(keyword, 0)
+    if version() >= major * 10000:
+        return ""
+    return f": it needs libpq {major} or newer, the one loaded is {version_pretty(version())}"

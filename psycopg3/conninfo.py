@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from ._capabilities import needs_newer
 from .concurrency import tasks
 from .errors import NotSupportedError, OperationalError, ProgrammingError
 from .places import Place, check, look_up_gen, matched, ordered
@@ -46,6 +47,13 @@ _EMULATED: dict[str, tuple[str | None, str | None]] = {
 }
 
 _SCHEME = re.compile("postgres(ql)?://", re.IGNORECASE)
+_PREFIXES = ("postgresql://", "postgres://")
+_OTHER_SCHEME = re.compile(r"\s*[\w+.-]+:(?:[\w+.-]+:)*/")
+_EXPECTED = "a URL that begins with postgresql://, or pairs such as dbname=app user=me"
+
+# A user and a password, as in a URL, where one of these should be.
+_CREDENTIALS = re.compile(r"(?:^|//)[^:/@]+:[^@]+@")
+_NAMES = ("host", "hostaddr", "dbname", "user", "service")
 
 # The two kinds of connection strings: a URL up to its query, and one `keyword = value`.
 _BEFORE_QUERY = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?[^/?]*(?:/[^?]*)?\?", re.IGNORECASE)
@@ -153,6 +161,24 @@ def check_url(conninfo: str, overridden: Iterable[str] = ()) -> None:
             f"{ex}; in the user and the password of a URL, percent-encode '@' as %40, ':' as %3A and"
             " '/' as %2F"
         ) from None
+
+
+def check_names(params: Mapping[str, Any]) -> None:
+    """Refuse a connection string, or a key, in the place of a name, given or in the environment.
+
+    libpq and the server would take it for one, and quote it with the secret in it.
+
+    Raises:
+        ProgrammingError: there is one.
+    """
+    for keyword in _NAMES:
+        if _CREDENTIALS.search(get_param(params, keyword) or ""):
+            raise ProgrammingError(
+                f"got {keyword} with a user and a password in it: give a connection string as the"
+                " first argument of connect(), and passwords as password"
+            )
+    if "PRIVATE KEY" in (get_param(params, "sslkey") or ""):
+        raise ProgrammingError("got sslkey with a key itself in it: expected the name of its file")
 
 
 def conninfo_attempts(params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -401,6 +427,11 @@ def _parsed(conninfo: str) -> dict[str, Any]:
         raise TypeError(f"got a connection string of type {type(conninfo).__name__}: expected str")
     if not conninfo:
         return {}
+    if _OTHER_SCHEME.match(conninfo) and not conninfo.startswith(_PREFIXES):
+        raise ProgrammingError(
+            "got a URL of another scheme than postgresql:// or postgres://: begin it with one of these"
+            " as they are, without the name of a driver such as '+asyncpg'"
+        )
     known, emulated = _parted(_text("the connection string", conninfo))
     try:
         options = Conninfo.parse(known.encode())
@@ -410,8 +441,7 @@ def _parsed(conninfo: str) -> dict[str, Any]:
         params = {o.keyword.decode(): _decoded(o) for o in options if o.val is not None}
         return _merged(params, emulated)
     # Raised here, this error has not even a hidden `__context__` that knows the password.
-    advice = _meant(conninfo) if "***" in reason else ""
-    raise ProgrammingError(f"can't read the connection string: {reason}{advice}")
+    raise ProgrammingError(f"can't read the connection string: {reason}{_meant(conninfo)}")
 
 
 def _merged(params: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
@@ -467,7 +497,9 @@ def _meant(conninfo: str) -> str:
     """What the first unknown keyword of a connection string may have been meant to be."""
     names = re.findall(r"(\w+)\s*=", conninfo)
     advice = (_advice(name) for name in names if name not in _known_options())
-    return next(filter(None, advice), "")
+    if found := next(filter(None, advice), ""):
+        return found
+    return "" if conninfo.startswith(_PREFIXES) else f"; expected {_EXPECTED}"
 
 
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -509,7 +541,9 @@ def _unknown(name: str) -> str:
 
 
 def _advice(name: str) -> str:
-    """What `name` may have been meant to be, as the end of a sentence."""
+    """What may be done about a keyword that this libpq doesn't know, as the end of a sentence."""
+    if advice := needs_newer(name):
+        return advice
     from difflib import get_close_matches
 
     similar = get_close_matches(name, _known_options(), 1)

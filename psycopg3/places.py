@@ -68,9 +68,15 @@ def check(hosts: Sequence[str], ports: Sequence[str]) -> None:
     Raises:
         ProgrammingError: there is one.
     """
-    if any("@" in host[1:] and not os.path.isabs(host) for host in hosts):
+    names = [host.removeprefix("@") for host in hosts if not os.path.isabs(host)]
+    if any("@" in name for name in names):
         raise ProgrammingError(
             "got a host with an '@' in it: expected a name, an address, or the directory of a socket"
+        )
+    if any(":" in name and not _is_address(name.partition("%")[0]) for name in names):
+        raise ProgrammingError(
+            "got a host with a ':' in it that is no IPv6 address: expected a name, an address, or the"
+            " directory of a socket; a port goes into port"
         )
     if not all(map(_is_port, ports)):
         raise ProgrammingError("got a port that is none: expected a number from 1 to 65535")
@@ -109,8 +115,10 @@ def addresses_of(host: str, port: str) -> list[str]:
     """All addresses of a host, in the order in which the system would try them; blocks."""
     import socket
 
+    from .dialing.records import address_of
+
     found = socket.getaddrinfo(host, int(port or 0) or None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return list(dict.fromkeys(address_of(entry[4]) for entry in found))
 
 
 def look_up_gen(place: Place) -> WaitGen[list[Place]]:

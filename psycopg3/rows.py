@@ -14,7 +14,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from .abc import CursorLike
-from .encodings import conn_encoding
+from .encodings import words_encoding
 from .errors import DataError, InterfaceError, ProgrammingError
 from .pq import ExecStatus
 
@@ -192,9 +192,8 @@ def _names(cursor: CursorLike) -> list[str] | None:
     nfields = _nfields(cursor)
     if result is None or nfields is None:
         return None
-    encoding = conn_encoding(cursor.connection.pgconn)
-    if encoding == "ascii":  # SQL_ASCII: not even the server knows what the bytes mean
-        encoding = "utf-8"
+    # That in which the result was sent, where the cursor is one of ours.
+    encoding = getattr(cursor, "_words_encoding", None) or words_encoding(cursor.connection.pgconn)
     return [(result.fname(i) or b"").decode(encoding, "replace") for i in range(nfields)]
 
 

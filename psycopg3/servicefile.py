@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Container
 
+from ._capabilities import needs_newer
 from .errors import OperationalError
 
 
@@ -42,10 +43,20 @@ def read_service(path: str, name: str, known: Container[str]) -> dict[str, str]:
         if not line or line.startswith("#"):
             continue
         keyword, equals, value = line.partition("=")
-        if not equals or keyword not in known or keyword in ("service", "servicefile"):
-            raise OperationalError(
-                f"line {number} of the service file {path!r}: expected keyword=value, with the"
-                " keyword of a connection parameter and no blanks around the sign"
-            )
+        if fault := _fault(keyword, equals, known):
+            raise OperationalError(f"line {number} of the service file {path!r} {fault}")
         params.setdefault(keyword, value)
     return params
+
+
+def _fault(keyword: str, equals: str, known: Container[str]) -> str:
+    """What is wrong with a line; "" if nothing is."""
+    if not equals:
+        return "has no '=': expected keyword=value"
+    if keyword != keyword.rstrip():
+        return "has a blank before the '=': expected keyword=value"
+    if keyword in ("service", "servicefile"):
+        return "names another service, which a service can't: expected the parameters themselves"
+    if keyword not in known:
+        return f"has a keyword that this libpq doesn't know{needs_newer(keyword)}"
+    return ""

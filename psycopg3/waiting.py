@@ -408,7 +408,11 @@ async def _either_trio(fd: int) -> int:
     """Wait for both directions at once by an epoll, which is itself a readable descriptor."""
     if not hasattr(select, "epoll"):
         return await _either_trio_by_tasks(fd)
-    with select.epoll(1) as both:
+    try:
+        both = select.epoll(1)
+    except OSError:  # no descriptor is left
+        return await _either_trio_by_tasks(fd)
+    with both:
         if both.fileno() == fd:  # the number of a closed descriptor is the first to be given out
             _not_open(fd)
         both.register(fd, select.EPOLLIN | select.EPOLLOUT)

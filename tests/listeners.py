@@ -111,8 +111,7 @@ def failing(sqlstate: str, message: str) -> Callable[[socket.socket], None]:
 
     def talk(sock: socket.socket) -> None:
         startup(sock)
-        fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": message}
-        send(sock, b"E", b"".join(f"{k}{v}\0".encode() for k, v in fields.items()) + b"\0")
+        error(sock, sqlstate, message, "FATAL")
 
     return talk
 
@@ -142,14 +141,47 @@ def startup(sock: socket.socket) -> dict[str, str]:
         sock.sendall(b"N")
 
 
+def pooler(end: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
+    """A server that does all it is asked, until something with a COMMIT comes: that is answered by `end`."""
+
+    def talk(sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        startup(sock)
+        greet(sock)
+        in_transaction = False
+        while True:
+            _, length = struct.unpack("!ci", exactly(sock, 5))
+            query = exactly(sock, length - 4)[:-1].lower()
+            if b"commit" in query:
+                end(sock)
+                in_transaction = False
+                continue
+            in_transaction = in_transaction or query.startswith(b"begin")
+            send(sock, b"C", b"DONE\0")
+            send(sock, b"Z", b"T" if in_transaction else b"I")
+
+    return talk
+
+
+def error(sock: socket.socket, sqlstate: str, message: str, severity: str = "ERROR") -> None:
+    """Send an ErrorResponse."""
+    fields = {"S": severity, "V": severity, "C": sqlstate, "M": message}
+    send(sock, b"E", b"".join(f"{k}{v}\0".encode() for k, v in fields.items()) + b"\0")
+
+
 def welcome(sock: socket.socket, **settings: str) -> None:
     """Let the client in, and stay until it leaves."""
+    greet(sock, **settings)
+    mute(sock)
+
+
+def greet(sock: socket.socket, **settings: str) -> None:
+    """Let the client in."""
     send(sock, b"R", struct.pack("!i", 0))
     for name, value in {"server_version": "16.0", "client_encoding": "UTF8", **settings}.items():
         send(sock, b"S", f"{name}\0{value}\0".encode())
     send(sock, b"K", struct.pack("!ii", 1, 2))
     send(sock, b"Z", b"I")
-    mute(sock)
 
 
 def send(sock: socket.socket, kind: bytes, body: bytes) -> None:

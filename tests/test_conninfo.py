@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import psycopg3
 from psycopg3 import OperationalError, ProgrammingError, pq
 from psycopg3.conninfo import (
     KEEPALIVES,
@@ -31,6 +32,8 @@ from psycopg3.conninfo import (
     with_service,
     with_ssl,
 )
+from psycopg3.pq.messages import NEWER_KEYWORDS
+from psycopg3.testing import Cluster, certificates
 
 KEYWORDS = sorted(option.keyword.decode() for option in pq.Conninfo.parse(b""))
 
@@ -340,6 +343,12 @@ SECRET = "s3cr3tw0rd"
         "postgresql+psycopg://user:{}@host/db",
         "postgresql+psycopg://user:{}@host/db?a=b",
         "jdbc:postgresql://host/db?user=me&pwd={}",
+        "cockroachdb://user:{}@host/db",
+        "POSTGRESQL://user:{}@host/db",
+        "postgresql%3A%2F%2Fuser%3A{}%40host%2Fdb",
+        "Server=host;Uid=user;Pw={}",
+        "host=host pw = a {}",
+        "token=a {}",
     ],
 )
 def test_no_password_is_shown(conninfo: str) -> None:
@@ -354,6 +363,106 @@ def test_no_password_is_shown(conninfo: str) -> None:
             assert SECRET not in str(error)
             assert SECRET not in repr(error)
             error = error.__context__
+
+
+@pytest.mark.parametrize("keyword", ["host", "dbname", "user", "service", "options"])
+@pytest.mark.parametrize("value", ["postgresql://ann:{}@host/db", "ann:{}@host/db", "ann:{}"])
+@pytest.mark.parametrize("given", ["keyword", "environment"])
+def test_no_password_is_shown_in_the_place_of_something_else(
+    keyword: str, value: str, given: str, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = value.format(SECRET)
+    if (keyword, value) in (("dbname", f"ann:{SECRET}"), ("service", f"ann:{SECRET}")):
+        return  # it may be their name
+    if keyword == "options":
+        value = f"-c my.dsn={value}"  # the server takes it
+    kwargs = {keyword: value} if given == "keyword" else {}
+    monkeypatch.setenv({"dbname": "PGDATABASE"}.get(keyword, f"PG{keyword.upper()}"), value)
+    params = conninfo_to_dict(dsn, **kwargs)
+    for name in {"dbname", "user", "host"} & {keyword} if given == "environment" else ():
+        del params[name]
+    try:
+        psycopg3.connect(**params).close()
+    except psycopg3.Error as ex:
+        assert SECRET not in "".join(traceback.format_exception_only(ex))
+        assert keyword in ("user", "host", "dbname", "service")
+    else:
+        assert keyword == "options"
+
+
+def test_no_key_is_shown(tmp_path: Path, secure: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = certificates.make(tmp_path)
+    place = {"host": "127.0.0.1", "port": secure.port, "sslcert": files.certificate}
+    monkeypatch.setenv("PGSSLKEY", files.key.read_text())
+    for kwargs in ({"sslkey": files.key.read_text()}, {}):
+        with pytest.raises(ProgrammingError, match="^got sslkey with a key itself in it: expected"):
+            psycopg3.connect(**place, **kwargs)
+
+
+SCHEMES = [
+    "postgresql+asyncpg://",
+    "postgres+psycopg2://",
+    "cockroachdb://",
+    "postgres:/",
+    " pq://",
+]
+
+
+@pytest.mark.parametrize("scheme", [*SCHEMES, "jdbc:postgresql://", "Postgresql://"])
+def test_the_scheme_of_a_url(scheme: str) -> None:
+    for call in (conninfo_to_dict, make_conninfo, psycopg3.connect):
+        with pytest.raises(
+            ProgrammingError, match="another scheme than postgresql:// or .*asyncpg"
+        ):
+            call(f"{scheme}ann:{SECRET}@h/db")
+
+
+@pytest.mark.parametrize("conninfo", ["mydb", "ann:x@h/db", "postgres//h/db"])
+def test_what_is_no_connection_string(conninfo: str) -> None:
+    with pytest.raises(
+        ProgrammingError, match="; expected a URL that begins with postgresql://, or"
+    ):
+        conninfo_to_dict(conninfo)
+
+
+NEWER = [keyword for keyword, major in NEWER_KEYWORDS.items() if major * 10000 > pq.version()]
+
+
+@pytest.mark.parametrize(
+    "keyword", [k for k in NEWER if k not in ("load_balance_hosts", "servicefile")]
+)
+def test_a_parameter_of_a_newer_libpq(keyword: str) -> None:
+    """It has no typing error: which libpq knows it is told, and its name is no secret."""
+    told = f"{keyword}[\"'].*: it needs libpq {NEWER_KEYWORDS[keyword]} or newer, the one loaded is"
+    for call in (
+        lambda: conninfo_to_dict(**{keyword: SECRET}),
+        lambda: conninfo_to_dict(f"host=h password=x {keyword}={SECRET}"),
+        lambda: conninfo_to_dict(f"postgresql://u:p@h/d?{keyword}={SECRET}"),
+    ):
+        with pytest.raises(ProgrammingError, match=told) as caught:
+            call()
+        assert SECRET not in str(caught.value)
+        assert "did you mean" not in str(caught.value)
+
+
+def test_newer_parameters_are_libpq_s() -> None:
+    known = {option.keyword.decode() for option in pq.Conninfo.parse(b"")}
+    older = {keyword for keyword, major in NEWER_KEYWORDS.items() if major * 10000 <= pq.version()}
+    assert older == known & NEWER_KEYWORDS.keys()
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif("require_auth" not in NEWER, reason="this libpq knows them")
+async def test_a_variable_that_is_not_in_force(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLCERTMODE", "")
+    with psycopg3.connect(dsn):
+        pass
+    monkeypatch.setenv("PGREQUIREAUTH", "scram-sha-256")
+    told = "^PGREQUIREAUTH is set and not in force: it needs libpq 16 or newer, the one loaded is"
+    with pytest.warns(RuntimeWarning, match=told) as caught:
+        psycopg3.connect(dsn).close()
+        await (await psycopg3.connect_async(dsn)).close()
+    assert [warning.filename for warning in caught] == [__file__, __file__]
 
 
 @given(awkward, awkward, awkward)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import psycopg3
 from psycopg3 import OperationalError, ProgrammingError
 from psycopg3.conninfo import conninfo_to_dict, places_of, rehearse
 from psycopg3.places import Place, look_up_gen, ordered
 from psycopg3.waiting import wait_select
+from tests import listeners
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +158,55 @@ class TestLookUp:
     def test_none(self, monkeypatch, result, told):
         with pytest.raises(OperationalError, match=told):
             self.found(monkeypatch, result)
+
+
+@pytest.fixture(scope="module")
+def link_local():
+    """A link-local address of this machine, and the interface that it is on."""
+    try:
+        entries = [line.split() for line in Path("/proc/net/if_inet6").read_text().splitlines()]
+    except OSError:
+        pytest.skip("the system doesn't tell")
+    for digits, *_, interface in entries:
+        if digits.startswith("fe80"):
+            return str(ip_address(bytes.fromhex(digits))), interface
+    pytest.skip("there is none")
+
+
+@pytest.mark.parametrize("spelling", ["host", "url", "hostaddr", "name", "connector"])
+def test_the_zone_of_a_link_local_address(link_local, monkeypatch, spelling):
+    address, interface = link_local
+    host, zone = f"{address}%{interface}", f"{address}%{socket.if_nametoindex(interface)}"
+    with listeners.Listener(listeners.server(), "::") as server:
+        kwargs = {"port": server.port, "sslmode": "disable"}
+        url = ""
+        if spelling == "url":
+            url = f"postgresql://me@[{address}%25{interface}]:{server.port}/db"
+            kwargs = {"sslmode": "disable"}
+        elif spelling == "name":
+            resolve = socket.getaddrinfo
+            monkeypatch.setattr(
+                socket, "getaddrinfo", lambda _, *args, **kwargs: resolve(host, *args, **kwargs)
+            )
+            kwargs["host"] = "db.local"
+        elif spelling == "connector":
+            kwargs["host"] = host
+            kwargs["connector_factory"] = lambda host, port, ssl: socket.create_connection(
+                (host, port)
+            )
+        else:
+            kwargs[spelling] = host
+        with psycopg3.connect(url, autocommit=True, **kwargs) as conn:
+            if spelling == "connector":
+                assert conn.info.hostaddr == zone
+            else:  # as libpq was given it; PQhostaddr leaves the zone out
+                expected = host if spelling == "hostaddr" else zone
+                assert conn.info.get_parameters()["hostaddr"] == expected
+
+
+def test_a_zone_that_is_none():
+    with pytest.raises(OperationalError, match="no address of the host 'fe80::1%nosuch' was found"):
+        psycopg3.connect("postgresql://me@[fe80::1%25nosuch]:1/db")
 
 
 def test_order():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import psycopg3
 from psycopg3 import OperationalError, ProgrammingError
 from psycopg3.conninfo import conninfo_to_dict, make_conninfo, rehearse, with_service
+from psycopg3.pq import version
 from psycopg3.servicefile import read_service
 
 KNOWN = {"host", "user", "dbname", "password", "options", "service", "servicefile"}
@@ -61,6 +62,28 @@ def test_a_line_that_is_malformed(tmp_path: Path, line: str) -> None:
     with pytest.raises(OperationalError, match="line 3 of the service file") as caught:
         read_service(str(path), "mine", KNOWN)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("s3cret", "line 3 .* has no '=': expected keyword=value$"),
+        ("s3cret=x", "has a keyword that this libpq doesn't know$"),
+        ("password = s3cret", "has a blank before the '=': expected keyword=value$"),
+        ("service=s3cret", "names another service, which a service can't: expected"),
+        ("servicefile=s3cret", "names another service, which a service can't: expected"),
+        pytest.param(
+            "oauth_ca_file=x",
+            "has a keyword that this libpq doesn't know: it needs libpq 19 or newer, the one",
+            marks=pytest.mark.skipif(version() >= 190000, reason="it knows it"),
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_line(tmp_path: Path, line: str, told: str) -> None:
+    path = tmp_path / "services"
+    path.write_text(f"[mine]\nhost=h\n{line}\n")
+    with pytest.raises(OperationalError, match=told):
+        read_service(str(path), "mine", KNOWN)
 
 
 keywords = st.sampled_from(["host", "user", "dbname", "options", "#user", "nonsense", "service"])

@@ -17,7 +17,7 @@ from ..dialing.tasks import rest
 from ..errors import ProgrammingError
 from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
-from ..session.attempts import warn_of_gssapi
+from ..session.attempts import warn_of_environment, warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
@@ -199,6 +199,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             limit = connecting_within(timeout)
             params = await awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
+            warn_of_environment()
             pgconn, route = await open_connection(params, wait, limit, links)
         except BaseException:
             if links is not None:
@@ -272,7 +273,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             else:
                 await self._undo(self._rollback_gen(), exc)
         finally:
-            await self.close()
+            if not self.broken:  # else each use tells the reason, as after any loss
+                await self.close()
 
     async def close(self, *, timeout: float | None = None) -> None:
         """Close the connection; closing again does nothing.

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Self
 
+from ..concurrency.calls import refused
 from ..deadlines import Deadline
 from ..errors import OperationalError
 from ..session.notices import Notify
@@ -76,6 +77,8 @@ class AsyncNotifies(AsyncIterator[Notify]):
             copy = os.dup(session.pgconn.socket)
         except OperationalError:  # it has ended: the next turn tells why
             return
+        except OSError as ex:
+            raise refused(ex) from ex
         try:
             await session._watcher.wait_for_news(copy, session._notices, self._deadline)
         finally:

@@ -18,7 +18,7 @@ from ..dialing.threads import rest
 from ..errors import ProgrammingError
 from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
-from ..session.attempts import warn_of_gssapi
+from ..session.attempts import warn_of_environment, warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
@@ -200,6 +200,7 @@ class Connection(Runner, Generic[Row]):
             limit = connecting_within(timeout)
             params = awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
+            warn_of_environment()
             pgconn, route = open_connection(params, wait, limit, links)
         except BaseException:
             if links is not None:
@@ -273,7 +274,8 @@ class Connection(Runner, Generic[Row]):
             else:
                 self._undo(self._rollback_gen(), exc)
         finally:
-            self.close()
+            if not self.broken:  # else each use tells the reason, as after any loss
+                self.close()
 
     def close(self, *, timeout: float | None = None) -> None:
         """Close the connection; closing again does nothing.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Self
 
+from ..concurrency.calls import refused
 from ..deadlines import Deadline
 from ..errors import OperationalError
 from ..session.notices import Notify
@@ -77,6 +78,8 @@ class Notifies(Iterator[Notify]):
             copy = os.dup(session.pgconn.socket)
         except OperationalError:  # it has ended: the next turn tells why
             return
+        except OSError as ex:
+            raise refused(ex) from ex
         try:
             session._watcher.wait_for_news(copy, session._notices, self._deadline)
         finally:

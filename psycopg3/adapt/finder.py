@@ -107,6 +107,7 @@ class AdapterFinder:
     Args:
         context: where the adapters come from; None: the global map, and no connection.
         adapters: the map, where it isn't the context's.
+        reported: the client_encoding, as the server reports it, where it isn't the connection's of now.
     """
 
     depth: int = 0
@@ -115,11 +116,15 @@ class AdapterFinder:
     _common: Made | None = None
     contextual: Made | None = None
     """Adapters that depend on more than the encoding. Settings may change: None forgets them."""
-    _reported: bytes | None = None
+    reported: bytes | None = None
+    """The client_encoding worked for, as the server reports it."""
     _connection: Callable[[], ConnectionLike | None] | None = None
 
     def __init__(
-        self, context: AdaptContext | None = None, adapters: AdaptersMapLike | None = None
+        self,
+        context: AdaptContext | None = None,
+        adapters: AdaptersMapLike | None = None,
+        reported: bytes | None = None,
     ) -> None:
         self._adapters = adapters or (global_adapters if context is None else context.adapters)
         self._generation = self._adapters.generation
@@ -127,7 +132,7 @@ class AdapterFinder:
         if connection is not None:
             # A connection keeps the one for its cursors: both would wait for the garbage collector.
             self._connection = weakref.ref(connection)
-            self._reported = reported_encoding(connection.pgconn)
+            self.reported = reported or reported_encoding(connection.pgconn)
 
     @property
     def connection(self) -> ConnectionLike | None:
@@ -143,7 +148,7 @@ class AdapterFinder:
     def encoding(self) -> str:
         """The connection's encoding by Python's name, as it was when this was made."""
         if self._encoding is None:
-            self._encoding = pg2py(self._reported or b"UTF8")
+            self._encoding = pg2py(self.reported or b"UTF8")
         return self._encoding
 
     @property
@@ -151,10 +156,18 @@ class AdapterFinder:
         """The encoding to write text in: `encoding`, or UTF-8 where that is SQL_ASCII's "ascii"."""
         return "utf-8" if self.encoding == "ascii" else self.encoding
 
+    @property
+    def words_encoding(self) -> str:
+        """The codec for the server's words, as `encodings.words_encoding()` of a connection."""
+        try:
+            return self.text_encoding
+        except NotSupportedError:
+            return "utf-8"
+
     def is_current(self, pgconn: PGconn) -> bool:
         """Whether another one made now would find the same adapters, for the same encoding."""
         reported = pgconn.parameter_status(b"client_encoding")
-        return reported == self._reported and self._generation == self._adapters.generation
+        return reported == self.reported and self._generation == self._adapters.generation
 
     @property
     def is_outdated(self) -> bool:

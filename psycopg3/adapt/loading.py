@@ -137,7 +137,7 @@ class Rows:
 
     def _column_name(self, col: int) -> str:
         name = self.result.fname(col) if self.result is not None else None
-        return f'"{name.decode(self._finder.text_encoding, "replace")}"' if name else str(col + 1)
+        return f'"{name.decode(self._finder.words_encoding, "replace")}"' if name else str(col + 1)
 
 
 def is_ours(function: Callable[..., Any]) -> bool:

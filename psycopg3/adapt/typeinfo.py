@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator
 from typing import Any, ClassVar, Self, TypeVar, overload
 
+from .._exceptions import readable
 from ..abc import AdaptContext, AsyncRunning, Composable, Dumper, Running, SessionLike
 from ..encodings import conn_encoding
 from ..errors import Error, ProgrammingError
@@ -124,7 +125,7 @@ class TypeInfo:
     @classmethod
     def _from_result(cls, result: PGresult, encoding: str) -> Self:
         rows = [
-            [(result.get_value(row, col) or b"").decode(encoding) for col in range(result.nfields)]
+            [readable(result.get_value(row, col) or b"", encoding) for col in range(result.nfields)]
             for row in range(result.ntuples)
         ]
         name, oid, array_oid, regtype, delimiter, base_oid, *_ = rows[0]

@@ -11,11 +11,39 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from time import monotonic
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-__all__ = ["BlockingCall", "Call", "CpuCall", "ImmediateCall", "native"]
+from .._exceptions import OperationalError
+from .threads import PATIENCE, patience
+
+__all__ = ["BlockingCall", "Call", "CpuCall", "ImmediateCall", "native", "refused"]
+
+if TYPE_CHECKING:
+    from socket import socket
 
 T = TypeVar("T")
+
+
+def refused(reason: Exception) -> OperationalError:
+    """The error for a thread or a descriptor of the driver's own that the system refuses."""
+    return OperationalError(
+        f"no thread or descriptor is to be had for what the connection needs: {reason}; raise the"
+        " limits (ulimit -n, ulimit -u, those of a container), or use fewer connections"
+    )
+
+
+class _Unneeded:
+    """Stands for the sockets of a call that nobody waits for."""
+
+    def fileno(self) -> int:
+        """What a closed socket returns."""
+        return -1
+
+    def send(self, data: bytes) -> None:
+        """Wake nobody."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 class Call(Generic[T]):
@@ -27,6 +55,9 @@ class Call(Generic[T]):
 
     Args:
         discard: called with a value that was not taken when the caller left.
+
+    Raises:
+        OperationalError: the system has no descriptor left.
     """
 
     def __init__(self, discard: Callable[[T], object] | None = None) -> None:
@@ -37,7 +68,12 @@ class Call(Generic[T]):
         self._untaken: list[T] = []
         self._error: BaseException | None = None
         self._done = self._left = False
-        self._wait_socket, self._wake_socket = socketpair()
+        self._wait_socket: socket | _Unneeded = _Unneeded()
+        self._wake_socket: socket | _Unneeded = self._wait_socket
+        try:
+            self._wait_socket, self._wake_socket = socketpair()
+        except OSError as ex:
+            raise refused(ex) from ex
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when it is done; -1 after `leave`."""
@@ -104,6 +140,12 @@ class BlockingCall(Call[T]):
         func: what to call; it starts at once, or, when `LIMIT` others are running, in its turn.
         args: its arguments.
         discard: see `Call`.
+
+    Where the system refuses a thread or a descriptor, and no event loop runs that must not be held up,
+    the call is made at once, by who asks for it.
+
+    Raises:
+        OperationalError: the system refuses, and an event loop runs here.
     """
 
     LIMIT: ClassVar[float] = 32
@@ -120,14 +162,22 @@ class BlockingCall(Call[T]):
         *args: Any,
         discard: Callable[[T], object] | None = None,
     ) -> None:
-        super().__init__(discard)
         self._call: tuple[Callable[..., T], tuple[Any, ...]] | None = (func, args)
         try:
+            super().__init__(discard)
             self._threads.start(self)
+        except OperationalError:
+            self._close()
+            if patience() < PATIENCE:
+                raise
+            self.run()
         except BaseException:
-            self._wait_socket.close()
-            self._wake_socket.close()
+            self._close()
             raise
+
+    def _close(self) -> None:
+        self._wait_socket.close()
+        self._wake_socket.close()
 
     def leave(self) -> None:
         """Wait no longer. A call that is running goes on to its end, one that is queued is dropped."""
@@ -228,7 +278,7 @@ class _Threads:
         self._queue: deque[BlockingCall[Any]] = deque()
 
     def start(self, call: BlockingCall[Any]) -> None:
-        """Run it in a thread of its own, or queue it."""
+        """Run it in a thread of its own, or queue it; OperationalError if there is none to be had."""
         thread = threading.Thread(
             target=self._work, args=(call,), name="psycopg3-call", daemon=True
         )
@@ -240,9 +290,11 @@ class _Threads:
                     return
                 self._running.add(thread)
             thread.start()
-        except BaseException:
+        except BaseException as ex:
             with self._lock:
                 self._running.discard(thread)
+            if isinstance(ex, RuntimeError):
+                raise refused(ex) from ex
             raise
 
     def remove(self, call: BlockingCall[Any]) -> bool:

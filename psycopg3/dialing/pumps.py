@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from ..concurrency import forks
+from ..concurrency.calls import refused
 from .offers import ScramFilter
 from .records import LINGER, close
 
@@ -46,8 +47,10 @@ class ThreadRelay:
         try:
             for thread in self._threads:
                 thread.start()
-        except BaseException:
+        except BaseException as ex:
             self.abort()
+            if isinstance(ex, RuntimeError):
+                raise refused(ex) from ex
             raise
 
     def _there(self) -> None:

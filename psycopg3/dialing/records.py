@@ -153,6 +153,12 @@ def _check_context(ssl: object) -> None:
         )
 
 
+def address_of(sockaddr: Any) -> str:
+    """The address in what Python tells of an IP socket's end, with the zone if it is link-local."""
+    address, *_, zone = sockaddr
+    return f"{address}%{zone}" if len(sockaddr) == 4 and zone and "%" not in address else address
+
+
 def discard(link: Any) -> None:
     """Close a link that is not used, without waiting for that.
 
@@ -160,7 +166,7 @@ def discard(link: Any) -> None:
     close() may take its time, and takes it in a thread of its own.
     """
     if hasattr(link, "sendall") and type(link) is not socket.socket:
-        with suppress(RuntimeError, OSError):  # there is no thread to be had, or no descriptor
+        with suppress(e.OperationalError):  # there is no thread to be had, or no descriptor
             ImmediateCall(close, link).leave()
             return
     close(link)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from .. import errors as e
 from .offers import ScramFilter
 from .pumps import ThreadRelay
-from .records import Link, discard
+from .records import Link, address_of, discard
 
 if TYPE_CHECKING:
     from .records import Dialer, Relay, Target
@@ -164,7 +164,7 @@ def peer_address(sock: Any) -> str:
     """The IP address of the other side; "" if it has none."""
     try:
         if sock.family in (socket.AF_INET, socket.AF_INET6):
-            return str(sock.getpeername()[0])
+            return address_of(sock.getpeername())
     except (OSError, AttributeError, TypeError):
         pass
     return ""

@@ -9,27 +9,33 @@ _SEVERITIES = tuple(
     for severity in ("ERROR", "FATAL", "PANIC", "WARNING", "NOTICE", "INFO", "LOG", "DEBUG")
 )
 
-# libpq's keywords, of versions 14 to 18.
-_KEYWORDS = frozenset({
+NEWER_KEYWORDS = {
+    **dict.fromkeys(("gssdelegation", "load_balance_hosts", "require_auth", "sslcertmode"), 16),
+    "sslnegotiation": 17,
+    **dict.fromkeys(("max_protocol_version", "min_protocol_version"), 18),
+    **dict.fromkeys(("oauth_client_id", "oauth_client_secret", "oauth_issuer", "oauth_scope"), 18),
+    **dict.fromkeys(("scram_client_key", "scram_server_key", "sslkeylogfile"), 18),
+    **dict.fromkeys(("oauth_ca_file", "servicefile"), 19),
+}
+"""The connection parameters that libpq has had since which version, if it is newer than 14."""
+
+_KEYWORDS = NEWER_KEYWORDS.keys() | {
     "application_name", "channel_binding", "client_encoding", "connect_timeout", "dbname",
-    "fallback_application_name", "gssdelegation", "gssencmode", "gsslib", "host", "hostaddr",
-    "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "krbsrvname",
-    "load_balance_hosts", "max_protocol_version", "min_protocol_version", "oauth_client_id",
-    "oauth_client_secret", "oauth_issuer", "oauth_scope", "options", "passfile", "password", "port",
-    "replication", "require_auth", "requirepeer", "requiressl", "scram_client_key",
-    "scram_server_key", "service", "servicefile", "ssl", "ssl_max_protocol_version",
-    "ssl_min_protocol_version", "sslcert", "sslcertmode", "sslcompression", "sslcrl", "sslcrldir",
-    "sslkey", "sslkeylogfile", "sslmode", "sslnegotiation", "sslpassword", "sslrootcert", "sslsni",
-    "target_session_attrs", "tcp_user_timeout", "user",
-})  # fmt: skip
+    "fallback_application_name", "gssencmode", "gsslib", "host", "hostaddr", "keepalives",
+    "keepalives_count", "keepalives_idle", "keepalives_interval", "krbsrvname", "options", "passfile",
+    "password", "port", "replication", "requirepeer", "requiressl", "service", "ssl",
+    "ssl_max_protocol_version", "ssl_min_protocol_version", "sslcert", "sslcompression", "sslcrl",
+    "sslcrldir", "sslkey", "sslmode", "sslpassword", "sslrootcert", "sslsni", "target_session_attrs",
+    "tcp_user_timeout", "user",
+}  # fmt: skip
 # What may be, or be part of, a secret; the colon of a plain URL's scheme is none of it.
-_SIGN = re.compile(r"[:@]|pass|pwd|secret|key", re.IGNORECASE)
+_SIGN = re.compile(r"[:@%;]|pass|pwd?|secret|key|token|cred", re.IGNORECASE)
 _PAIR = re.compile(
     r"\s*(\w+)\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?!\S)", re.ASCII | re.DOTALL
 )
 _SCHEME = re.compile(r"postgres(?:ql)?://", re.ASCII | re.IGNORECASE)
 _ENCODED = "%(?!00)[0-9a-f]{2}"
-_HOST = rf"(?:(?:[\w.-]|{_ENCODED})*|\[[0-9a-f:.]+\])(?::\d*)?"
+_HOST = rf"(?:(?:[\w.-]|{_ENCODED})*|\[[0-9a-f:.]+(?:%25[\w.-]+)?\])(?::\d*)?"
 _BEFORE_QUERY = re.compile(
     rf"(?:(?:[^:@/?#\[\]\s%]|{_ENCODED})*(?::(?:[^@/?#\[\]\s%]|{_ENCODED})*)?@)?"
     rf"{_HOST}(?:,{_HOST})*(?:/(?:[^@/?#\s%]|{_ENCODED})*)?(?:\?|$)",

@@ -9,6 +9,7 @@ from contextlib import closing
 from functools import cache, partial
 from typing import Any
 
+from ..concurrency.calls import refused
 from ..errors import OperationalError
 from .binding import lib
 from .pgconn import PGconn
@@ -55,7 +56,10 @@ class PlainView:
         # C, since it may raise between any two of Python's, and a descriptor that belongs to no object
         # yet would stay open: it did, in one of 500 signals while connecting.
         make = partial(socket.SocketType, socket.AF_INET, socket.SOCK_STREAM, 0)
-        (sock,) = map(make, map(socket.dup, (self._pgconn.socket,)))
+        try:
+            (sock,) = map(make, map(socket.dup, (self._pgconn.socket,)))
+        except OSError as ex:
+            raise refused(ex) from ex
         with closing(sock):
             sock.settimeout(0)
             try:

@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import errors as e
-from .._capabilities import capabilities
+from .._capabilities import capabilities, needs_newer
 from ..conninfo import (
+    check_names,
     get_param,
     libpq_params,
     make_conninfo,
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
 
 TARGETS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 ORDERS = ("disable", "random")
+
+# Those of the newer parameters that a variable sets too, and that the driver doesn't see to itself.
+_NEWER_VARIABLES = (
+    *("require_auth", "sslcertmode", "gssdelegation", "sslnegotiation", "oauth_ca_file"),
+    *("min_protocol_version", "max_protocol_version"),
+)
 
 # What is to be said of an attempt that is under way when the time is over; see also `dialled`.
 _LOOKING_UP = "no address of the host was found in time; check its name and the network"
@@ -75,9 +82,11 @@ class Attempts:
     def __init__(self, params: Mapping[str, Any], dialer: Dialer | None = None):
         given = dict(params)
         settings = given.pop("server_settings", None)
+        check_names(given)
         given = with_service(given)
         if settings is not None:
             given = with_server_settings(given, settings)
+        self._has_settings = bool(settings)
         self._timeout = given["connect_timeout"] = timeout_from_conninfo(given)
         target = _choice(given, "target_session_attrs", TARGETS)
         self._prefers_standby = target == "prefer-standby"
@@ -122,6 +131,7 @@ class Attempts:
                     gen = self._attempt_gen()
                 return (yield from until_gen(gen, deadline))
             except e.OperationalError as ex:
+                ex.args = tuple(map(self._explained, ex.args))
                 self._note(ex)
         raise self._refusal()
 
@@ -179,6 +189,18 @@ class Attempts:
         except e.OperationalError as ex:
             ex.args = tuple(self._place.named_in(arg) for arg in ex.args)
             raise
+
+    def _explained(self, message: str) -> str:
+        """A message about an attempt, in the user's terms, and without a password in the user's name."""
+        user = get_param(self._params, "user") or ""
+        if ":" in user:  # a URL's user and password whose colon was percent-encoded with them
+            message = message.replace(user, f"{user.partition(':')[0]}:***")
+        if self._has_settings and "startup parameter" in message:
+            message += (
+                "; it was sent for server_settings: make the settings by SET after connecting, or have"
+                " the pooler take them (PgBouncer: ignore_startup_parameters)"
+            )
+        return message
 
     def _dialled_attempt_gen(
         self, dialer: Dialer, dial: Dial, deadline: Deadline
@@ -238,6 +260,14 @@ def _choice(params: Mapping[str, Any], keyword: str, choices: tuple[str, ...]) -
     if value not in choices:
         raise e.OperationalError(f"got {keyword}={value!r}: expected {', '.join(choices)}")
     return value
+
+
+def warn_of_environment() -> None:
+    """Warn of variables that this libpq ignores, as it is too old; the line of `connect()` is shown."""
+    for keyword in _NEWER_VARIABLES:
+        name = f"PG{keyword.replace('_', '').upper()}"
+        if os.environ.get(name) and (advice := needs_newer(keyword)):
+            warnings.warn(f"{name} is set and not in force{advice}", RuntimeWarning, stacklevel=3)
 
 
 def warn_of_gssapi(pgconn: PGconn, params: Mapping[str, Any]) -> None:

@@ -32,8 +32,8 @@ def blocking_cancel_gen(pgconn: PGconn) -> WaitGen[None]:
     deliver = native(pgconn.get_cancel().cancel)
     try:
         call = ImmediateCall(deliver)
-    except (RuntimeError, OSError):
-        deliver()  # no thread or descriptor is to be had, as at the end of a program
+    except e.OperationalError:
+        deliver()  # no thread or descriptor is to be had, and the query must not go on
         return
     yield from call_gen(call)
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, cast
 from .. import errors as e
 from ..abc import Params, Query
 from ..adapt import AdaptersMap, Transformer
+from ..encodings import reported_encoding
 from ..pq import ExecStatus, Format, PGresult
 from ..query import BoundQuery, bind
 from ..rows import Row, RowFactory, tuple_row
@@ -112,7 +113,7 @@ class BaseCursor(Generic[Row]):
     def statusmessage(self) -> str | None:
         """The tag of the current result, such as "INSERT 0 1"; None without a result."""
         tag = self._tag if self._set is None else self._set.result.command_status
-        return tag.decode() if tag else None
+        return tag.decode("utf-8", "replace") if tag else None
 
     @property
     def row_factory(self) -> RowFactory[Row]:
@@ -137,7 +138,7 @@ class BaseCursor(Generic[Row]):
         """Go to the next statement's result; None if there is none."""
         if self._set is None or self._index + 1 >= len(self._results):
             return None
-        self._select(self._index + 1)
+        self._choose(self._index + 1)
         return True
 
     @property
@@ -145,7 +146,7 @@ class BaseCursor(Generic[Row]):
         """The results that have come, one a statement."""
         return [] if self._pending is None or self._is_owed else self._pending.results
 
-    def _select(self, index: int) -> None:
+    def _select(self, index: int, transformer: Transformer) -> None:
         """Make a result the current one, at its first row."""
         self._index = index
         pending, query = self._pending, self._query
@@ -153,8 +154,11 @@ class BaseCursor(Generic[Row]):
         self._set, result = None, pending.results[index]
         # What is asked for by the extended protocol has the format that was asked for.
         known = _FORMATS[query.result_format] if query is not None and query.kind else None
-        status = pending.status if index + 1 == len(pending.results) else None
-        transformer = self._transformer
+        if index + 1 == len(pending.results):
+            status = pending.status
+        else:
+            status = None
+            self._note_encodings(pending)
         self._set = current = ResultSet(result, transformer, _unmade, known, status)
         transformer.contextual = None
         if self._row_factory is tuple_row:
@@ -181,7 +185,28 @@ class BaseCursor(Generic[Row]):
         count = len(self._results)
         if not -count <= index < count:
             raise IndexError(f"index {index} is out of range: there are {count} results")
-        self._select(index % count)
+        before, after, since = getattr(self._pending, "encodings", (None, None, 0))
+        self._select(index % count, self._reading(after if index % count >= since else before))
+
+    def _note_encodings(self, pending: Pending) -> None:
+        """Take note of a client_encoding that one of several statements has changed.
+
+        The server tells of it when all are done (version 14 and newer), and what it sends after the
+        change is in it. It is taken for the work of the first statement that returns no rows, as a
+        SET does, else of the first of all.
+        """
+        if not hasattr(pending, "encodings"):
+            before, after = self._transformer.reported, reported_encoding(self._session.pgconn)
+            changing = (at for at, result in enumerate(pending.results) if not result.nfields)
+            since = next(changing, 0) + 1 if after != before else 0
+            pending.encodings = before, after, since
+
+    def _reading(self, reported: bytes | None) -> Transformer:
+        """What reads what was sent in a client_encoding; None for that of the transformer."""
+        known = self._transformer
+        if reported in (None, known.reported):
+            return known
+        return Transformer(self._session, known.adapters, reported)
 
     def _rows(self) -> ResultSet[Row]:
         """The current result, if it has rows to fetch.
@@ -194,7 +219,8 @@ class BaseCursor(Generic[Row]):
         shut = self._closed or self._session._closed
         if current is not None and current.has_rows and not shut:
             if self._adapters is not None and self._transformer.is_outdated:
-                current.load_by(self._renew())  # a loader was registered since
+                self._renew()  # a loader was registered since
+                current.load_by(self._reading(current.reported))
             return current
         self._check_open()
         if current is None:
@@ -204,7 +230,7 @@ class BaseCursor(Generic[Row]):
             f" its status is {self.statusmessage or ExecStatus(current.result.status).name!r}"
         )
 
-    def _check_open(self, what: str = "cursor operations") -> None:
+    def _check_open(self, what: str = "a fetch") -> None:
         if self._closed:
             raise e.InterfaceError("the cursor is closed: make a new one with connection.cursor()")
         if self._session.closed:
@@ -246,26 +272,23 @@ class BaseCursor(Generic[Row]):
             return
         if pending.status != _TUPLES_OK and meaning_of(pending.status) is not Meaning.DONE:
             self._refuse(pending)
-        self._select(0)
+        self._select(0, self._transformer)
 
     def _refuse(self, pending: Pending) -> None:
         """Raise what the results of a request mean that didn't succeed."""
         results = pending.results
         # In the end it is the BEGIN sent with it that failed.
         if pending.begin is not None and meaning_of(results[-1].status) is Meaning.ABORTED:
-            check_results(pending.begin.results, self._error_encoding)
+            check_results(pending.begin.results, self._words_encoding)
         self._pending = None
         if meaning_of(results[-1].status) is Meaning.COPY:
             raise _copy_refused("execute()")
-        check_results(results, self._error_encoding)
+        check_results(results, self._words_encoding)
 
     @property
-    def _error_encoding(self) -> str:
-        """The codec to read errors by: that of the query, even if its failure has changed it since."""
-        try:
-            return self._transformer.encoding
-        except e.NotSupportedError:
-            return "utf-8"
+    def _words_encoding(self) -> str:
+        """The codec of names and errors: the result's; the query's, even if it has changed it since."""
+        return (self._set or self._transformer).words_encoding
 
     def _executemany_gen(
         self, query: Query, params_seq: Iterable[Params], returning: bool
@@ -274,7 +297,7 @@ class BaseCursor(Generic[Row]):
         self._check_open("executemany()")
         self._reset()
         self._session._check(Operation.EXECUTE, "executemany()")
-        many = Executions(self._session, self._error_encoding, keep=returning)
+        many = Executions(self._session, self._words_encoding, keep=returning)
         left = _iterator(params_seq)
         while True:
             try:
@@ -297,7 +320,7 @@ class BaseCursor(Generic[Row]):
         self._total, self._tag = many.total, many.tag
         if many.kept.results:
             self._pending = many.kept
-            self._select(0)
+            self._select(0, self._transformer)
 
     def _close(self) -> None:
         """Close the cursor; it does no I/O."""

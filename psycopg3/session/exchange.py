@@ -56,7 +56,13 @@ The simple protocol takes several statements at once.
 class Pending:
     """What the server owes for one request; whoever asked holds it and finds the results in it."""
 
-    __slots__ = ("begin", "done", "ending", "query", "results", "status", "want")
+    __slots__ = ("begin", "done", "encodings", "ending", "query", "results", "status", "want")
+
+    encodings: tuple[bytes | None, bytes | None, int]
+    """Of several statements: the client_encoding before and after, and the first result after.
+
+    There is no such attribute until the results are read.
+    """
 
     def __init__(self, query: bytes = b"", ending: Ending = Ending.NOTHING) -> None:
         self.query = query
@@ -92,7 +98,10 @@ class Exchange:
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
         self.owed: deque[Pending] = deque()
-        """The requests whose results are still to be received, in the order asked."""
+        """The requests whose results are still to be received, in the order asked.
+
+        When the connection is lost, that which was not answered to the end stays here.
+        """
         self.pipelined = False
         self.last: Pending | None = None
         """The request that the operation under way sent last, None between operations."""
@@ -172,6 +181,7 @@ class Exchange:
             except e.OperationalError:
                 if not lost_with_reason(pgconn, results):
                     raise
+                owed.append(head)  # who looks at it finds that it was not answered to the end
             if results:
                 head.status = status = results[-1].status
                 if status == _FATAL_ERROR:
@@ -223,7 +233,8 @@ class Exchange:
         else:
             while pgconn.transaction_status == _ACTIVE:
                 yield from self._drop_results_gen()
-        self.owed.clear()
+        if pgconn.status != ConnStatus.BAD:
+            self.owed.clear()
         self.pipelined = False
 
     def _drain_pipeline_gen(self) -> WaitGen[None]:

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from typing import Any, NamedTuple
 
 from .._capabilities import capabilities
+from .._exceptions import readable
 from ..conninfo import DEFAULT_CONNECT_TIMEOUT, KEEPALIVES, make_conninfo
 from ..encodings import conn_encoding, words_encoding
 from ..errors import ProgrammingError
@@ -260,7 +261,7 @@ class ServerSettings(Mapping[str, str]):
         value = self._pgconn.parameter_status(name.encode("utf-8", "backslashreplace"))
         if value is None:
             raise KeyError(name)
-        return value.decode(words_encoding(self._pgconn), "backslashreplace")
+        return readable(value, words_encoding(self._pgconn))
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in _REPORTED if name in self)

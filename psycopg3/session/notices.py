@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .. import errors as e
+from .._exceptions import readable
 from ..encodings import conn_encoding, pg2py, words_encoding
 from ..pq import PGconn, PGresult
 from ..pq.misc import PGnotify
@@ -39,11 +40,7 @@ NotifyHandler = Callable[[Notify], object]
 def decoded(notifies: list[PGnotify], encoding: str) -> list[Notify]:
     """Notifications as libpq gives them, made into text; what doesn't decode is replaced."""
     return [
-        Notify(
-            raw.relname.decode(encoding, "replace"),
-            raw.extra.decode(encoding, "replace"),
-            raw.be_pid,
-        )
+        Notify(readable(raw.relname, encoding), readable(raw.extra, encoding), raw.be_pid)
         for raw in notifies
     ]
 
@@ -162,7 +159,7 @@ class Notices:
         if self._loss.keep(result, pgconn):
             return
         if handlers := tuple(self.handlers["notice"]):
-            diag = e.Diagnostic.from_result(result, conn_encoding(pgconn))
+            diag = e.Diagnostic.from_result(result, words_encoding(pgconn))
             for handler in handlers:
                 self.call(handler, diag, "notice")
 

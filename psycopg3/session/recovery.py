@@ -133,19 +133,36 @@ def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
         The error to raise instead of `ex`, if it isn't known.
     """
     pending = session._exchange.last
-    if pending is None or not (session.closed or needs_cancel(ex)):
+    is_of_link = not session.in_transaction and _is_of_link(getattr(ex, "sqlstate", None))
+    is_lost = session.closed or is_of_link
+    if pending is None or not (is_lost or needs_cancel(ex)):
         return None
     told = _known_outcome(session, pending)
     if told:
         if needs_cancel(ex):
             ex.add_note(told)
         return None
-    if not session.closed or _ending(pending) is Ending.UNDONE or not _may_end(pending):
+    if not is_lost or _ending(pending) is Ending.UNDONE or not _was_end(session, pending):
         return None
     return e.TransactionOutcomeUnknown(
         "the connection was lost before the server answered the end of the transaction: it may have"
         " been committed or not; look at the data before you repeat it"
     ).explained_by(ex)
+
+
+def _was_end(session: Session, pending: Pending) -> bool:
+    """Whether what failed was the end of a transaction.
+
+    If none is left, and it was not autocommit's, it was, wherever in the text it stood.
+    """
+    if session.closed or not (session.in_transaction or session._autocommit):
+        return _may_end(pending)
+    return _ending(pending) >= Ending.UNDONE
+
+
+def _is_of_link(sqlstate: str | None) -> bool:
+    """Whether an error tells of a lost link: a pooler's to its server, which may have gone on."""
+    return sqlstate is not None and sqlstate.startswith("08")
 
 
 def _known_outcome(session: Session, pending: Pending) -> str | None:
@@ -156,11 +173,11 @@ def _known_outcome(session: Session, pending: Pending) -> str | None:
             return "the transaction was committed all the same: its end had been sent"
         if tag in _UNDONE:  # to a savepoint as well
             return None if session.in_transaction else "the transaction was rolled back"
-        own = result.error_field(e.SQLSTATE_FIELD) is None  # libpq's, that the link was lost
-        if meaning_of(result.status) is Meaning.ERROR and not (own or e.ends_session(result)):
-            # If no transaction is left, it was the COMMIT that failed, wherever in the text it stood.
-            failed = session.closed or not (session.in_transaction or session._autocommit)
-            is_end = _may_end(pending) if failed else _ending(pending) >= Ending.UNDONE
+        # Without a ReadyForQuery behind it an error doesn't tell: it may be a pooler's own.
+        if meaning_of(result.status) is Meaning.ERROR and pending not in session._exchange.owed:
+            state = result.error_field(e.SQLSTATE_FIELD)
+            if state is None or _is_of_link(state.decode("ascii", "replace")):
+                continue
             told = "the transaction was not committed: the server answered with an error"
-            return told if is_end else None
+            return told if _was_end(session, pending) else None
     return None

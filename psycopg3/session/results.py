@@ -11,7 +11,7 @@ from ..adapt import Transformer
 from ..adapt.loading import Rows
 from ..pq import ExecStatus, Format, PGresult
 from ..rows import Row, RowMaker
-from .states import MEANING, Meaning
+from .states import Meaning, meaning_of
 
 
 def check_results(results: list[PGresult], encoding: str) -> None:
@@ -25,7 +25,7 @@ def check_results(results: list[PGresult], encoding: str) -> None:
         Error: of the class of its SQLSTATE.
     """
     for result in results:
-        meaning = MEANING[result.status]
+        meaning = meaning_of(result.status)
         if meaning is Meaning.ERROR:
             raise e.error_from_result(result, encoding)
         if meaning is Meaning.ABORTED:
@@ -68,7 +68,7 @@ class ResultSet(Rows, Generic[Row]):
         self._types, self._loaders = transformer.find_loaders(result, format)
         # Each question to libpq costs as much as to load a value: the status may be known.
         status = result.status if status is None else status
-        self.has_rows = status == _TUPLES_OK or MEANING[status] is Meaning.ROWS
+        self.has_rows = status == _TUPLES_OK or meaning_of(status) is Meaning.ROWS
         """Whether the statement returns rows, be they none."""
         self.count = result.ntuples if self.has_rows else 0
         self.position = 0
@@ -117,6 +117,16 @@ class ResultSet(Rows, Generic[Row]):
                 self._ahead = records
                 return
         self._ahead = [self.load_record(position)]
+
+    @property
+    def reported(self) -> bytes | None:
+        """The client_encoding that it was sent in, as the server reports it."""
+        return self._finder.reported
+
+    @property
+    def words_encoding(self) -> str:
+        """The codec for the names in it."""
+        return self._finder.words_encoding
 
     def load_by(self, transformer: Transformer) -> None:
         """Have the rows that weren't fetched yet loaded by another transformer's loaders."""
@@ -168,7 +178,7 @@ class ResultSet(Rows, Generic[Row]):
     def columns(self) -> list[Column]:
         """What the result's columns are, one record each."""
         if self._columns is None:
-            encoding, types = self._finder.encoding, self._finder.adapters.types
+            encoding, types = self.words_encoding, self._finder.adapters.types
             count = self.result.nfields
             self._columns = [Column.of(self.result, i, encoding, types) for i in range(count)]
         return self._columns.copy()
@@ -201,7 +211,7 @@ class Column(_Seven):
     def of(cls, result: PGresult, index: int, encoding: str, types: TypesLike) -> Column:
         """Read a column's description out of a result; a type that isn't known shows as its oid."""
         oid, modifier, size = result.ftype(index), result.fmod(index), result.fsize(index)
-        name = (result.fname(index) or b"").decode("utf-8" if encoding == "ascii" else encoding)
+        name = (result.fname(index) or b"").decode(encoding, "replace")
         internal = size if size >= 0 else None
         info = types.get(oid)
         if info is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 
 from .. import errors as e
@@ -36,6 +37,16 @@ class OutOfOrderTransactionNesting(e.ProgrammingError):
     __module__ = "psycopg3.transaction"
 
 
+# The server parses it, and fails. Its text is what an administrator finds in the log.
+_POISON = b"transaction() blocks of the client were left out of order"
+
+_CROSSED = (
+    "{!r} was left out of order, or another block was while it was open, so all that were open have"
+    " failed and are undone: leave blocks in the reverse order of entering them, and don't share a"
+    " connection between tasks or threads that use transaction()"
+)
+
+
 class BaseTransaction:
     """The half of a transaction() block that never waits."""
 
@@ -67,6 +78,8 @@ class BaseTransaction:
         """Whether to undo the block also when no exception is raised."""
         self._status = self.Status.NOT_STARTED
         self._outermost = False
+        self._is_crossed = False
+        """Whether another block was left out of order while this one was open."""
 
     @property
     def savepoint_name(self) -> str | None:
@@ -123,7 +136,14 @@ class BaseTransaction:
         """
         if self._session.closed:
             return self._fail_with_session(exc)
-        self._check_order(exc)
+        if not (self._is_crossed or self._is_in_order(exc)):
+            yield from self._cross_gen()
+        if self._is_crossed:
+            yield from self._give_up_gen()
+            if exc is None or self._is_meant(exc):
+                raise OutOfOrderTransactionNesting(_CROSSED.format(self))
+            exc.add_note(_CROSSED.format(self))
+            return False
         if exc is None and not self.force_rollback:
             yield from self._commit_gen()
             return False
@@ -146,28 +166,47 @@ class BaseTransaction:
             self._session._loss.is_told = True  # all that is lost was to be undone
         return False
 
-    def _check_order(self, exc: BaseException | None) -> None:
-        """Refuse to leave a block while blocks entered after it are open.
+    def _is_in_order(self, exc: BaseException | None) -> bool:
+        """Whether the block is left after all that were entered after it.
 
-        If it is left by an exception, they were abandoned: their end was skipped, or was itself
-        interrupted. They are undone with it, and the exception is what the user must see.
+        If it is left by an exception, those that are open were abandoned: their end was skipped, or
+        was itself interrupted. They are undone with it, and the exception is what the user must see.
         """
         if self._status is self.Status.NOT_STARTED:
             raise e.ProgrammingError("the transaction() block was never entered: use it by 'with'")
         blocks = self._session._open_blocks
-        inner = blocks[blocks.index(self) + 1 :] if self in blocks else None
-        if inner == []:
-            return
-        if inner is not None and exc is not None:
-            for block in inner:
-                block._close(self.Status.FAILED)
-            return
+        if self not in blocks:  # it was abandoned, and is undone
+            raise OutOfOrderTransactionNesting(_CROSSED.format(self))
+        inner = blocks[blocks.index(self) + 1 :]
+        if exc is None:
+            return not inner
+        for block in inner:
+            block._close(self.Status.FAILED)
+        return True
+
+    def _cross_gen(self) -> WaitGen[None]:
+        """Have all blocks that are open fail with this one, which is left out of order.
+
+        What is done in them can't be told apart any more. So that nobody believes that it is kept,
+        also nobody who is in no block, the transaction is made to fail at the server: until the last
+        block rolls it back, statements are refused.
+        """
+        session = self._session
+        blocks = session._open_blocks
+        is_ours = any(block._outermost for block in blocks)
+        for block in blocks:
+            block._is_crossed, block._outermost = True, is_ours
+        self._is_crossed = True
+        if session.in_transaction:
+            with suppress(e.Error):
+                yield from session._command_gen(_POISON)
+
+    def _give_up_gen(self) -> WaitGen[None]:
+        """End a block that can't be kept; the last of them ends the transaction, if one began it."""
+        session = self._session
+        if self._outermost and session._open_blocks == [self]:
+            yield from self._end_gen(session._rollback_gen(), self.Status.FAILED)
         self._close(self.Status.FAILED)
-        raise OutOfOrderTransactionNesting(
-            f"{self!r} is being left while blocks entered after it are still open: leave blocks in"
-            " the reverse order of entering them, and don't share a connection between tasks or"
-            " threads that use transaction()"
-        )
 
     def _commit_gen(self) -> WaitGen[None]:
         session = self._session

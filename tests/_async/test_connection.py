@@ -400,9 +400,22 @@ class TestEnd:
     async def test_lost_inside_its_block(self, dsn, other):
         with pytest.raises(errors.AdminShutdown):
             async with await AsyncConnection.connect(dsn) as conn:
-                await conn.execute("select 1")
+                cur = await conn.execute("select 1")
                 await terminate(conn, other)
                 await other.execute("select pg_sleep(0.05)")  # on asyncio it is noticed meanwhile
+        for _ in range(2):
+            with pytest.raises(errors.AdminShutdown):
+                await cur.execute("select 1")
+        assert conn.closed and conn.broken
+
+    async def test_lost_inside_its_block_that_failed(self, dsn, other):
+        with pytest.raises(ZeroDivisionError):
+            async with await AsyncConnection.connect(dsn) as conn:
+                await conn.execute("select 1")
+                await terminate(conn, other)
+                raise ZeroDivisionError
+        with pytest.raises(errors.AdminShutdown):
+            await conn.execute("select 1")
 
     async def test_lost_inside_its_block_and_told(self, dsn, other):
         async with await AsyncConnection.connect(dsn) as conn:

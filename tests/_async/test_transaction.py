@@ -187,8 +187,79 @@ async def test_out_of_order(t):
     await inner.__aenter__()
     with pytest.raises(OutOfOrderTransactionNesting):
         await outer.__aexit__(None, None, None)
-    await inner.__aexit__(None, None, None)
-    await t.rollback()
+    with pytest.raises(OutOfOrderTransactionNesting):
+        await inner.__aexit__(None, None, None)
+    assert outer.status is inner.status is outer.Status.FAILED
+    assert status(t) == TransactionStatus.IDLE
+
+
+@pytest.mark.parametrize("order", ["132", "213", "231", "123"])
+async def test_crossed(dsn, order):
+    """However they cross: all fail, nobody believes in autocommit meanwhile, nothing is lost later."""
+    async with await AsyncConnection.connect(dsn, autocommit=True) as conn:
+        await conn.execute("create temp table t (n int)")
+        blocks = [conn.transaction() for _ in range(3)]
+        for number, block in enumerate(blocks):
+            await block.__aenter__()
+            await insert(conn, number)
+        for place, number in enumerate(order, 1):
+            with pytest.raises(OutOfOrderTransactionNesting):
+                await blocks[int(number) - 1].__aexit__(None, None, None)
+            if place < 3:
+                with pytest.raises(errors.InFailedSqlTransaction):
+                    await insert(conn, 10)
+                with pytest.raises(errors.InFailedSqlTransaction):
+                    async with conn.transaction():
+                        pass
+        assert {block.status for block in blocks} == {blocks[0].Status.FAILED}
+        assert status(conn) == TransactionStatus.IDLE
+        async with conn.transaction():
+            await insert(conn, 11)
+        assert await content(conn) == [11]
+
+
+async def test_crossed_and_left_by_an_exception(dsn):
+    async with await AsyncConnection.connect(dsn, autocommit=True) as conn:
+        first, second = conn.transaction(), conn.transaction()
+        await first.__aenter__()
+        await second.__aenter__()
+        with pytest.raises(OutOfOrderTransactionNesting):
+            await first.__aexit__(None, None, None)
+        with pytest.raises(errors.InFailedSqlTransaction) as caught:
+            try:
+                await conn.execute("select 1")
+            except psycopg3.Error as ex:
+                assert not await second.__aexit__(type(ex), ex, None)
+                raise
+        assert "out of order" in caught.value.__notes__[0]
+        assert status(conn) == TransactionStatus.IDLE
+
+
+async def test_crossed_in_a_transaction_of_the_user_s(t):
+    """It is not rolled back unseen: what was done before the blocks is lost by an error."""
+    await insert(t, 1)
+    first, second = t.transaction(), t.transaction()
+    await first.__aenter__()
+    await second.__aenter__()
+    for block in (first, second):
+        with pytest.raises(OutOfOrderTransactionNesting):
+            await block.__aexit__(None, None, None)
+    with pytest.raises(errors.InFailedSqlTransaction):
+        await t.commit()
+    assert await content(t) == []
+
+
+async def test_left_after_its_transaction(t):
+    """A block that was undone with the one around it disturbs no later one."""
+    outer, inner = t.transaction(), t.transaction()
+    await outer.__aenter__()
+    await inner.__aenter__()
+    await outer.__aexit__(ZeroDivisionError, ZeroDivisionError(), None)
+    async with t.transaction():
+        await insert(t, 1)
+        with pytest.raises(OutOfOrderTransactionNesting):
+            await inner.__aexit__(None, None, None)
+    assert await content(t) == [1]
 
 
 async def test_closed_inside(dsn):

@@ -399,9 +399,22 @@ class TestEnd:
     def test_lost_inside_its_block(self, dsn, other):
         with pytest.raises(errors.AdminShutdown):
             with Connection.connect(dsn) as conn:
-                conn.execute("select 1")
+                cur = conn.execute("select 1")
                 terminate(conn, other)
                 other.execute("select pg_sleep(0.05)")  # on asyncio it is noticed meanwhile
+        for _ in range(2):
+            with pytest.raises(errors.AdminShutdown):
+                cur.execute("select 1")
+        assert conn.closed and conn.broken
+
+    def test_lost_inside_its_block_that_failed(self, dsn, other):
+        with pytest.raises(ZeroDivisionError):
+            with Connection.connect(dsn) as conn:
+                conn.execute("select 1")
+                terminate(conn, other)
+                raise ZeroDivisionError
+        with pytest.raises(errors.AdminShutdown):
+            conn.execute("select 1")
 
     def test_lost_inside_its_block_and_told(self, dsn, other):
         with Connection.connect(dsn) as conn:

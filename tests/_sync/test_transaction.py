@@ -188,8 +188,79 @@ def test_out_of_order(t):
     inner.__enter__()
     with pytest.raises(OutOfOrderTransactionNesting):
         outer.__exit__(None, None, None)
-    inner.__exit__(None, None, None)
-    t.rollback()
+    with pytest.raises(OutOfOrderTransactionNesting):
+        inner.__exit__(None, None, None)
+    assert outer.status is inner.status is outer.Status.FAILED
+    assert status(t) == TransactionStatus.IDLE
+
+
+@pytest.mark.parametrize("order", ["132", "213", "231", "123"])
+def test_crossed(dsn, order):
+    """However they cross: all fail, nobody believes in autocommit meanwhile, nothing is lost later."""
+    with Connection.connect(dsn, autocommit=True) as conn:
+        conn.execute("create temp table t (n int)")
+        blocks = [conn.transaction() for _ in range(3)]
+        for number, block in enumerate(blocks):
+            block.__enter__()
+            insert(conn, number)
+        for place, number in enumerate(order, 1):
+            with pytest.raises(OutOfOrderTransactionNesting):
+                blocks[int(number) - 1].__exit__(None, None, None)
+            if place < 3:
+                with pytest.raises(errors.InFailedSqlTransaction):
+                    insert(conn, 10)
+                with pytest.raises(errors.InFailedSqlTransaction):
+                    with conn.transaction():
+                        pass
+        assert {block.status for block in blocks} == {blocks[0].Status.FAILED}
+        assert status(conn) == TransactionStatus.IDLE
+        with conn.transaction():
+            insert(conn, 11)
+        assert content(conn) == [11]
+
+
+def test_crossed_and_left_by_an_exception(dsn):
+    with Connection.connect(dsn, autocommit=True) as conn:
+        first, second = conn.transaction(), conn.transaction()
+        first.__enter__()
+        second.__enter__()
+        with pytest.raises(OutOfOrderTransactionNesting):
+            first.__exit__(None, None, None)
+        with pytest.raises(errors.InFailedSqlTransaction) as caught:
+            try:
+                conn.execute("select 1")
+            except psycopg3.Error as ex:
+                assert not second.__exit__(type(ex), ex, None)
+                raise
+        assert "out of order" in caught.value.__notes__[0]
+        assert status(conn) == TransactionStatus.IDLE
+
+
+def test_crossed_in_a_transaction_of_the_user_s(t):
+    """It is not rolled back unseen: what was done before the blocks is lost by an error."""
+    insert(t, 1)
+    first, second = t.transaction(), t.transaction()
+    first.__enter__()
+    second.__enter__()
+    for block in (first, second):
+        with pytest.raises(OutOfOrderTransactionNesting):
+            block.__exit__(None, None, None)
+    with pytest.raises(errors.InFailedSqlTransaction):
+        t.commit()
+    assert content(t) == []
+
+
+def test_left_after_its_transaction(t):
+    """A block that was undone with the one around it disturbs no later one."""
+    outer, inner = t.transaction(), t.transaction()
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    with t.transaction():
+        insert(t, 1)
+        with pytest.raises(OutOfOrderTransactionNesting):
+            inner.__exit__(None, None, None)
+    assert content(t) == [1]
 
 
 def test_closed_inside(dsn):

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import trio
 
+from psycopg3 import OperationalError
 from psycopg3.concurrency.calls import BlockingCall, CpuCall, ImmediateCall, native
 from psycopg3.waiting import call_gen, wait_async, wait_select, wait_trio
 from tests.marks import counts_references
@@ -189,9 +190,17 @@ def test_call_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        for _ in range(BlockingCall.LIMIT + 1):
-            with pytest.raises(RuntimeError, match="new thread"):
+        for number in range(BlockingCall.LIMIT + 1):
+            assert wait_select(call_gen(BlockingCall(lambda number: number, number))) == number
+            with pytest.raises(ZeroDivisionError):
+                wait_select(call_gen(BlockingCall(lambda: 1 // 0)))
+
+        async def on_a_loop() -> None:
+            with pytest.raises(OperationalError, match="new thread; raise the limits"):
                 BlockingCall(time.sleep, 0)
+
+        asyncio.run(on_a_loop())
+        trio.run(on_a_loop)
     assert len(os.listdir("/proc/self/fd")) == before
     assert wait_select(call_gen(BlockingCall(lambda: 5))) == 5
 

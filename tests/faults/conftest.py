@@ -53,3 +53,10 @@ def tls_cluster() -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def scram() -> Iterator[Cluster]:
+    """A server that asks for passwords."""
+    with Cluster(auth="scram-sha-256") as cluster:
+        yield cluster

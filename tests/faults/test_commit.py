@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,9 +15,11 @@ import trio
 import psycopg3
 from psycopg3 import errors
 from psycopg3.pq import TransactionStatus
+from tests import listeners
 from tests.faults.cells import alarm, enter, leave
 from tests.faults.proxy import Proxy
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
+from tests.listeners import Listener, send
 
 SLOW = 0.25
 """Seconds that a COMMIT takes here."""
@@ -100,7 +104,7 @@ class Way:
         """Do what is to be committed."""
         self._block = await settled(self._begin(conn))
         if self.name != "at_once":
-            await settled(conn.execute("insert into slow values (%s)", [number]))
+            await settled(conn.execute(f"insert into slow values ({number})"))
 
     def end(self, conn: Any) -> Any:
         """Commit."""
@@ -314,6 +318,60 @@ def test_cut_in_the_middle_of_the_answer(
 
     THREADS.run(body)
     assert rows(eye) == 1
+
+
+def cut(sock: socket.socket) -> None:
+    """Say so, and hang up, as Odyssey does when the link to its server breaks."""
+    listeners.error(sock, "08006", "failed to wait for more data")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def cut_after_another(sock: socket.socket) -> None:
+    listeners.error(sock, "57014", "query timeout")
+    sock.close()
+
+
+def stay(sock: socket.socket) -> None:
+    listeners.error(sock, "08006", "server connection was lost")
+    send(sock, b"Z", b"I")
+
+
+@every_world
+@some_ways
+@pytest.mark.parametrize("end", [cut, cut_after_another, stay])
+def test_a_pooler_s_error(world: World, way: Way, end: Callable[[socket.socket], None]) -> None:
+    """It is no answer of the server's, which may have committed."""
+
+    async def body() -> None:
+        with Listener(listeners.pooler(end)) as server:
+            place = {"host": "127.0.0.1", "port": server.port, "sslmode": "disable", "user": "me"}
+            conn = await settled(world.connect(**place))
+            await way.begin(conn)
+            with pytest.raises(errors.TransactionOutcomeUnknown) as caught:
+                await settled(way.end(conn))
+            assert caught.value.sqlstate == ("57014" if end is cut_after_another else "08006")
+            assert "look at the data" in str(caught.value)
+            assert conn.closed is (end is not stay)
+            await settled(conn.close())
+
+    world.run(body)
+
+
+@pytest.mark.parametrize("query", ["commit", "select dblink_exec('commit')"])
+def test_a_lost_link_of_another_query(query: str) -> None:
+    """Where the session goes on in its transaction, nothing has been committed."""
+
+    def end(sock: socket.socket) -> None:
+        listeners.error(sock, "08001", "could not establish connection")
+        send(sock, b"Z", b"E")
+
+    with Listener(listeners.pooler(end)) as server:
+        conn = psycopg3.connect(host="127.0.0.1", port=server.port, sslmode="disable", user="me")
+        conn.execute("select 1")
+        with pytest.raises(errors.SqlclientUnableToEstablishSqlconnection):
+            conn.execute(query)
+        conn.close()
 
 
 @every_world

@@ -65,6 +65,7 @@ def test_decoding() -> None:
         ('no host "h"', "postgres://u:secret@h/d?options=a@b", None),
         ('no host "h"', "postgres://h:5432/d?user=me@srv", None),
         ('no host "h"', "postgres://h:5432,[::1]:5433/d?user=me", None),
+        ('no host "h"', "postgres://u:p@[fe80::1%25eth0]/d", None),
         ('no host "h"', "postgresql:///d%20b?host=h&password=x", None),
         ('no host "h"', "postgresql://u:se%2Fcret:@h:1", None),
     ],

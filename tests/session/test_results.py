@@ -9,6 +9,7 @@ import pytest
 import psycopg3
 from psycopg3 import rows
 from psycopg3.adapt import Loader
+from psycopg3.pq.binding import lib
 from psycopg3.types.string import TextLoader
 
 
@@ -185,3 +186,110 @@ class TestAdapters:
             )
             expected = ("é", "é", "x") if encoding != "sql_ascii" else (b"e", "é".encode(), b"x")
             assert cur.fetchone() == expected
+
+
+@pytest.fixture(scope="module")
+def ascii_dsn(dsn):
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        conn.execute("create database bytes encoding sql_ascii template template0 locale 'C'")
+        yield psycopg3.conninfo.make_conninfo(dsn, dbname="bytes")
+        conn.execute("drop database bytes")
+
+
+class TestEncodings:
+    """One rule for all that the server sends: read in the encoding it was sent in, or replaced."""
+
+    def test_names_in_sql_ascii(self, ascii_dsn):
+        with psycopg3.connect(ascii_dsn) as conn:
+            cur = conn.execute('select 1 as "caf\xe9", 2 as "é"'.encode("latin1"))
+            names = ["caf\ufffd", "\ufffd"]
+            assert [column.name for column in cur.description] == names
+            cur.row_factory = rows.dict_row
+            assert cur.fetchone() == dict(zip(names, (1, 2), strict=True))
+            cur = conn.execute('select 2 as "é"')
+            assert cur.description[0].name == "é"
+
+    def test_names_in_an_encoding_that_python_lacks(self, conn):
+        conn.execute("set client_encoding to euc_tw")
+        cur = conn.cursor(row_factory=rows.dict_row)
+        assert cur.execute("select 1 as one").fetchone() == {"one": 1}
+        assert cur.description[0].name == "one"
+        conn.execute("set client_encoding = utf8")
+        assert conn.execute("select 'é'").fetchone() == ("é",)
+
+    def test_notices_in_an_encoding_that_python_lacks(self, conn):
+        told = []
+        conn.add_notice_handler(told.append)
+        conn.execute("set client_encoding to euc_tw")
+        conn.execute(b"do $$ begin raise notice 'here'; end $$")
+        assert [diag.message_primary for diag in told] == ["here"]
+
+    def test_a_change_among_several_statements(self, conn):
+        cur = conn.cursor(row_factory=rows.dict_row)
+        cur.execute(
+            "select 'é' as é; set client_encoding to latin1; select 'é' as é; select 'ü' as ü"
+        )
+        conn.execute("set client_encoding to utf8")
+        for _ in range(2):
+            for index, row in ((0, {"é": "é"}), (2, {"é": "é"}), (3, {"ü": "ü"})):
+                cur.set_result(index)
+                assert cur.fetchone() == row
+                assert cur.description[0].name == next(iter(row))
+        cur.set_result(0)
+        assert cur.nextset() and cur.statusmessage == "SET"
+        assert cur.nextset() and cur.fetchone() == {"é": "é"}
+
+    def test_a_change_by_a_function(self, conn):
+        cur = conn.execute("select set_config('client_encoding', 'LATIN1', false); select 'é'")
+        assert cur.fetchone() == ("LATIN1",)
+        assert cur.nextset() and cur.fetchone() == ("é",)
+
+    def test_a_later_change(self, conn):
+        """What was sent before is read as it was sent, also if loaders are looked up anew."""
+        cur = conn.execute("select 'é' as é from generate_series(1, 2)")
+        assert cur.adapters and cur.fetchone() == ("é",)
+        conn.execute("set client_encoding to latin1")
+        cur.adapters.register_loader("int4", TextLoader)
+        cur.row_factory = rows.dict_row
+        assert cur.fetchone() == {"é": "é"}
+
+
+def test_a_status_of_a_newer_libpq(conn, monkeypatch):
+    """It is an error of the driver's, not of Python's, and of that query alone."""
+    with monkeypatch.context() as patch:
+        patch.setattr(lib, "PQresultStatus", lambda pointer: 99)
+        with pytest.raises(psycopg3.OperationalError):
+            conn.execute("select 1")
+        with pytest.raises(psycopg3.OperationalError):
+            conn.cursor().executemany("select %s", [(1,), (2,)])
+    assert conn.execute("select 1").fetchone() == (1,)
+
+
+def test_a_row_factory_that_raises(conn):
+    """It is asked again by the next fetch, and the result is still there."""
+    asked = []
+
+    def factory(cursor):
+        asked.append(cursor.description[0].name)
+        if len(asked) < 3:
+            raise ZeroDivisionError
+        return list
+
+    cur = conn.cursor(row_factory=factory)
+    with pytest.raises(ZeroDivisionError):
+        cur.execute("select 1 as one; select 2 as two")
+    with pytest.raises(ZeroDivisionError):
+        cur.fetchone()
+    assert cur.fetchone() == [1]
+    assert cur.nextset() and cur.fetchall() == [[2]]
+    assert asked == ["one", "one", "one", "two"]
+
+
+def test_a_fetch_after_the_end(dsn):
+    with psycopg3.connect(dsn) as conn:
+        cur = conn.execute("select 1")
+    for fetch in (cur.fetchone, cur.fetchall, cur.fetchmany, lambda: next(iter(cur))):
+        with pytest.raises(
+            psycopg3.OperationalError, match="^can't do a fetch: the connection is cl"
+        ):
+            fetch()

@@ -15,6 +15,7 @@ from psycopg3.pq import PGconn
 from psycopg3.session import attempts
 from psycopg3.session.attempts import Attempts
 from tests import listeners
+from tests.listeners import Listener
 from tests.session.attempts.places import (
     LOCAL,
     descriptors,
@@ -223,3 +224,20 @@ class TestGssapi:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             psycopg3.connect(dsn).close()
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["unsupported startup parameter: options", "unsupported startup parameter in options: x"],
+)
+def test_a_pooler_that_takes_no_settings(told):
+    """PgBouncer speaks of `options`, which the user never wrote."""
+    told = f"unsupported startup {told}"
+    with Listener(listeners.failing("08P01", told)) as pooler:
+        kwargs = {"host": "127.0.0.1", "port": pooler.port, "user": "me", "sslmode": "disable"}
+        with pytest.raises(
+            psycopg3.OperationalError, match=f"{told}; it was sent for server_settings"
+        ):
+            psycopg3.connect(**kwargs, server_settings={"work_mem": "8MB"})
+        with pytest.raises(psycopg3.OperationalError, match=f"{told}$"):
+            psycopg3.connect(**kwargs, options="-c work_mem=8MB")
