@@ -13,12 +13,24 @@ from .adapt.typemod import (
     TimeTypeModifier,
     TypeModifier,
 )
-from .types import array, datetime, json, net, none, numeric, string, uuid
+from .types import array, datetime, json, net, none, numeric, string, times, uuid
 from .types import bool as boolean
 from .types import range as ranges
 
 # In this order, for where two could adapt a class or type the last one does.
-FAMILIES = (none, boolean, numeric, string, datetime, uuid, json, net, array, ranges)
+FAMILIES = (
+    none,
+    boolean,
+    numeric,
+    string,
+    datetime,
+    times,
+    uuid,
+    json,
+    net,
+    array,
+    ranges,
+)
 
 _MODIFIERS = {
     "bit": BitTypeModifier,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import NamedTuple, TypeVar
+
+from .interval import Interval
 
 T = TypeVar("T")
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-# How many days PostgreSQL's units stand for in a timedelta, which knows neither months nor years.
-DAYS_A_MONTH = 30
-DAYS_A_YEAR = 365
-_DAYS = {"day": 1, "mon": DAYS_A_MONTH, "year": DAYS_A_YEAR}
+_MONTHS_A_UNIT = {"day": 0, "mon": 1, "year": 12}
 
 
 def _refusing(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -83,24 +82,28 @@ def read_time(text: str) -> time:
     return time.fromisoformat(text)
 
 
-def read_interval(text: str) -> timedelta:
+def read_interval(text: str) -> Interval:
     """Read an interval of IntervalStyle "postgres": `1 year 2 mons -3 days +04:05:06.7`.
 
     Raises:
         ValueError: not such an interval.
-        OverflowError: an interval longer than a timedelta can be.
     """
+    if text.endswith("infinity"):
+        return Interval.infinity(-1 if text.startswith("-") else 1)
     words = text.split(" ")
     microseconds = _read_clock(words.pop()) if ":" in words[-1] else 0
     if len(words) % 2:
         raise ValueError("a number without its unit")
-    days = 0
+    months = days = 0
     for number, unit in zip(words[::2], words[1::2], strict=True):
-        days_a_unit = _DAYS.get(unit.removesuffix("s"))
-        if days_a_unit is None:
+        months_a_unit = _MONTHS_A_UNIT.get(unit.removesuffix("s"))
+        if months_a_unit is None:
             raise ValueError("a unit that is not year, mon or day")
-        days += int(number) * days_a_unit
-    return timedelta(days, 0, microseconds)
+        if months_a_unit:
+            months += int(number) * months_a_unit
+        else:
+            days += int(number)
+    return Interval(months, days, microseconds)
 
 
 def _iso_from_numeric(text: str, day_first: bool) -> str:

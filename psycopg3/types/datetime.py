@@ -13,15 +13,9 @@ from .._oids import DATE_OID, INTERVAL_OID, TIME_OID, TIMESTAMP_OID, TIMESTAMPTZ
 from ..abc import AdaptContext, Buffer, DumperKey
 from ..adapt import Dumper, Format, Loader, PyFormat
 from ..errors import DataError, NotSupportedError
-from .datestyle import (
-    DAYS_A_MONTH,
-    DAYS_A_YEAR,
-    DateStyle,
-    date_reader,
-    read_interval,
-    read_time,
-    timestamp_reader,
-)
+from .datestyle import DateStyle, date_reader, read_interval, read_time, timestamp_reader
+from .interval import Interval
+from .outofrange import OutOfRangeDate, OutOfRangeTimestamp, OutOfRangeTimestamptz
 from .timezone import session_timezone
 
 _int4 = Struct("!i")
@@ -51,11 +45,9 @@ _LIMITS = {
     "timestamptz": _YEARS,
     "interval": "days are at most 999999999",
 }
-_INFINITIES = {0x7FFFFFFFFFFFFFFF: "infinity", -0x8000000000000000: "-infinity"}
 # infinity, the end of the day, years BC, five digits that are not the fraction of a second.
 _BEYOND = r"^-?infinity$|^24:| BC$|(?<!:\d\d\.)(?<!\d)\d{5}(?!\d* (?:day|mon|year))"
 _SHOWN = 100  # characters of a value in an error's message
-_DATE_INFINITIES = {0x7FFFFFFF: "infinity", -0x80000000: "-infinity"}
 
 
 # -- date ----------------------------------------------------------------------------------------
@@ -219,7 +211,7 @@ class DatetimeDumper(_ZoneDumper):
             try:
                 moment = moment.astimezone(UTC)
             except OverflowError:
-                raise _unrepresentable("timestamptz", str(obj)) from None
+                raise DataError(f"got the timestamptz {obj}, which Python has not in UTC") from None
         return moment.isoformat(" ").encode()
 
 
@@ -319,10 +311,55 @@ def _days_and_microseconds(obj: timedelta) -> tuple[int, int]:
 # -- from text -----------------------------------------------------------------------------------
 
 
-class _TextLoader(Loader):
+class TimeLikeLoader(Loader):
+    """Reads dates, times or intervals, of which Python has not all."""
+
+    name: ClassVar[str]
+    """The type's."""
+
+    def out_of_range(self, text: str) -> Any:
+        """What stands for a value that Python has not.
+
+        Args:
+            text: the value as PostgreSQL writes it.
+
+        Raises:
+            DataError: nothing does.
+        """
+        raise DataError(
+            f"got the {self.name} {text!r}, which Python has not ({_LIMITS[self.name]}): have the"
+            " query cast it to text, or see psycopg3.types.times.register_times()"
+        ) from None
+
+
+class _ZonedLoader(TimeLikeLoader):
+    """Makes datetimes in a zone, the session's."""
+
+    name = "timestamptz"
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        self.timezone = self._zone()
+
+    def _zone(self) -> tzinfo:
+        conn = self.connection
+        return session_timezone(conn.pgconn if conn is not None else None)
+
+
+class _IntervalLoader(TimeLikeLoader):
+    name = "interval"
+
+    def made(self, interval: Interval) -> Any:
+        """Make the object that stands for an interval: a timedelta."""
+        try:
+            return interval.to_timedelta()
+        except OverflowError:
+            return self.out_of_range(str(interval))
+
+
+class _TextLoader(TimeLikeLoader):
     """Reads text by `_read`, and says what is wrong with what that refuses."""
 
-    _name: ClassVar[str]  # the type's
     _read: Callable[[str], Any]
 
     def load(self, data: Buffer) -> Any:
@@ -335,13 +372,19 @@ class _TextLoader(Loader):
         try:
             return self._read(str(data, "ascii"))
         except (ValueError, OverflowError) as ex:
-            raise _unreadable(self._name, data, ex) from None
+            return self._refused(data, ex)
+
+    def _refused(self, data: Buffer, ex: Exception) -> Any:
+        text = str(data[:_SHOWN], "ascii", "backslashreplace")
+        if isinstance(ex, OverflowError) or re.search(_BEYOND, text):
+            return self.out_of_range(text)
+        raise DataError(f"got {text!r} for a {self.name}: {ex}") from None
 
 
 class DateLoader(_TextLoader):
     """Reads a date of any DateStyle."""
 
-    _name = "date"
+    name = "date"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
@@ -351,27 +394,27 @@ class DateLoader(_TextLoader):
 class TimeLoader(_TextLoader):
     """Reads a time: one without a zone."""
 
-    _name = "time"
+    name = "time"
     _read = staticmethod(read_time)
 
 
 class TimetzLoader(TimeLoader):
     """Reads a timetz: a time with a zone of fixed offset."""
 
-    _name = "timetz"
+    name = "timetz"
 
 
 class TimestampLoader(_TextLoader):
     """Reads a timestamp of any DateStyle: a datetime without a zone."""
 
-    _name = "timestamp"
+    name = "timestamp"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         self._read = timestamp_reader(_datestyle(self))
 
 
-class TimestamptzLoader(Loader):
+class TimestamptzLoader(_ZonedLoader, _TextLoader):
     """Reads a timestamptz of DateStyle ISO, into the session's TimeZone.
 
     The other styles name zones by abbreviations, which mean different zones to different people.
@@ -380,7 +423,6 @@ class TimestamptzLoader(Loader):
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         self._layout = _datestyle(self).layout
-        self._timezone = _timezone(self)
 
     def load(self, data: Buffer) -> datetime:
         """Make a datetime in the session's zone.
@@ -391,7 +433,7 @@ class TimestamptzLoader(Loader):
         """
         if self._layout != "ISO":
             raise NotSupportedError(
-                f"got the timestamptz {_shown(data)!r} of DateStyle {self._layout!r}, whose zones"
+                f"got the timestamptz {bytes(data[:_SHOWN])!r} of DateStyle {self._layout!r}, whose zones"
                 " are ambiguous: set DateStyle to ISO, or ask for binary results"
             )
         try:
@@ -400,37 +442,36 @@ class TimestamptzLoader(Loader):
             if offset is None:
                 raise ValueError("no offset from UTC")
             try:
-                return moment.astimezone(self._timezone)
+                return moment.astimezone(self.timezone)
             except OverflowError:
-                return _at_the_edge(moment, offset, self._timezone)
+                return _at_the_edge(moment, offset, self.timezone)
         except (ValueError, OverflowError) as ex:
-            raise _unreadable("timestamptz", data, ex) from None
+            return self._refused(data, ex)  # type: ignore[no-any-return]
 
 
-class IntervalLoader(_TextLoader):
+class IntervalLoader(_IntervalLoader, _TextLoader):
     """Reads an interval of IntervalStyle "postgres"; a month has 30 days, a year 365."""
-
-    _name = "interval"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         self._style = (_parameter(self, b"IntervalStyle") or b"postgres").decode()
 
-    def _read(self, text: str) -> timedelta:
+    def _read(self, text: str) -> Any:
         if self._style != "postgres":
             raise NotSupportedError(
                 f"got the interval {text[:_SHOWN]!r} of IntervalStyle {self._style!r}:"
                 " set IntervalStyle to postgres, or ask for binary results"
             )
-        return read_interval(text)
+        return self.made(read_interval(text))
 
 
 # -- from binary ---------------------------------------------------------------------------------
 
 
-class DateBinaryLoader(Loader):
+class DateBinaryLoader(TimeLikeLoader):
     """Reads the days since 2000."""
 
+    name = "date"
     format = Format.BINARY
 
     def load(self, data: Buffer) -> date:
@@ -443,13 +484,13 @@ class DateBinaryLoader(Loader):
         try:
             return date.fromordinal(days + _EPOCH_DAY)
         except (ValueError, OverflowError):
-            text = _DATE_INFINITIES.get(days) or f"2000-01-01 {days:+} days"
-            raise _unrepresentable("date", text) from None
+            return self.out_of_range(str(OutOfRangeDate(days)))  # type: ignore[no-any-return]
 
 
-class TimeBinaryLoader(Loader):
+class TimeBinaryLoader(TimeLikeLoader):
     """Reads the microseconds since midnight."""
 
+    name = "time"
     format = Format.BINARY
 
     def load(self, data: Buffer) -> time:
@@ -459,12 +500,13 @@ class TimeBinaryLoader(Loader):
             DataError: one that Python has not: 24:00.
         """
         (microseconds,) = _int8.unpack(data)
-        return _time(microseconds, None)
+        return _time(self, microseconds, None)
 
 
-class TimetzBinaryLoader(Loader):
+class TimetzBinaryLoader(TimeLikeLoader):
     """Reads the microseconds since midnight, and the zone."""
 
+    name = "timetz"
     format = Format.BINARY
 
     def load(self, data: Buffer) -> time:
@@ -474,12 +516,13 @@ class TimetzBinaryLoader(Loader):
             DataError: one that Python has not: 24:00.
         """
         microseconds, west = _timetz.unpack(data)
-        return _time(microseconds, timezone(timedelta(0, -west)))
+        return _time(self, microseconds, timezone(timedelta(0, -west)))
 
 
-class TimestampBinaryLoader(Loader):
+class TimestampBinaryLoader(TimeLikeLoader):
     """Reads the microseconds since 2000."""
 
+    name = "timestamp"
     format = Format.BINARY
 
     def load(self, data: Buffer) -> datetime:
@@ -492,18 +535,17 @@ class TimestampBinaryLoader(Loader):
         try:
             return _EPOCH + _MICROSECOND * microseconds
         except OverflowError:
-            raise _unrepresentable("timestamp", _since_epoch(microseconds)) from None
+            return self.out_of_range(str(OutOfRangeTimestamp(microseconds)))  # type: ignore[no-any-return]
 
 
-class TimestamptzBinaryLoader(Loader):
+class TimestamptzBinaryLoader(_ZonedLoader):
     """Reads the microseconds since 2000 in UTC, into the session's TimeZone."""
 
     format = Format.BINARY
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
-        self._timezone = _timezone(self)
-        self._epoch = _EPOCH.replace(tzinfo=self._timezone)
+        self._epoch = _EPOCH.replace(tzinfo=self.timezone)
 
     def load(self, data: Buffer) -> datetime:
         """Make a datetime in the session's zone.
@@ -515,49 +557,41 @@ class TimestamptzBinaryLoader(Loader):
         since = _MICROSECOND * microseconds
         try:
             # fromutc() takes the instant's clock in UTC labelled with the zone to go to.
-            return self._timezone.fromutc(self._epoch + since)
+            return self.timezone.fromutc(self._epoch + since)
         except OverflowError:
             edge = datetime.max if microseconds > 0 else datetime.min
-            offset = self._timezone.utcoffset(edge) or timedelta(0)
+            offset = self.timezone.utcoffset(edge) or timedelta(0)
             try:
                 return self._epoch + (since + offset)
             except OverflowError:
-                raise _unrepresentable("timestamptz", _since_epoch(microseconds)) from None
+                return self.out_of_range(str(OutOfRangeTimestamptz(microseconds)))  # type: ignore[no-any-return]
 
 
-class IntervalBinaryLoader(Loader):
+class IntervalBinaryLoader(_IntervalLoader):
     """Reads microseconds, days and months; a month has 30 days, a year 365."""
 
     format = Format.BINARY
 
-    def load(self, data: Buffer) -> timedelta:
+    def load(self, data: Buffer) -> Any:
         """Make a timedelta.
 
         Raises:
             DataError: longer than a timedelta can be.
         """
         microseconds, days, months = _interval.unpack(data)
-        years, rest = divmod(abs(months), 12)
-        year_and_month_days = years * DAYS_A_YEAR + rest * DAYS_A_MONTH
-        days += year_and_month_days if months > 0 else -year_and_month_days
-        try:
-            return timedelta(days, 0, microseconds)
-        except OverflowError:
-            raise _unrepresentable("interval", f"{days} days {microseconds:+} us") from None
+        return self.made(Interval(months, days, microseconds))
 
 
-def _time(microseconds: int, zone: tzinfo | None) -> time:
+def _time(loader: TimeLikeLoader, microseconds: int, zone: tzinfo | None) -> time:
     seconds, fraction = divmod(microseconds, _MICROSECONDS_A_SECOND)
     minutes, second = divmod(seconds, 60)
     hour, minute = divmod(minutes, 60)
     try:
         return time(hour, minute, second, fraction, zone)
     except (ValueError, OverflowError):
-        raise _unrepresentable("time", f"{hour}:{minute:02}:{second:02}") from None
-
-
-def _since_epoch(microseconds: int) -> str:
-    return _INFINITIES.get(microseconds) or f"2000-01-01 {microseconds:+} us"
+        offset = time(0, 0, 0, 0, zone).isoformat()[8:]
+        text = f"{hour}:{minute:02}:{second:02}{offset}"
+        return loader.out_of_range(text)  # type: ignore[no-any-return]
 
 
 def _at_the_edge(moment: datetime, offset: timedelta, zone: tzinfo) -> datetime:
@@ -566,38 +600,12 @@ def _at_the_edge(moment: datetime, offset: timedelta, zone: tzinfo) -> datetime:
     return clock + ((zone.utcoffset(clock) or timedelta(0)) - offset)
 
 
-# -- refusing ------------------------------------------------------------------------------------
-
-
-def _shown(data: Buffer) -> str:
-    return str(data[:_SHOWN], "ascii", "backslashreplace")
-
-
-def _unreadable(name: str, data: Buffer, ex: Exception) -> DataError:
-    text = _shown(data)
-    if isinstance(ex, OverflowError) or re.search(_BEYOND, text):
-        return _unrepresentable(name, text)
-    return DataError(f"got {text!r} for a {name}: {ex}")
-
-
-def _unrepresentable(name: str, text: str) -> DataError:
-    return DataError(
-        f"got the {name} {text!r}, which Python has not ({_LIMITS[name]}):"
-        " have the query cast it to text, or register a loader for it"
-    )
-
-
 # -- what the session has set --------------------------------------------------------------------
 
 
 def _parameter(loader: Loader, name: bytes) -> bytes | None:
     conn = loader.connection
     return conn.pgconn.parameter_status(name) if conn is not None else None
-
-
-def _timezone(loader: Loader) -> tzinfo:
-    conn = loader.connection
-    return session_timezone(conn.pgconn if conn is not None else None)
 
 
 def _datestyle(loader: Loader) -> DateStyle:

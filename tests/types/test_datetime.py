@@ -453,14 +453,35 @@ def test_a_zone_that_python_has_not_is_utc_and_warned_of(
     bare: Bare, caplog: pytest.LogCaptureFixture
 ) -> None:
     timezone_named.cache_clear()
-    bare.command("set timezone to '+03'")
+    bare.command("set timezone to 'FOO5BAR'")
     with caplog.at_level(logging.WARNING, logger="psycopg3"):
         for result in Format:
             (got,) = bare.row("select '2020-07-01 12:00+00'::timestamptz", result=result)
             assert got == datetime(2020, 7, 1, 12, tzinfo=UTC)
             assert got.tzinfo is UTC
     (record,) = caplog.records
-    assert "'<+03>-03'" in record.getMessage()
+    assert "'FOO5BAR'" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("setting", "offset"),
+    [
+        ("5.5", timedelta(hours=5, minutes=30)),
+        ("-3", timedelta(hours=-3)),
+        ("'+5'", timedelta(hours=5)),
+        ("'UTC+3'", timedelta(hours=-3)),  # POSIX counts to the west
+        ("'foo-2:30'", timedelta(hours=2, minutes=30)),
+        ("'foo0'", timedelta(0)),
+    ],
+)
+@pytest.mark.parametrize("result", Format)
+def test_zones_that_are_an_offset(
+    bare: Bare, setting: str, offset: timedelta, result: Format, caplog: pytest.LogCaptureFixture
+) -> None:
+    bare.command(f"set timezone to {setting}")
+    (got,) = bare.row("select '2020-07-01 12:00+00'::timestamptz", result=result)
+    assert (got, got.utcoffset()) == (datetime(2020, 7, 1, 12, tzinfo=UTC), offset)
+    assert not caplog.records
 
 
 @given(
