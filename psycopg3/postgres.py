@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._oids import MULTIRANGES, RANGES, TYPES
 from .abc import AdaptContext
 from .adapt.registry import adapters
@@ -13,12 +15,29 @@ from .adapt.typemod import (
     TimeTypeModifier,
     TypeModifier,
 )
-from .types import array, datetime, json, net, none, numeric, string, times, uuid
+from .types import (
+    array,
+    bits,
+    datetime,
+    fulltext,
+    geometric,
+    json,
+    mac,
+    money,
+    net,
+    none,
+    numeric,
+    string,
+    system,
+    times,
+    uuid,
+    xml,
+)
 from .types import bool as boolean
 from .types import range as ranges
 
 # In this order, for where two could adapt a class or type the last one does.
-FAMILIES = (
+FAMILIES: tuple[Any, ...] = (
     none,
     boolean,
     numeric,
@@ -28,6 +47,13 @@ FAMILIES = (
     uuid,
     json,
     net,
+    mac,
+    geometric,
+    bits,
+    fulltext,
+    xml,
+    money,
+    system,
     array,
     ranges,
 )
@@ -73,10 +99,31 @@ def register_default_adapters(context: AdaptContext) -> None:
     array.register_all_arrays(adapters)
 
 
+def register_values(context: AdaptContext | None = None) -> None:
+    """Let a context read as values of their own what is else read as str.
+
+    These are the geometric types, pg_lsn, tid, xid, xid8, cid, int2vector and oidvector.
+
+    Args:
+        context: a connection, cursor or map of adapters; None: every connection to come.
+    """
+    chosen = (context or adapters).adapters
+    for family in FAMILIES:
+        for oid, *loaders in getattr(family, "VALUE_LOADERS", ()):
+            for loader in loaders:
+                chosen.register_loader(oid, loader)
+
+
 types = adapters.types
 """The global types: those that every connection to come knows by name."""
 
 register_default_types(types)
 register_default_adapters(adapters)
 
-__all__ = ["adapters", "register_default_adapters", "register_default_types", "types"]
+__all__ = [
+    "adapters",
+    "register_default_adapters",
+    "register_default_types",
+    "register_values",
+    "types",
+]

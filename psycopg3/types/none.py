@@ -1,8 +1,10 @@
-"""None: NULL."""
+"""None: NULL, void."""
 
 from __future__ import annotations
 
-from ..adapt import Dumper
+from .._oids import VOID_OID
+from ..abc import Buffer
+from ..adapt import Dumper, Format, Loader
 
 
 class NoneDumper(Dumper):
@@ -16,5 +18,20 @@ class NoneDumper(Dumper):
         return b"NULL"
 
 
+class VoidLoader(Loader):
+    """Reads void in text: what functions that return nothing return, which isn't NULL."""
+
+    def load(self, data: Buffer) -> None:
+        """Read nothing."""
+        if data:
+            raise ValueError("expected nothing")
+
+
+class VoidBinaryLoader(VoidLoader):
+    """Reads void in binary."""
+
+    format = Format.BINARY
+
+
 DUMPERS = ((type(None), NoneDumper),)
-LOADERS = ()
+LOADERS = ((VOID_OID, VoidLoader, VoidBinaryLoader),)

@@ -10,7 +10,7 @@ import pytest
 import psycopg3
 from psycopg3 import pq
 from psycopg3.adapt import AdaptersMap, Format, PyFormat, Transformer
-from psycopg3.postgres import adapters
+from psycopg3.postgres import adapters, register_values
 
 
 class Bare:
@@ -109,3 +109,12 @@ class Types:
         """A value that went to the server and back as a type, in each format."""
         for format, binary in FORMATS:
             yield self.row(f"select %{format.value}::{name}", [value], binary=binary)[0]
+
+
+@pytest.fixture(scope="module")
+def valued(dsn: str) -> Iterator[Bare]:
+    """A connection for the tests of a module that reads values where str is the default."""
+    bare = Bare(dsn)
+    register_values(bare)
+    yield bare
+    bare.pgconn.finish()
