@@ -131,11 +131,12 @@ def test_tables_are_complete(conn: pq.PGconn) -> None:
     query = b"""select string_agg(pg_encoding_to_char(n), ' ')
         from generate_series(0, 99) n where pg_encoding_to_char(n) <> ''"""
     names = (value(conn, query) or b"").decode().split()
-    assert set(names) - set(encodings._PYTHON_CODECS) == {
+    lacking = set(names) - set(encodings._PYTHON_CODECS)
+    assert lacking | {"MULE_INTERNAL"} == {
         "EUC_TW",
         "MULE_INTERNAL",
         "SHIFT_JIS_2004",
-    }
+    }  # gone in 19
 
 
 @pytest.mark.parametrize("name", sorted(encodings._PYTHON_CODECS))

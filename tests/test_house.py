@@ -191,7 +191,9 @@ def test_import_is_lean() -> None:
     )
     loaded = set(done.stdout.split())
     assert "psycopg3.pq" in loaded
-    assert loaded & NOT_AT_IMPORT == set()
+    # Since 3.14 typing loads it for a NamedTuple.
+    allowed = {"ast"} if sys.version_info >= (3, 14) else set()
+    assert loaded & NOT_AT_IMPORT - allowed == set()
 
 
 def test_the_architecture_names_every_room() -> None:

@@ -439,6 +439,27 @@ def test_a_dropped_block_lets_nothing_be_lost(dsn, watcher, autocommit):
     assert watcher.execute("select n from things order by n").fetchall() == [(3,), (4,)]
 
 
+@pytest.mark.usefixtures("things")
+def test_a_dropped_block_inside_of_another(conn, watcher):
+    """What it has done can't be kept: so the block around it can't either."""
+    with pytest.raises(errors.ProgrammingError, match="block was to end"):
+        with conn.transaction():
+            drop_block(conn)
+    assert not conn.in_transaction
+    with pytest.raises(ZeroDivisionError), conn.transaction():
+        drop_block(conn)
+        with pytest.raises(errors.ProgrammingError, match="leave the block around it"):
+            conn.execute("insert into things values (2)")
+        _ = 1 / 0
+    with conn.transaction():
+        conn.execute("insert into things values (3)")
+        with pytest.raises(ZeroDivisionError), conn.transaction():
+            drop_block(conn)
+            _ = 1 / 0
+        conn.execute("insert into things values (4)")
+    assert watcher.execute("select n from things order by n").fetchall() == [(3,), (4,)]
+
+
 @anyio_mark
 @pytest.mark.usefixtures("things")
 async def test_a_dropped_block_among_tasks(dsn, watcher):

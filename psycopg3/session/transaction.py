@@ -210,6 +210,7 @@ class BaseTransaction:
 
     def _commit_gen(self) -> WaitGen[None]:
         session = self._session
+        session._check(Operation.EXECUTE, "the end of the transaction() block")
         if self._outermost:
             gen: WaitGen[object] = session._commit_gen()
         else:

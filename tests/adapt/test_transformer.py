@@ -16,6 +16,7 @@ from psycopg3.adapt import AdaptersMap, Dumper, Format, Loader, PyFormat, Transf
 from psycopg3.errors import DataError, InterfaceError, ProgrammingError
 from psycopg3.postgres import adapters
 from psycopg3.types.numeric import Int2, Int4Dumper
+from tests.marks import conform
 
 AUTO, TEXT, BINARY = PyFormat.AUTO, PyFormat.TEXT, PyFormat.BINARY
 
@@ -512,8 +513,8 @@ def test_a_users_subclass_has_its_connection(dsn: str, base: Any) -> None:
 def test_literals_are_quoted_as_the_connection_wants_them(dsn: str) -> None:
     context: Any = Context(dsn)
     try:
-        for setting, literal in ((b"on", b"'\\x78'::bytea"), (b"off", b" E'\\\\x78'::bytea")):
-            context.pgconn.exec_(b"set standard_conforming_strings to " + setting)
+        for setting, literal in (("on", b"'\\x78'::bytea"), ("off", b" E'\\\\x78'::bytea")):
+            conform(context.pgconn, setting)
             assert Transformer(context).as_literal(b"x") == literal
     finally:
         context.pgconn.finish()

@@ -19,6 +19,7 @@ from psycopg3 import errors
 from psycopg3.waiting import wait_select
 from tests.connectors import Opens, tasks, threads, upgrading
 from tests.connectors.checks import PARAMS, forked
+from tests.marks import may_fork
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -260,6 +261,7 @@ class TestAsyncio:
 
         run(main)
 
+    @may_fork
     @pytest.mark.parametrize("kind", ["wrapped", "anyio"])
     def test_a_forked_child_leaves_it_alone(self, run, opens, kind):
         async def main():

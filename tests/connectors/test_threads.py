@@ -21,6 +21,7 @@ from psycopg3.pq import version
 from psycopg3.session import cancelling, routes
 from tests.connectors import tasks, threads
 from tests.connectors.checks import PARAMS, ROOT
+from tests.marks import may_fork
 
 
 class TestThreads:
@@ -139,6 +140,7 @@ class TestThreads:
                 worker.join()
             assert len(pids) == 80
 
+    @may_fork
     @pytest.mark.parametrize("kind", ["socket", "subclass", "object"])
     def test_a_forked_child_leaves_it_alone(self, opens, kind):
         with psycopg3.connect(**PARAMS, connector_factory=threads.connector(opens, kind)) as conn:
@@ -155,6 +157,7 @@ class TestThreads:
             assert os.waitpid(child, 0)[1] == 0
             assert conn.execute("select 1").fetchone() == (1,)
 
+    @may_fork
     @pytest.mark.parametrize("kind", ["subclass", "object"])
     def test_a_child_that_lives_on_keeps_no_end_open(self, opens, kind):
         conn = psycopg3.connect(**PARAMS, connector_factory=threads.connector(opens, kind))

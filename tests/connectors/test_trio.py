@@ -12,9 +12,11 @@ import psycopg3
 from psycopg3 import errors
 from tests.connectors import tasks
 from tests.connectors.checks import PARAMS, forked
+from tests.marks import may_fork
 
 
 class TestTrio:
+    @may_fork
     @pytest.mark.parametrize("kind", tasks.RELAYED["trio"])
     def test_a_forked_child_leaves_it_alone(self, opens, kind):
         async def main():

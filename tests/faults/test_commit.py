@@ -20,6 +20,7 @@ from tests.faults.cells import alarm, enter, leave
 from tests.faults.proxy import Proxy
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
 from tests.listeners import Listener, send
+from tests.marks import conform
 
 SLOW = 0.25
 """Seconds that a COMMIT takes here."""
@@ -445,7 +446,7 @@ def test_the_setting_of_strings_counts(dsn: str) -> None:
 
     async def body() -> None:
         with psycopg3.connect(dsn, autocommit=True) as conn:
-            conn.execute("set escape_string_warning = off; set standard_conforming_strings = off")
+            conform(conn.pgconn, "off")
             begin = time.monotonic()
             ex = await interrupted(
                 THREADS, lambda: conn.execute(r"select pg_sleep(30), 'it\'; commit'")

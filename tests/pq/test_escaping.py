@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from psycopg3 import pq
 from psycopg3.errors import DataError, OperationalError
 from psycopg3.pq import Escaping
+from tests.marks import conform
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 
@@ -22,8 +23,7 @@ def shared(dsn: str) -> pq.PGconn:
 
 @pytest.fixture(params=["on", "off"])
 def conforming(shared: pq.PGconn, request: pytest.FixtureRequest) -> pq.PGconn:
-    shared.exec_(f"set standard_conforming_strings to {request.param}".encode())
-    shared.exec_(b"set escape_string_warning to off")
+    conform(shared, request.param)
     return shared
 
 
@@ -125,7 +125,8 @@ def test_what_is_no_text_of_the_encoding(pgconn: pq.PGconn, broken: bytes) -> No
 
 def test_the_encoding_of_the_connection_counts(pgconn: pq.PGconn) -> None:
     # In SJIS the second byte of a character may be a backslash, in BIG5 too.
-    pgconn.exec_(b"set client_encoding to sjis; set standard_conforming_strings to off")
+    pgconn.exec_(b"set client_encoding to sjis")
+    conform(pgconn, "off")
     data = "表'".encode("shift_jis")
     assert b"\\" in data
     assert answer(pgconn, b"select '" + Escaping(pgconn).escape_string(data) + b"'") == data

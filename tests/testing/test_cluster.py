@@ -403,6 +403,7 @@ def test_the_embedded_wheel(wheel: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_no_server_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PSYCOPG3_TEST_BINDIR", raising=False)
     monkeypatch.setattr(binaries, "_pg_config", lambda: None)
     monkeypatch.setattr(binaries, "_embedded", lambda _: None)
     monkeypatch.setattr(binaries, "INSTALLED", ())

@@ -14,6 +14,7 @@ from psycopg3.adapt import Format, PyFormat, Transformer
 from psycopg3.dbapi20 import Binary
 from psycopg3.errors import DataError
 from psycopg3.types.string import TextLoader
+from tests.marks import conform
 
 if TYPE_CHECKING:
     from tests.types.conftest import Bare
@@ -241,8 +242,7 @@ HOSTILE = ["", "'", "\\", "\\'", "''", "a'b\\'c", "\\x", "'; select 1; --", "é'
 @pytest.mark.parametrize("conforming", ["on", "off"])
 @pytest.mark.parametrize("value", HOSTILE)
 def test_literals_are_safe_under_both_settings(bare: Bare, value: str, conforming: str) -> None:
-    bare.command(f"set standard_conforming_strings to {conforming}")
-    bare.command("set escape_string_warning to off")
+    conform(bare.pgconn, conforming)
     for obj in (value, value.encode()):
         assert bare.row(f"select {bare.literal(obj)}") == (obj,)
         # Made without a connection, a literal must do for any.

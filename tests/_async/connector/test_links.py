@@ -74,6 +74,8 @@ class TestLinks:
             assert opens.asked == [(NAME, 5433)] * 2
 
     async def test_a_unix_socket(self, cluster, dsn):
+        if not cluster.owned:
+            pytest.skip("needs a server of our own")
         opens = Opens(f"{cluster.socket_dir}/.s.PGSQL.{cluster.port}")
         params = {"host": NAME, "user": "postgres", "dbname": "postgres"}
         for kind in tasks.kinds("plain"):
