@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
@@ -279,9 +280,12 @@ class _Threads:
 
     def start(self, call: BlockingCall[Any]) -> None:
         """Run it in a thread of its own, or queue it; OperationalError if there is none to be had."""
-        thread = threading.Thread(
-            target=self._work, args=(call,), name="psycopg3-call", daemon=True
-        )
+        # A subinterpreter may have no daemon threads: there the end of it waits for the calls.
+        make = partial(threading.Thread, target=self._work, args=(call,), name="psycopg3-call")
+        try:
+            thread = make(daemon=True)
+        except RuntimeError:
+            thread = make(daemon=False)
         # A signal's handler may raise anywhere here, and a thread that never started can't be joined.
         try:
             with self._lock:

@@ -39,12 +39,13 @@ class ThreadRelay:
         self._near, self._far, self._filter = near, far, filter
         self._shared = _Shared(far) if isinstance(far, socket.socket) else far
         self._far_closing = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._run, args=(work,), name="psycopg3-relay", daemon=True)
-            for work in (self._there, self._back)
-        ]
+        self._threads: list[threading.Thread] = []
         forks.register(self)
         try:
+            self._threads += [
+                threading.Thread(target=self._run, args=(work,), name="psycopg3-relay", daemon=True)
+                for work in (self._there, self._back)
+            ]
             for thread in self._threads:
                 thread.start()
         except BaseException as ex:
@@ -97,9 +98,10 @@ class ThreadRelay:
         """
         self._hang_up()
         if not self._far_closing.locked():
-            closing = threading.Thread(target=self._close_far, name="psycopg3-relay", daemon=True)
-            with suppress(RuntimeError):  # there is no thread to be had
-                closing.start()
+            try:
+                threading.Thread(target=self._close_far, name="psycopg3-relay", daemon=True).start()
+            except RuntimeError:  # there is no thread to be had
+                self._close_far()
 
     def _hang_up(self) -> None:
         # A forked child may have inherited the descriptor: to close ours isn't enough.
