@@ -23,9 +23,9 @@ else:  # it takes 2 ms to import; `typing.get_type_hints()` wants the names
     IPv4Address = IPv4Interface = IPv4Network = Any
     IPv6Address = IPv6Interface = IPv6Network = Any
 
-_Address: TypeAlias = "IPv4Address | IPv6Address"
-_Interface: TypeAlias = "IPv4Interface | IPv6Interface"
-_Network: TypeAlias = "IPv4Network | IPv6Network"
+_Address: TypeAlias = IPv4Address | IPv6Address
+_Interface: TypeAlias = IPv4Interface | IPv6Interface
+_Network: TypeAlias = IPv4Network | IPv6Network
 
 _T = TypeVar("_T")
 _Classes: TypeAlias = "dict[int, Callable[[Any], _T]]"  # by family
