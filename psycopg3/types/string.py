@@ -149,6 +149,28 @@ class TextBinaryLoader(TextLoader):
     format = Format.BINARY
 
 
+class CharLoader(TextLoader):
+    """PostgreSQL's "char", a single byte, as servers write it since version 15."""
+
+    def load(self, data: Any) -> str | bytes:
+        """The character; three octal digits after a backslash, if it isn't ASCII."""
+        return super().load(_octal(bytes(data)))
+
+
+class CharBinaryLoader(CharLoader):
+    """The same in binary, where no character is a zero byte."""
+
+    format = Format.BINARY
+
+    def load(self, data: Any) -> str | bytes:
+        """The character; three octal digits after a backslash, if it isn't ASCII."""
+        return super().load(b"" if data == b"\0" else data)
+
+
+def _octal(data: bytes) -> bytes:
+    return b"\\%o" % data[0] if len(data) == 1 and data[0] > 127 else data
+
+
 _ESCAPE = re.compile(rb"\\(\\|[0-3][0-7]{2})|(\\)")
 
 
@@ -188,7 +210,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
     return escaped if escaped == b"\\" else bytes((int(escaped, 8),))
 
 
-_TEXTS = (BPCHAR_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID)
+_TEXTS = (BPCHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID)
 
 DUMPERS = (
     (str, StrBinaryDumperName, StrBinaryDumperBpchar, StrBinaryDumperVarchar, StrBinaryDumper),
@@ -197,6 +219,7 @@ DUMPERS = (
 )
 LOADERS = (
     *((oid, TextLoader, TextBinaryLoader) for oid in _TEXTS),
+    (CHAR_OID, CharLoader, CharBinaryLoader),
     (BYTEA_OID, ByteaLoader, ByteaBinaryLoader),
     (0, TextLoader, ByteaBinaryLoader),  # for every type without a loader of its own
 )

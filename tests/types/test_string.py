@@ -262,3 +262,12 @@ def test_literals_are_safe_under_both_settings(bare: Bare, value: str, conformin
 def test_literal(shared: Bare, value: Any, connected: str, unconnected: str) -> None:
     assert shared.literal(value) == connected
     assert Transformer().as_literal(value).decode() == unconnected
+
+
+@pytest.mark.parametrize("result", Format)
+@pytest.mark.parametrize("byte", [0, 1, 65, 92, 127, 128, 200, 255])
+def test_char_is_the_same_in_both_formats(shared: Bare, byte: int, result: Format) -> None:
+    signed = byte if byte < 128 else byte - 256
+    shown = f"\\{byte:03o}" if byte > 127 else chr(byte) if byte else ""
+    query = f'select ({signed})::"char", array[({signed})::"char"]'
+    assert shared.row(query, result=result) == (shown, [shown])
