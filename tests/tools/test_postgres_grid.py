@@ -80,6 +80,13 @@ def test_other_machines_are_told(npm: Path, monkeypatch: pytest.MonkeyPatch) -> 
         grid.fetched(14)
 
 
+def test_what_npm_lacks_is_put_there_by_hand(npm: Path) -> None:
+    with pytest.raises(grid.GridError, match=r"put its bin, lib and share into .*/19/native"):
+        grid.fetched(19)
+    grid.native(19).mkdir(parents=True)
+    assert grid.fetched(19) == grid.native(19)
+
+
 @pytest.mark.usefixtures("npm")
 def test_environment_names_the_versions_and_no_other_server() -> None:
     outer = {"PSYCOPG3_TEST_DSN": "port=1", "PGHOST": "elsewhere", "HOME": "/home/ann"}
