@@ -24,6 +24,7 @@ from .types import (
     json,
     mac,
     money,
+    multirange,
     net,
     none,
     numeric,
@@ -56,6 +57,7 @@ FAMILIES: tuple[Any, ...] = (
     system,
     array,
     ranges,
+    multirange,
 )
 
 _MODIFIERS = {
@@ -81,8 +83,15 @@ def register_default_types(types: TypesRegistry) -> None:
         )
     for name, oid, array_oid, regtype, subtype_oid in RANGES:
         types.add(ranges.RangeInfo(name, oid, array_oid, regtype=regtype, subtype_oid=subtype_oid))
-    for name, oid, array_oid, regtype, _, _ in MULTIRANGES:
-        types.add(TypeInfo(name, oid, array_oid, regtype=regtype))
+    for name, oid, array_oid, regtype, range_oid, subtype_oid in MULTIRANGES:
+        types.add(
+            multirange.MultirangeInfo(
+                *(name, oid, array_oid),
+                regtype=regtype,
+                range_oid=range_oid,
+                subtype_oid=subtype_oid,
+            )
+        )
 
 
 def register_default_adapters(context: AdaptContext) -> None:

@@ -25,6 +25,7 @@ else:  # it takes 4 ms to import; `typing.get_type_hints()` wants the name
     Decimal = Any
 
 T = TypeVar("T")
+Info = TypeVar("Info", bound=TypeInfo)
 
 _BOUNDS = ("[)", "[]", "(]", "()")
 
@@ -241,11 +242,12 @@ class RangeInfo(TypeInfo):
 
     def get_dumper(self, format: Format) -> type[DumperLike] | None:
         """The dumper for ranges of this type."""
-        return _typed(RangeBinaryDumper if format else RangeDumper, self.oid)
+        return typed(RangeBinaryDumper if format else RangeDumper, self.oid)
 
 
 @lru_cache(maxsize=256)
-def _typed(base: type[_RangeDumper], oid: int) -> type[_RangeDumper]:
+def typed(base: type[AnyRangeDumper], oid: int) -> type[AnyRangeDumper]:
+    """A dumper for one type of ranges or multiranges."""
     return subclass(base, oid=oid)
 
 
@@ -269,11 +271,11 @@ def register_range(info: RangeInfo, context: AdaptContext | None = None) -> None
     adapters.register_loader(info.oid, RangeBinaryLoader)
 
 
-_SUBTYPES = {oid: subtype_oid for _, oid, _, _, subtype_oid in _oids.RANGES}
+_SUBTYPES = {oid: types[-1] for _, oid, _, _, *types in (*_oids.RANGES, *_oids.MULTIRANGES)}
 
 
 def subtype_of(oid: int, adapters: AdaptersMapLike) -> int:
-    """The type of the bounds of a range type.
+    """The type of the bounds of a range or multirange type.
 
     Raises:
         InterfaceError: it isn't known.
@@ -287,8 +289,10 @@ def subtype_of(oid: int, adapters: AdaptersMapLike) -> int:
 # -- dumpers -------------------------------------------------------------------------------------
 
 
-class _RangeDumper(RecursiveDumper):
-    """Chooses the type of a range."""
+class AnyRangeDumper(RecursiveDumper):
+    """Chooses the type of a range or multirange."""
+
+    _text_dumper: ClassVar[type[AnyRangeDumper]]
 
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
         super().__init__(cls, context)
@@ -300,21 +304,25 @@ class _RangeDumper(RecursiveDumper):
             return self.cls
         oid = self._choose(obj)
         if oid:
-            return _typed(type(self), oid)
-        return RangeDumper if self.format else self.cls
+            return typed(type(self), oid)
+        return self._text_dumper if self.format else self.cls
 
-    def upgrade(self, obj: Any, format: PyFormat) -> _RangeDumper:
+    def upgrade(self, obj: Any, format: PyFormat) -> AnyRangeDumper:
         """The same; one that leaves the type to the server if there is none."""
         key = self.get_key(obj, format)
-        return self if key is self.cls else self._beside(cast("type[_RangeDumper]", key))
+        return self if key is self.cls else self._beside(cast("type[AnyRangeDumper]", key))
 
-    def _choose(self, obj: Range[Any]) -> int:
+    @abstractmethod
+    def _choose(self, obj: Any) -> int:
+        """The type to send an object as, 0 if the server is to choose."""
+
+    def _info_of(self, cls: type[Info], obj: Range[Any]) -> Info | None:
+        """The range or multirange type that has bounds as a range has."""
         oids = {self._type_of(bound) for bound in (obj._lower, obj._upper) if bound is not None}
         if len(oids) > 1:
             oids.discard(INVALID_OID)
-        types = cast("Any", self._tx.adapters.types)
-        info = types.get_by_subtype(RangeInfo, oids.pop()) if len(oids) == 1 else None
-        return info.oid if info is not None else INVALID_OID
+        types: Any = self._tx.adapters.types
+        return types.get_by_subtype(cls, oids.pop()) if len(oids) == 1 else None
 
     def _type_of(self, bound: Any) -> int:
         if isinstance(bound, str):
@@ -324,34 +332,16 @@ class _RangeDumper(RecursiveDumper):
             return INVALID_OID
         return self._tx.get_dumper(bound, PyFormat.TEXT).oid
 
-    @abstractmethod
-    def dump(self, obj: Range[Any]) -> bytes:
-        """The range."""
-
-
-class RangeDumper(_RangeDumper):
-    """Range in text: in its brackets the bounds, quoted where needed."""
-
-    def dump(self, obj: Range[Any]) -> bytes:
-        """The range."""
-        return self._joined_text(self.dump_plain(obj))
-
-    def dump_plain(self, obj: Range[Any]) -> bytes:
-        """The range in an encoding whose bytes below 128 are ASCII."""
+    def _dump_range(self, obj: Range[Any]) -> bytes:
+        """A range in text: in its brackets the bounds, quoted where needed."""
         if not obj._bounds:
             return b"empty"
         left, right = obj._bounds.encode()
         lower, upper = map(self._dump_text, (obj._lower, obj._upper))
-        return b"%c%b,%b%c" % (left, quoted(lower), quoted(upper), right)
+        return self._joined_text(b"%c%b,%b%c" % (left, quoted(lower), quoted(upper), right))
 
-
-class RangeBinaryDumper(_RangeDumper):
-    """Range in binary: flags, and the bounds that there are."""
-
-    format = Format.BINARY
-
-    def dump(self, obj: Range[Any]) -> bytes:
-        """The range.
+    def _dump_binary_range(self, obj: Range[Any]) -> bytes:
+        """A range in binary: flags, and the bounds that there are.
 
         Raises:
             DataError: a bound is no value of the range's type.
@@ -366,31 +356,44 @@ class RangeBinaryDumper(_RangeDumper):
         return b"".join((bytes((flags,)), *(pack(b) for b in (lower, upper) if b is not None)))
 
 
+class RangeDumper(AnyRangeDumper):
+    """Range in text."""
+
+    def dump(self, obj: Range[Any]) -> bytes:
+        """The range."""
+        return self._dump_range(obj)
+
+    def _choose(self, obj: Range[Any]) -> int:
+        info = self._info_of(RangeInfo, obj)
+        return info.oid if info is not None else INVALID_OID
+
+
+class RangeBinaryDumper(RangeDumper):
+    """Range in binary."""
+
+    format = Format.BINARY
+    _text_dumper = RangeDumper
+
+    def dump(self, obj: Range[Any]) -> bytes:
+        """The range.
+
+        Raises:
+            DataError: a bound is no value of the range's type.
+        """
+        return self._dump_binary_range(obj)
+
+
 # -- loaders -------------------------------------------------------------------------------------
 
 
-class _RangeLoader(RecursiveLoader):
+class AnyRangeLoader(RecursiveLoader):
+    """Reads ranges."""
+
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         self._load_bound = self._part_loader(subtype_of(oid, self._tx.adapters))
 
-    @abstractmethod
-    def load(self, data: Buffer) -> Range[Any]:
-        """The range."""
-
-
-class RangeLoader(_RangeLoader):
-    """Ranges of any type in text."""
-
-    def load(self, data: Buffer) -> Range[Any]:
-        """The range."""
-        text = self._plain(data)
-        found, end = self.parse(text, 0)
-        if end != len(text):
-            raise ValueError(f"{len(text) - end} bytes after a range")
-        return found
-
-    def parse(self, data: bytes, start: int) -> tuple[Range[Any], int]:
+    def _read(self, data: bytes, start: int) -> tuple[Range[Any], int]:
         """Read the range at `start` of a text.
 
         Returns:
@@ -412,14 +415,8 @@ class RangeLoader(_RangeLoader):
                 return Range(*values, (left + right).decode()), end + 1
         raise ValueError(f"expected a range at {start}")
 
-
-class RangeBinaryLoader(_RangeLoader):
-    """Ranges of any type in binary."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> Range[Any]:
-        """The range."""
+    def _unpack(self, data: Buffer) -> Range[Any]:
+        """Read a range in binary."""
         flags = data[0]
         if flags == _EMPTY:
             if len(data) > 1:
@@ -439,6 +436,28 @@ class RangeBinaryLoader(_RangeLoader):
         if part is None:
             raise ValueError("a bound that is NULL")
         return self._load_bound(part), end
+
+
+class RangeLoader(AnyRangeLoader):
+    """Ranges of any type in text."""
+
+    def load(self, data: Buffer) -> Range[Any]:
+        """The range."""
+        text = self._plain(data)
+        found, end = self._read(text, 0)
+        if end != len(text):
+            raise ValueError(f"{len(text) - end} bytes after a range")
+        return found
+
+
+class RangeBinaryLoader(AnyRangeLoader):
+    """Ranges of any type in binary."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> Range[Any]:
+        """The range."""
+        return self._unpack(data)
 
 
 _TYPED = (Int4Range, Int8Range, NumericRange, DateRange, TimestampRange, TimestamptzRange)
