@@ -35,6 +35,7 @@ from .types import (
     xml,
 )
 from .types import bool as boolean
+from .types import enum as enums
 from .types import range as ranges
 
 # In this order, for where two could adapt a class or type the last one does.
@@ -58,6 +59,7 @@ FAMILIES: tuple[Any, ...] = (
     array,
     ranges,
     multirange,
+    enums,
 )
 
 _MODIFIERS = {
