@@ -17,15 +17,20 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import copy_context
 from math import inf
+from os import get_inheritable
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import errors
 from .waiting import (
     TICK,
     Poller,
+    Timer,
     WaitGen,
     listen_trio,
+    not_open,
     run_trio,
     stepping,
     tick_within,
@@ -137,11 +142,12 @@ class AsyncioWatcher(Watcher):
         self._errors = _errors(self._loop, self._fd_copy)
         self._advance: Callable[[int | None], tuple[int, int]] | None = None
         self._future: asyncio.Future[Any] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
+        self._context = copy_context()
         self._will_look = self._rests = False
         self._wants = 0
         self._elsewhere: tuple[int, int] | None = None
-        self._on_readable = _weakly(self, "_readable")
+        self._on_readable = _reader(self)
         # A number that was used before may still be known to the loop, which would then be deaf.
         unwatch_asyncio(self._loop, (self._fd_copy, _READ | _WRITE))
         self.resume()
@@ -164,7 +170,7 @@ class AsyncioWatcher(Watcher):
         """Drive a generator to its end, stepping it from the loop's callbacks."""
         if self._fd_copy < 0:
             return await wait_async(gen, self.tick if interval is None else interval)
-        step = stepping(gen)
+        step: Callable[[Any], Any] = gen.send if type(gen) is GeneratorType else stepping(gen)
         try:
             asked = step(None)
         except StopIteration as stop:
@@ -174,6 +180,8 @@ class AsyncioWatcher(Watcher):
             # In no local: an exception would know the frame, and the frame it, by the future.
             self._future = self._loop.create_future()
             self._advance = step
+            # Handlers and loggers that are called in the loop's callbacks see what the asker does.
+            self._context = copy_context()
             if interval is not None:
                 self._tick_every(interval)
             self._ask(asked)
@@ -208,16 +216,20 @@ class AsyncioWatcher(Watcher):
         finally:
             news.wakers.discard(waker)
 
-    def _step(self, ready: int) -> None:
-        """Resume the generator with what was heard; at its end wake the task that drives it."""
+    def _step(self, ready: int) -> bool:
+        """Resume the generator with what was heard; at its end wake the task that drives it.
+
+        Returns:
+            False if nobody waits.
+        """
         advance, future = self._advance, self._future
         if advance is None or future is None or future.done():
-            return
+            return False
         if self._elsewhere is not None:
             # The generator may close that descriptor, and somebody get its number.
             self._listen_no_more()
         try:
-            self._ask(advance(ready))
+            self._ask(self._context.run(advance, ready))
             if self._timer is None and self.tick is not None:
                 self._tick_every(self.tick)
         except StopIteration as stop:
@@ -230,6 +242,7 @@ class AsyncioWatcher(Watcher):
                 raise
         finally:
             del future  # or the exception would know this frame, and the frame it, by the future
+        return True
 
     def _ask(self, asked: tuple[int, int]) -> None:
         fd, want = asked
@@ -237,6 +250,12 @@ class AsyncioWatcher(Watcher):
             self._elsewhere = asked
             watch_asyncio(self._loop, asked, self._step)
             want = 0
+        else:
+            # Nothing comes by the duplicate if what was to be sent has gone nowhere.
+            try:
+                get_inheritable(fd)
+            except OSError as ex:
+                not_open(fd, ex)
         self._wants = want
         if want & _READ and not self._reading:
             self.resume()
@@ -254,8 +273,7 @@ class AsyncioWatcher(Watcher):
         if self._errors is not None and self._errors(0):
             self._pause()
             self.resume()
-        if self._wants & _READ and self._future is not None and not self._future.done():
-            self._step(_READ)
+        if self._wants & _READ and self._step(_READ):
             return
         owner = self._owner()
         if self._future is not None or owner is None:
@@ -289,7 +307,7 @@ class AsyncioWatcher(Watcher):
             self._look_later()
 
     def _tick_every(self, interval: float) -> None:
-        self._timer = self._loop.call_later(interval, self._silence, interval)
+        self._timer = Timer(self._loop, interval, self._silence, interval)
 
     def _silence(self, interval: float) -> None:
         self._tick_every(interval)
@@ -327,19 +345,32 @@ class TrioWatcher(Watcher):
     """Hears a connection while something waits for it, on trio."""
 
     def __init__(self, fd: int, tls: bool = False):
+        from trio import ClosedResourceError
+        from trio.lowlevel import wait_readable
+
         super().__init__(wait_trio, tls)
         self._fd = fd
         self._fd_copy = _duplicate(fd)
+        # Attributes, since an import inside a method would cost each wait.
+        self._wait_readable, self._closed = wait_readable, ClosedResourceError
 
     def wait(self, gen: WaitGen[T], interval: float | None = None) -> Awaitable[T]:
         """Drive a generator to its end, listening on the duplicate."""
         later = self.tick if interval is None else interval
         return run_trio(gen, interval, later, self._listen)
 
-    def _listen(self, asked: tuple[int, int], interval: float | None) -> Awaitable[int]:
-        if asked[0] == self._fd and self._fd_copy >= 0:
-            asked = self._fd_copy, asked[1]
-        return listen_trio(asked, interval)
+    async def _listen(self, asked: tuple[int, int], interval: float | None) -> int:
+        fd, want = asked
+        if fd != self._fd or self._fd_copy < 0:
+            return await listen_trio(asked, interval)
+        try:
+            get_inheritable(fd)  # as in AsyncioWatcher._ask()
+            if want != _READ or interval is not None:
+                return await listen_trio((self._fd_copy, want), interval)
+            await self._wait_readable(self._fd_copy)
+            return _READ
+        except (OSError, self._closed) as ex:
+            not_open(fd, ex)
 
     async def wait_for_news(self, copy: int, news: News, deadline: Deadline | None) -> None:
         """Wait for something to read, until somebody's operation brings something, or the end."""
@@ -450,6 +481,17 @@ def may_touch(loop: asyncio.AbstractEventLoop) -> bool:
     with suppress(RuntimeError):
         return get_running_loop() is loop
     return False
+
+
+def _reader(watcher: AsyncioWatcher) -> Callable[[], None]:
+    """The reader's callback, as `_weakly` makes others: it is called by each query."""
+    known = weakref.ref(watcher)
+
+    def call() -> None:
+        if (alive := known()) is not None:
+            alive._readable()
+
+    return call
 
 
 def _weakly(watcher: AsyncioWatcher, method: str) -> Callable[[], None]:

@@ -19,7 +19,7 @@ from ..session.recovery import needs_cancel, recovery_gen, transaction_outcome
 from ..session.session import Session
 from ..session.states import Operation
 from ..session.transaction import OutOfOrderTransactionNesting, Rollback
-from ..waiting import STOCK, TICK, AsyncWaitFunc, WaitGen, tick_within, wait_select
+from ..waiting import STOCK, TICK, AsyncWaitFunc, WaitGen, is_open, tick_within, wait_select
 from ..watching import watcher
 from .dial import drive
 from .turn import AsyncTurn
@@ -262,8 +262,10 @@ class AsyncRunner(Session):
 
     async def _rest_after(self, ex: BaseException) -> BaseException:
         """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""
-        # A coroutine that is being closed can't wait; and for who had his time, none is left.
-        if isinstance(ex, (GeneratorExit, e.CancellationTimeout)):
+        # A coroutine that is being closed can't wait; and for who had his time, none is left. A socket
+        # that was closed underneath gives nothing to read, and its number may be another's soon.
+        over = isinstance(ex, (GeneratorExit, e.CancellationTimeout))
+        if over or not is_open(self.pgconn.socket):
             self._give_up()
             return ex
         try:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import nullcontext, suppress
+from contextvars import copy_context
 from functools import cache, partial
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from .._exceptions import InterfaceError
 from .threads import Library, Unawaitable, patience
 
 if TYPE_CHECKING:
     from contextvars import Context
+    from types import FrameType
 
     from ..deadlines import Deadline
 
@@ -35,27 +38,62 @@ T = TypeVar("T")
 def current() -> Library:
     """The library that runs the current task: ask once, when a connection is made.
 
-    Nothing is imported to find out: what isn't loaded can't be running.
+    Nothing is imported to find out: what isn't loaded can't be running. If both run in this thread,
+    one around the other, it is that of the innermost task.
 
     Raises:
         RuntimeError: no library that we know runs here.
     """
-    # trio first: as the guest of an asyncio loop both are running, and a task of trio's is trio's.
     # An older trio than we can use, which has no such function, may be loaded all the same.
-    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
-    if getattr(lowlevel, "in_trio_task", bool)():
-        return _trio()
-    if (asyncio := sys.modules.get("asyncio")) is not None:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            return _asyncio()
+    lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)
+    on_trio = getattr(lowlevel, "in_trio_run", bool)()
+    if not _on_asyncio():
+        if on_trio and lowlevel.in_trio_task():
+            return _trio()
+    elif on_trio:
+        return _trio() if _trio_is_innermost(lowlevel) else _asyncio_beside_trio()
+    else:
+        return _asyncio()
     raise RuntimeError(
         "no event loop is running here: an asynchronous connection must be made in a coroutine"
         " that asyncio, uvloop or trio runs"
     )
+
+
+def _on_asyncio() -> bool:
+    """Whether an event loop of asyncio's runs in this thread."""
+    if (asyncio := sys.modules.get("asyncio")) is not None:
+        with suppress(
+            RuntimeError, AttributeError
+        ):  # another thread may be in the middle of importing it
+            asyncio.get_running_loop()
+            return True
+    return False
+
+
+def _trio_is_innermost(lowlevel: Any) -> bool:
+    """Whether it is a task of trio's that runs here, where both run in this thread.
+
+    trio may be the guest of an asyncio loop, or be run in one of its tasks, as in notebooks; and
+    asyncio in a task of trio's, by trio-asyncio or `asyncio.run()`.
+    """
+    from asyncio import current_task
+
+    if not lowlevel.in_trio_task():
+        return False
+    if (task := current_task()) is None:
+        return True
+    asyncios, trios = _frame(task.get_coro()), _frame(lowlevel.current_task().coro)
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame is not trios:
+        if frame is asyncios:
+            return False
+        frame = frame.f_back
+    return True
+
+
+def _frame(coroutine: Any) -> FrameType | None:
+    return getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
 
 
 async def shield(func: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -165,10 +203,16 @@ class Lock:
         """Take the lock, after those who asked before.
 
         Raises:
+            InterfaceError: no task of asyncio's asks.
             RuntimeError: the task that asks holds it already.
             Exception: what the deadline raises of who is too late.
         """
         me = self._current_task()
+        if me is None:
+            raise InterfaceError(
+                "the connection lives on asyncio, and what runs here is no task of asyncio's: use it in a"
+                " coroutine that asyncio runs, as by asyncio.create_task() or ensure_future()"
+            )
         if self._holder is None:
             self._holder = me
         elif self._holder is me:
@@ -192,8 +236,8 @@ class Lock:
             self._queue.pop(self._holder).set()
 
     async def __aenter__(self) -> None:
-        if self._holder is None:
-            self._holder = self._current_task()
+        if self._holder is None and (me := self._current_task()) is not None:
+            self._holder = me
         else:
             await self.acquire()
 
@@ -261,16 +305,17 @@ class _Asyncio(Library):
 
     async def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         # anyio cancels a task anew in each turn of the loop: 70,805 times in a recovery of one second.
-        anyio: Any = sys.modules.get("anyio")
-        with nullcontext() if anyio is None else anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True) if (anyio := _anyio()) else nullcontext():
             return await _outlast(_awaited(func, *args, **kwargs))
 
     def deserted(self, place: Any) -> bool:
         return not place.is_running()
 
     def elsewhere(self, place: Any, func: Callable[[], object]) -> bool:
+        from asyncio import get_running_loop
+
         with suppress(RuntimeError):  # none runs here
-            if place is self.place():
+            if place is get_running_loop():
                 return False
         with suppress(RuntimeError):  # it was closed just now
             if place.is_running():
@@ -281,14 +326,27 @@ class _Asyncio(Library):
     def spawn(
         self, coroutine: Coroutine[Any, Any, object], context: Context | None = None
     ) -> Callable[[], object]:
-        task = self.place().create_task(_logged(coroutine), context=context)
+        from asyncio import get_running_loop
+
+        task = get_running_loop().create_task(_logged(coroutine), context=context)
         _spawned.add(task)
         task.add_done_callback(_spawned.discard)
-        return task.cancel  # type: ignore[no-any-return]
+        return task.cancel
 
 
 # An event loop keeps only weak references to its tasks: these would be collected in the middle.
 _spawned: set[Any] = set()
+
+
+def _anyio() -> Any:
+    """anyio, if it is loaded, and sees that asyncio runs here.
+
+    It asks sniffio, for which a task of `asyncio.run()` inside of one of trio's is trio's.
+    """
+    sniffio: Any = sys.modules.get("sniffio")
+    if sniffio is not None and sniffio.current_async_library() != "asyncio":
+        return None
+    return sys.modules.get("anyio")
 
 
 async def _awaited(func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
@@ -329,10 +387,13 @@ class _Trio(Library):
         return not _trio_calls(place, int)  # a call that does nothing
 
     def elsewhere(self, place: Any, func: Callable[[], object]) -> bool:
+        from trio.lowlevel import current_trio_token
+
         with suppress(RuntimeError):  # none runs here
-            if place is self.place():
+            if place is current_trio_token():
                 return False
-        return _trio_calls(place, func)
+        # In the caller's context, as on asyncio: trio has one of its own for such calls and tasks.
+        return _trio_calls(place, partial(copy_context().run, func))
 
     def spawn(
         self, coroutine: Coroutine[Any, Any, object], context: Context | None = None
@@ -345,6 +406,7 @@ class _Trio(Library):
             with scope:
                 await _logged(coroutine)
 
+        context = copy_context() if context is None else context
         trio.lowlevel.spawn_system_task(run, context=context)
         return scope.cancel
 
@@ -370,6 +432,24 @@ async def _logged(coroutine: Coroutine[Any, Any, object]) -> None:
 
 
 @cache
+def _asyncio_beside_trio() -> Library:
+    """The record of asyncio where trio runs in the same thread, around it or inside.
+
+    A loop of asyncio's can be found running in tasks of trio's, too.
+    """
+    import asyncio
+
+    def place() -> Any:
+        if current() is not library:
+            raise RuntimeError("a task of trio's runs here")
+        return asyncio.get_running_loop()
+
+    # Looked up late: trio-asyncio puts functions of its own there.
+    library = _Asyncio(partial(Lock, lambda: asyncio.current_task(), asyncio.Event), place)
+    return library
+
+
+@cache
 def _asyncio() -> Library:
     from asyncio import Event, current_task, get_running_loop
 
@@ -381,10 +461,18 @@ def _trio() -> Library:
     from trio import Event
     from trio.lowlevel import current_task, current_trio_token, enable_ki_protection
 
+    def place() -> Any:
+        asyncio = sys.modules.get("asyncio")
+        # A loop of asyncio's may run in a task of ours, or have ours as its guest.
+        if asyncio is not None and asyncio._get_running_loop() and current() is not library:
+            raise RuntimeError("a task of asyncio's runs here")
+        return current_trio_token()
+
     # Ctrl-C may come between any two lines of trio's main task; between these it would leave a
     # connection locked for ever.
     for name in ("acquire", "release", "__aenter__", "__aexit__"):
         setattr(_TrioLock, name, enable_ki_protection(getattr(_TrioLock, name)))
     for name in ("__aenter__", "__aexit__"):
         setattr(Within, name, enable_ki_protection(getattr(Within, name)))
-    return _Trio(partial(_TrioLock, current_task, Event), current_trio_token)
+    library = _Trio(partial(_TrioLock, current_task, Event), place)
+    return library

@@ -17,6 +17,7 @@ from typing import Any
 from ..concurrency.tasks import Library
 from ..watching import may_touch
 from . import streams
+from .adoption import Identity, identity
 from .offers import ScramFilter
 from .records import LINGER, Dialer, Link, Target, discard
 from .sockets import check_socket, peer_address, refuse, refuse_plain, relayed
@@ -76,13 +77,32 @@ async def _link_of(
             refuse_plain("transport")
         if not protocol.held and not transport.get_write_buffer_size():
             return _stolen(transport, protocol, tcp)
-    encrypted = wants_tls or bool(extra("ssl_object") or extra("sslcontext"))
-    return relayed(protocol.relay, target, encrypted, tcp)
+    encrypted = bool(extra("ssl_object") or extra("sslcontext"))
+    if (
+        wants_tls and not encrypted and protocol.has_socket
+    ):  # rloop ignores the `ssl` that it is given
+        refuse_plain("transport")
+    return relayed(protocol.relay, target, wants_tls or encrypted, tcp)
 
 
 def _is_stock(transport: Any) -> bool:
+    return _name(type(transport)) in _STOCK
+
+
+def _is_of_loop(transport: Any, loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a transport is none of the stock ones, but an event loop's, with a socket of its own.
+
+    Others may share their socket, as the channels of an SSH connection do.
+    """
     kind = type(transport)
-    return f"{kind.__module__}.{kind.__qualname__}" in _STOCK
+    if any(_name(base) in _STOCK for base in kind.__mro__[1:]):
+        return True
+    package = kind.__module__.partition(".")[0]
+    return package not in ("asyncio", "uvloop") and package == _name(type(loop)).partition(".")[0]
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _stolen(transport: Any, protocol: TransportRelay, tcp: Any) -> Link:
@@ -109,7 +129,8 @@ class TransportRelay(asyncio.Protocol):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
-        self._loop = loop
+        self.loop = loop
+        self._socket: tuple[int, Identity] | None = None
         self._near: socket.socket | None = None
         self._filter: ScramFilter | None = None
         self._paused = self._ended = False
@@ -117,6 +138,11 @@ class TransportRelay(asyncio.Protocol):
         self.held = b""
         """The bytes of the server's that libpq has not taken yet."""
         self.lost = False
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether the transport's socket is ours to close if the transport doesn't."""
+        return self._socket is not None
 
     def relay(self, near: socket.socket, filter: ScramFilter | None) -> TransportRelay:
         """Relay from now on, what came before first; returns itself.
@@ -127,7 +153,7 @@ class TransportRelay(asyncio.Protocol):
         """
         near.setblocking(False)
         self._near, self._filter = near, filter
-        self._loop.add_reader(near, self._from_libpq)
+        self.loop.add_reader(near.fileno(), self._from_libpq)
         early, self.held = self.held, b""
         self.data_received(early)
         if self._ended:
@@ -137,6 +163,9 @@ class TransportRelay(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of the transport; the connector returns it besides."""
         self.transport = transport
+        if _is_of_loop(transport, self.loop):
+            fd = transport.get_extra_info("socket").fileno()
+            self._socket = fd, identity(fd)
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the server says."""
@@ -158,12 +187,12 @@ class TransportRelay(asyncio.Protocol):
             return
         if self.held and not self._paused:
             self._paused = True
-            self._loop.add_writer(self._near, self._to_libpq)
+            self.loop.add_writer(self._near.fileno(), self._to_libpq)
             with suppress(Exception):
                 self.transport.pause_reading()
         elif self._paused and not self.held:
             self._paused = False
-            self._loop.remove_writer(self._near)
+            self.loop.remove_writer(self._near.fileno())
             with suppress(Exception):
                 self.transport.resume_reading()
             if self._ended:
@@ -193,16 +222,17 @@ class TransportRelay(asyncio.Protocol):
         """End libpq's side after the last bytes."""
         self.lost = True
         self.eof_received()
+        self._shut_soon()
 
     def pause_writing(self) -> None:
         """Take no more from libpq than the server takes."""
         if self._near is not None and self._is_open:
-            self._loop.remove_reader(self._near)
+            self.loop.remove_reader(self._near.fileno())
 
     def resume_writing(self) -> None:
         """Go on taking from libpq."""
         if self._near is not None and self._is_open:
-            self._loop.add_reader(self._near, self._from_libpq)
+            self.loop.add_reader(self._near.fileno(), self._from_libpq)
 
     @property
     def _is_open(self) -> bool:
@@ -214,8 +244,8 @@ class TransportRelay(asyncio.Protocol):
         if self._near is None or not self._is_open:
             return
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.remove_reader(self._near)
-            self._loop.remove_writer(self._near)
+            self.loop.remove_reader(self._near.fileno())
+            self.loop.remove_writer(self._near.fileno())
         # A forked child may have inherited the descriptor: to close ours alone isn't enough.
         with suppress(OSError):
             self._near.shutdown(socket.SHUT_RDWR)
@@ -229,29 +259,49 @@ class TransportRelay(asyncio.Protocol):
         with suppress(Exception):
             self.transport.close()
         with suppress(RuntimeError):
-            self._loop.call_later(LINGER, self._abort_far)
+            self.loop.call_later(LINGER, self._abort_far)
 
     def _abort_far(self) -> None:
         if not self.lost and self.transport is not None:
             discard(self.transport)
+            self._shut_soon()
+
+    def _shut_soon(self) -> None:
+        """Close the transport's socket, if it is still open when the transport has had its turn.
+
+        Those of rloop and uringcore leave it open: the server would wait for us for ever.
+        """
+        if self._socket is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon(self._shut)
+
+    def _shut(self) -> None:
+        known, self._socket = self._socket, None
+        with suppress(OSError):  # as it should be
+            if known is not None and identity(known[0]) == known[1]:
+                sock = socket.socket(fileno=known[0])
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                finally:
+                    sock.close()
 
     # -- as a relay ------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
         """Whether both its ends are closed."""
-        return self.lost and not self._is_open
+        return self.lost and not (self._is_open or self.has_socket)
 
     def abort(self) -> None:
         """Close both ends now; if the event loop has gone, then what can be closed without it.
 
         From another thread than the loop's, as soon as the loop comes to it.
         """
-        if may_touch(self._loop):
+        if may_touch(self.loop):
             self._abort_here()
         else:
             with suppress(RuntimeError):  # it was closed just now
-                self._loop.call_soon_threadsafe(self._abort_here)
+                self.loop.call_soon_threadsafe(self._abort_here)
 
     def _abort_here(self) -> None:
         self._abort_far()
@@ -259,7 +309,7 @@ class TransportRelay(asyncio.Protocol):
 
     def deserted(self) -> bool:
         """Whether the event loop that it lives in has gone."""
-        return not self._loop.is_running()
+        return not self.loop.is_running()
 
 
 def _closing(transport: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -32,6 +33,9 @@ class Notify(NamedTuple):
 
 
 Notify.__module__ = "psycopg3"
+
+# A user's function, and the context it was registered in.
+_Handler = tuple[Callable[..., object], Context]
 
 NoticeHandler = Callable[[e.Diagnostic], object]
 NotifyHandler = Callable[[Notify], object]
@@ -68,34 +72,36 @@ class Notices:
         """Whether notifications are to be delivered as they come."""
         self.wakers: set[Callable[[], object]] = set()
         """What wakes them, where they wait for no descriptor of their own."""
-        self.handlers: dict[str, list[Callable[..., object]]] = {kind: [] for kind in _NEWS}
+        self.is_idle = False
+        """Whether what comes now was asked for by nobody."""
+        self.handlers: dict[str, list[_Handler]] = {kind: [] for kind in _NEWS}
         """The handlers of each kind."""
-        self._listeners: dict[str, list[NotifyHandler]] = {}
+        self._listeners: dict[str, list[_Handler]] = {}
 
     def add(self, kind: str, handler: Callable[..., object]) -> None:
         """Have `handler` called with all news of a kind, one of "notice", "notify", "close"."""
-        self.handlers[kind].append(self.checked(handler, _NEWS[kind]))
+        self.handlers[kind].append((self.checked(handler, _NEWS[kind]), copy_context()))
         self._note_wants()
 
     def remove(self, kind: str, handler: Callable[..., object]) -> None:
         """Stop calling `handler`; ValueError if it wasn't added."""
-        try:
-            self.handlers[kind].remove(handler)
-        except ValueError:
+        handlers = self.handlers[kind]
+        if (found := _find(handlers, handler)) is None:
             raise ValueError(
                 f"got {handler!r}, which is no {kind} handler of this connection: pass what was"
                 f" given to add_{kind}_handler()"
-            ) from None
+            )
+        handlers.remove(found)
         self._note_wants()
 
     def add_listener(self, channel: str, callback: NotifyHandler) -> None:
         """Have `callback` called with each Notify of a channel; once, however often it is added."""
         listeners = self._listeners.setdefault(channel, [])
-        if callback not in listeners:
-            listeners.append(callback)
+        if _find(listeners, callback) is None:
+            listeners.append((callback, copy_context()))
         self._note_wants()
 
-    def listeners_but(self, channel: str, callback: NotifyHandler | None) -> list[NotifyHandler]:
+    def listeners_but(self, channel: str, callback: NotifyHandler | None) -> list[_Handler]:
         """The listeners of a channel that are left without this one; without any, if it is None.
 
         Raises:
@@ -104,8 +110,8 @@ class Notices:
         listeners = self._listeners.get(channel, [])
         if callback is None and listeners:
             return []
-        if callback in listeners:
-            return [other for other in listeners if other != callback]
+        if callback is not None and (found := _find(listeners, callback)):
+            return [other for other in listeners if other is not found]
         who = "there is no listener" if not listeners else f"{callback!r} is no listener"
         raise e.ProgrammingError(
             f"{who} on the channel {channel!r}: pass what was given to listen()"
@@ -196,11 +202,20 @@ class Notices:
         for waker in tuple(self.wakers):
             waker()
 
-    def call(self, handler: Callable[..., object], news: object, kind: str) -> None:
+    def call(self, handler: _Handler, news: object, kind: str) -> None:
         """Call a user's handler, and run what it returns if that is to be awaited.
 
-        Nobody waits for a handler: its failure is told to the log, and the session goes on.
+        It runs in the context of who asked for what is under way; if nobody did, in that of who
+        registered it. Nobody waits for a handler: its failure is told to the log, and the session
+        goes on.
         """
+        function, context = handler
+        if self.is_idle:  # a copy, since a context can't be entered twice
+            context.copy().run(self._call, function, news, kind)
+        else:
+            self._call(function, news, kind)
+
+    def _call(self, handler: Callable[..., object], news: object, kind: str) -> None:
         try:
             returned = handler(news)
         except Exception:
@@ -229,6 +244,10 @@ class Notices:
             handler,
             returned,
         )
+
+
+def _find(handlers: list[_Handler], function: Callable[..., object]) -> _Handler | None:
+    return next((known for known in handlers if known[0] == function), None)
 
 
 def check_channel(channel: object, pgconn: PGconn) -> None:

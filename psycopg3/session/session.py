@@ -13,6 +13,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar, Self, cast
 
 from .. import errors as e
@@ -330,17 +331,21 @@ class Session(_Exceptions):
         Returns:
             Whether notifications have been delivered.
         """
-        before = self.pgconn.transaction_status
+        before, notices = self.pgconn.transaction_status, self._notices
+        notices.is_idle = True
         try:
             receive(self.pgconn)
             self.pgconn.is_busy()  # PQconsumeInput reads, PQisBusy parses
-        except e.OperationalError:
-            if self.pgconn.status != ConnStatus.BAD:
-                raise
+            return notices.wants_notifies and self._deliver()
+        except e.OperationalError as ex:
+            if self.pgconn.status != ConnStatus.BAD:  # its descriptor was closed underneath
+                self._loss.reason = self._loss.reason or partial(e.OperationalError, str(ex))
+                self.pgconn.finish()
             self._loss.while_in = TransactionStatus(before)
             self._note_loss()
             return False
-        return self._notices.wants_notifies and self._deliver()
+        finally:
+            notices.is_idle = False
 
     def _find_reason(self) -> None:
         """Look for the server's reason for a loss in all that it has sent."""
