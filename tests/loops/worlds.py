@@ -58,6 +58,13 @@ def loopmini(main: Main) -> None:
         runner.run(main())
 
 
+@world("uringcore")
+def uringcore(main: Main) -> None:
+    factory = import_module("uringcore").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+
 def _qt() -> Any:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     core = import_module("PySide6.QtCore")
