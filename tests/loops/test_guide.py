@@ -51,7 +51,8 @@ def test_in_a_coroutine_of_twisted(cluster: Cluster) -> None:
     code = """
         import asyncio
         from twisted.internet import asyncioreactor
-        asyncioreactor.install(asyncio.new_event_loop())
+        loop = asyncio.new_event_loop()
+        asyncioreactor.install(loop)
         from twisted.internet import reactor
         from twisted.internet.defer import Deferred
         import psycopg3
@@ -63,10 +64,10 @@ def test_in_a_coroutine_of_twisted(cluster: Cluster) -> None:
                 print("no task of asyncio's" in str(ex))
 
         def begin():
-            connecting = asyncio.ensure_future(psycopg3.connect_async())
+            connecting = asyncio.ensure_future(psycopg3.connect_async(), loop=loop)
             deferred = Deferred.fromFuture(connecting)
             deferred.addCallback(lambda conn: Deferred.fromCoroutine(query(conn)))
-            deferred.addBoth(lambda _: Deferred.fromFuture(asyncio.ensure_future(connecting.result().close())))
+            deferred.addBoth(lambda _: connecting.result().abort())
             deferred.addBoth(lambda _: reactor.stop())
 
         reactor.callWhenRunning(begin)
