@@ -25,6 +25,8 @@ def test_loops(dsn: str, world: str, case: str) -> None:
     needed = WORLDS[world].needs
     if needed:
         pytest.importorskip(needed)
+    if world == "qtinter" and sys.version_info < (3, 12):
+        pytest.skip("PySide6 loses references to True there: findings/pyside6_emit_refcount.sh")
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.loops.worlds", world, case, dsn]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
