@@ -60,7 +60,7 @@ def loopmini(main: Main) -> None:
 
 @world("uringcore")
 def uringcore(main: Main) -> None:
-    factory = import_module("uringcore").new_event_loop
+    factory = import_module("uringcore").UringEventLoop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main())
 
