@@ -18,6 +18,7 @@ from .adapt.typemod import (
 from .types import (
     array,
     bits,
+    composite,
     datetime,
     fulltext,
     geometric,
@@ -62,6 +63,7 @@ FAMILIES: tuple[Any, ...] = (
     ranges,
     multirange,
     enums,
+    composite,
 )
 
 _MODIFIERS = {

@@ -7,15 +7,13 @@ shape is one.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from .abc import CursorLike
 from .encodings import words_encoding
 from .errors import DataError, InterfaceError, ProgrammingError
+from .names import named_tuple
 from .pq import ExecStatus
 
 TupleRow: TypeAlias = tuple[Any, ...]
@@ -98,7 +96,13 @@ def namedtuple_row(cursor: CursorLike) -> RowMaker[NamedTuple]:
     names = _names(cursor)
     if names is None:
         return no_result
-    make: RowMaker[NamedTuple] = _namedtuple_class(tuple(names))._make
+    try:
+        make: RowMaker[NamedTuple] = named_tuple("Row", tuple(names))._make
+    except ValueError as ex:
+        raise DataError(
+            f"namedtuple_row can't make fields of the columns {', '.join(names)}: {ex};"
+            " name them apart, with AS"
+        ) from None
     return make
 
 
@@ -195,27 +199,3 @@ def _names(cursor: CursorLike) -> list[str] | None:
     # That in which the result was sent, where the cursor is one of ours.
     encoding = getattr(cursor, "_words_encoding", None) or words_encoding(cursor.connection.pgconn)
     return [(result.fname(i) or b"").decode(encoding, "replace") for i in range(nfields)]
-
-
-@lru_cache(512)
-def _namedtuple_class(names: tuple[str, ...]) -> Any:
-    try:
-        cls = namedtuple("Row", map(_identifier, names))  # type: ignore[misc]  # noqa: PYI024
-    except ValueError as ex:
-        raise DataError(
-            f"namedtuple_row can't make fields of the columns {', '.join(names)}: {ex};"
-            " name them apart, with AS"
-        ) from None
-    return cls
-
-
-def _identifier(name: str) -> str:
-    """`name` made an identifier that a named tuple takes."""
-    if not name.isascii():
-        from unicodedata import normalize
-
-        name = normalize("NFKC", name)  # as Python does with the identifiers of a source
-    name = "".join(c if f"_{c}".isidentifier() else "_" for c in name)
-    if not name.isidentifier() or name.startswith("_"):
-        name = f"f{name}"
-    return f"{name}_" if iskeyword(name) else name

@@ -24,7 +24,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["errors", "dbapi20"], 1),
     **dict.fromkeys(["pq", "waiting", "watching", "dialing"], 2),
     **dict.fromkeys(["abc", "places", "servicefile", "conninfo", "passfile", "_capabilities"], 3),
-    **dict.fromkeys(["encodings", "scram"], 3),
+    **dict.fromkeys(["encodings", "scram", "names"], 3),
     **dict.fromkeys(["generators", "adapt", "rows"], 4),
     **dict.fromkeys(["types"], 5),
     **dict.fromkeys(["query", "postgres"], 6),

@@ -17,14 +17,14 @@ from .transformer import Transformer
 R = TypeVar("R", bound="RecursiveDumper")
 
 # A tuple in a tuple in a tuple: at each level the text has every quote and backslash twice.
-_DEEPEST = 24
+_DEEPEST = 20
 
 
-class _NestingError(DataError, ValueError):
-    """Of a payload it is a ValueError, of which the `Transformer` says the type and the start."""
+class _PayloadError(DataError, ValueError):
+    """A ValueError, so that the `Transformer` says the type and shows the start of the payload."""
 
 
-def _nested(context: AdaptContext | None) -> Transformer:
+def _nested(context: AdaptContext | None, error: type[DataError]) -> Transformer:
     """A transformer for the parts of a value.
 
     One of its own: that of the context keeps the adapter, and would be kept by it, so that a
@@ -33,7 +33,7 @@ def _nested(context: AdaptContext | None) -> Transformer:
     made = Transformer(context)
     made.depth = getattr(context, "depth", 0) + 1
     if made.depth > _DEEPEST:
-        raise _NestingError(f"got values nested deeper than {_DEEPEST}, or in themselves")
+        raise error(f"got values nested deeper than {_DEEPEST}, or in themselves")
     return made
 
 
@@ -44,7 +44,7 @@ class RecursiveDumper(Dumper):
 
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
         super().__init__(cls, context)
-        self._tx = _nested(context)
+        self._tx = _nested(context, DataError)
         self._typed: dict[tuple[int, type], DumperLike] = {}
 
     def _beside(self, cls: type[R]) -> R:
@@ -103,7 +103,7 @@ class RecursiveLoader(Loader):
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
-        self._tx = _nested(context)
+        self._tx = _nested(context, _PayloadError)
 
     def _plain(self, data: Buffer) -> bytes:
         """Text in an encoding whose bytes below 128 are ASCII."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, overload
 
-from .._exceptions import readable
 from ..abc import AdaptContext, AsyncRunning, Composable, Dumper, Running, SessionLike
 from ..encodings import conn_encoding
 from ..errors import Error, ProgrammingError
@@ -22,6 +21,17 @@ def set_default_context(context: AdaptContext) -> None:
     """Say where types are registered that name no context: `registry` gives the global map."""
     global _default_context
     _default_context = context
+
+
+def base_type(column: bytes) -> bytes:
+    """An expression for the type that values of a type have: itself, unless it is a domain."""
+    # A domain over a domain has that of the last one.
+    return (
+        b"(WITH RECURSIVE domain (oid, base) AS ("
+        b"SELECT oid, typbasetype FROM pg_catalog.pg_type WHERE oid = %b UNION ALL"
+        b" SELECT b.oid, b.typbasetype FROM domain, pg_catalog.pg_type b WHERE b.oid = domain.base)"
+        b" SELECT oid FROM domain WHERE base = 0)" % column
+    )
 
 
 class TypeInfo:
@@ -41,6 +51,9 @@ class TypeInfo:
 
     base_oid: int = 0
     """Of a domain: the type that its values have."""
+
+    base_oids: Mapping[int, int] = {}
+    """Of a type that is made of others: the types that the values of those have."""
 
     def __init__(
         self,
@@ -111,13 +124,10 @@ class TypeInfo:
                 raise
         return cls._from_result(result, encoding) if result.ntuples else None
 
-    # A domain over a domain has the type of the last one.
     _QUERY = (
-        b"SELECT t.typname, t.oid, t.typarray, t.oid::pg_catalog.regtype, t.typdelim, ("
-        b" WITH RECURSIVE domain (oid, base) AS (SELECT t.oid, t.typbasetype UNION ALL"
-        b" SELECT b.oid, b.typbasetype FROM domain, pg_catalog.pg_type b WHERE b.oid = domain.base)"
-        b" SELECT nullif(oid, t.oid) FROM domain WHERE base = 0) %b"
-        b" WHERE t.oid = pg_catalog.to_regtype(%%b)"
+        b"SELECT t.typname, t.oid, t.typarray, t.oid::pg_catalog.regtype, t.typdelim, "
+        + base_type(b"t.oid")
+        + b" %b WHERE t.oid = pg_catalog.to_regtype(%%b)"
     )
     _DETAILS: ClassVar[bytes] = b"FROM pg_catalog.pg_type t"
     """The rest of the query: more columns, and what they come from."""
@@ -125,19 +135,20 @@ class TypeInfo:
     @classmethod
     def _from_result(cls, result: PGresult, encoding: str) -> Self:
         rows = [
-            [readable(result.get_value(row, col) or b"", encoding) for col in range(result.nfields)]
+            [(result.get_value(row, col) or b"").decode(encoding) for col in range(result.nfields)]
             for row in range(result.ntuples)
         ]
         name, oid, array_oid, regtype, delimiter, base_oid, *_ = rows[0]
         details = cls._get_details([row[6:] for row in rows])
+        base_oids = details.pop("base_oids", {})
         info = cls(name, int(oid), int(array_oid), regtype=regtype, **details)
-        info.delimiter = delimiter
-        info.base_oid = int(base_oid or 0)
+        info.delimiter, info.base_oids = delimiter, base_oids
+        info.base_oid = int(base_oid) if base_oid != oid else 0
         return info
 
     @classmethod
     def _get_details(cls, _rows: list[list[str]]) -> dict[str, Any]:
-        """What the columns of `_DETAILS` say, as arguments of the class."""
+        """What the columns of `_DETAILS` say: arguments of the class, and `base_oids`."""
         return {}
 
     def get_dumper(self, format: Format) -> type[Dumper] | None:

@@ -13,7 +13,7 @@ from ..abc import AdaptContext, Buffer
 from ..abc import Dumper as DumperLike
 from ..adapt import Format
 from ..adapt.registry import adapters as global_adapters
-from ..adapt.typeinfo import TypeInfo
+from ..adapt.typeinfo import TypeInfo, base_type
 from .parts import pack, unpack
 from .range import AnyRangeDumper, AnyRangeLoader, Range, typed
 
@@ -185,14 +185,18 @@ class MultirangeInfo(TypeInfo):
         self.subtype_oid = subtype_oid
 
     _DETAILS = (
-        b", r.rngtypid, r.rngsubtype FROM pg_catalog.pg_type t"
+        b", r.rngtypid, r.rngsubtype, " + base_type(b"r.rngsubtype") + b" FROM pg_catalog.pg_type t"
         b" JOIN pg_catalog.pg_range r ON r.rngmultitypid = t.oid"
     )
 
     @classmethod
     def _get_details(cls, rows: list[list[str]]) -> dict[str, Any]:
-        range_oid, subtype_oid = map(int, rows[0])
-        return {"range_oid": range_oid, "subtype_oid": subtype_oid}
+        range_oid, subtype_oid, base_oid = map(int, rows[0])
+        return {
+            "range_oid": range_oid,
+            "subtype_oid": subtype_oid,
+            "base_oids": {subtype_oid: base_oid},
+        }
 
     @property
     def subtype_keys(self) -> tuple[tuple[type, int], ...]:

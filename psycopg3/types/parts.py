@@ -12,7 +12,6 @@ from ..abc import Buffer
 _LENGTH = Struct("!i")
 _NULL = _LENGTH.pack(-1)
 
-_TO_DOUBLE = re.compile(rb'["\\]')
 _PAIR = re.compile(rb'["\\](.)', re.DOTALL)
 _QUOTED = rb'"([^"\\]*(?:(?:""|\\.)[^"\\]*)*)"'
 
@@ -32,14 +31,14 @@ def quoted(text: bytes | None) -> bytes:
         return b""
     if text and not _NEEDING_QUOTES.search(text):
         return text
-    return b'"%b"' % _TO_DOUBLE.sub(rb"\g<0>\g<0>", text)
+    return b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'""')
 
 
 def read(part: re.Match[bytes], load: Callable[[bytes], Any]) -> Any:
     """Load what `BOUND` or `FIELD` has found; None if it is NULL."""
     text, bare = part.groups()
     if text is not None:
-        return load(_PAIR.sub(rb"\1", text) if b"\\" in text or b'"' in text else text)
+        return load(_PAIR.sub(rb"\1", text) if b"\\" in text else text.replace(b'""', b'"'))
     return load(bare) if bare else None
 
 

@@ -14,7 +14,7 @@ from ..abc import Dumper as DumperLike
 from ..adapt import Format, RecursiveDumper, RecursiveLoader
 from ..adapt.base import subclass
 from ..adapt.registry import adapters as global_adapters
-from ..adapt.typeinfo import TypeInfo
+from ..adapt.typeinfo import TypeInfo, base_type
 from ..errors import InterfaceError
 from .numeric import Int2, Int4, Int8, IntNumeric, Oid
 from .parts import BOUND, pack, quoted, read, unpack
@@ -228,12 +228,15 @@ class RangeInfo(TypeInfo):
         self.subtype_oid = subtype_oid
 
     _DETAILS = (
-        b", r.rngsubtype FROM pg_catalog.pg_type t JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid"
+        b", r.rngsubtype, "
+        + base_type(b"r.rngsubtype")
+        + b" FROM pg_catalog.pg_type t JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid"
     )
 
     @classmethod
     def _get_details(cls, rows: list[list[str]]) -> dict[str, Any]:
-        return {"subtype_oid": int(rows[0][0])}
+        subtype_oid, base_oid = map(int, rows[0])
+        return {"subtype_oid": subtype_oid, "base_oids": {subtype_oid: base_oid}}
 
     @property
     def subtype_keys(self) -> tuple[tuple[type, int], ...]:
@@ -275,15 +278,16 @@ _SUBTYPES = {oid: types[-1] for _, oid, _, _, *types in (*_oids.RANGES, *_oids.M
 
 
 def subtype_of(oid: int, adapters: AdaptersMapLike) -> int:
-    """The type of the bounds of a range or multirange type.
+    """The type that the bounds of a range or multirange type have.
 
     Raises:
         InterfaceError: it isn't known.
     """
-    subtype_oid = getattr(adapters.types.get(oid), "subtype_oid", None) or _SUBTYPES.get(oid)
+    info = adapters.types.get(oid)
+    subtype_oid = getattr(info, "subtype_oid", None) or _SUBTYPES.get(oid)
     if subtype_oid is None:
         raise InterfaceError(f"got the unknown range type with oid {oid}: register its RangeInfo")
-    return cast("int", subtype_oid)
+    return cast("int", info.base_oids.get(subtype_oid, subtype_oid) if info else subtype_oid)
 
 
 # -- dumpers -------------------------------------------------------------------------------------

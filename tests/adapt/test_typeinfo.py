@@ -13,7 +13,7 @@ from psycopg3.adapt.registry import adapters as global_adapters
 from psycopg3.adapt.typeinfo import TypeInfo, TypesRegistry
 from psycopg3.adapt.typemod import CharTypeModifier
 from psycopg3.errors import ProgrammingError
-from psycopg3.pq import TransactionStatus
+from psycopg3.pq import Format, TransactionStatus
 
 INT4 = TypeInfo("int4", 23, 1007, regtype="integer")
 BOX = TypeInfo("box", 603, 1020, delimiter=";")
@@ -221,6 +221,28 @@ def test_fetch_by_identifier(dsn: str) -> None:
         info = TypeInfo.fetch(conn, Identifier())
         assert info is not None
         assert info.oid == 23
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_domains_are_loaded_as_what_they_are_made_of(dsn: str, binary: bool) -> None:
+    with psycopg3.connect(dsn) as conn:
+        conn.execute("set search_path to pg_temp")
+        for name, base, oid in (
+            ("small", "int4", 23),
+            ("tiny", "small", 23),
+            ("many", "int4[]", 1007),
+        ):
+            conn.execute(f"create domain {name} as {base}".encode())
+            info = TypeInfo.fetch(conn, name)
+            assert info is not None
+            assert info.base_oid == oid
+            info.register(conn)
+        query = b"select array[1]::small[], array[2]::tiny[], array['{3}']::many[]"
+        arrays = conn.execute(query, binary=binary).fetchone() or ()
+        assert arrays == ([1], [2], [[3]])
+        dumper = conn.adapters.get_dumper_by_oid(info.oid, Format.BINARY)
+        assert dumper.oid == 1007
+        conn.rollback()
 
 
 @pytest.mark.anyio
