@@ -43,6 +43,7 @@ from .types import range as ranges
 # In this order, for where two could adapt a class or type the last one does.
 FAMILIES: tuple[Any, ...] = (
     none,
+    numpy,
     boolean,
     numeric,
     string,
@@ -58,7 +59,6 @@ FAMILIES: tuple[Any, ...] = (
     xml,
     money,
     system,
-    numpy,
     array,
     ranges,
     multirange,

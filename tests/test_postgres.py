@@ -17,6 +17,7 @@ from psycopg3.postgres import (
     register_default_types,
     types,
 )
+from psycopg3.pq import Format
 
 
 def test_the_global_map_is_filled() -> None:
@@ -94,3 +95,11 @@ def test_nothing_heavy_is_imported() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     # PyPy's own library imports it with the modules for sockets.
     assert run.stdout.split() in ([], ["ipaddress"][: sys.implementation.name == "pypy"])
+
+
+@pytest.mark.parametrize("format", [Format.TEXT, Format.BINARY])
+@pytest.mark.parametrize("name", ["bool", "int2", "int4", "int8", "float4", "float8", "numeric"])
+def test_types_of_numbers_are_written_by_what_takes_every_number(name: str, format: Format) -> None:
+    # Not by the dumper of one of NumPy's classes, which has the same oid.
+    dumper = adapters.get_dumper_by_oid(types[name].oid, format)
+    assert not dumper.__name__.startswith("NP")

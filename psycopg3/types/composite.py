@@ -141,19 +141,24 @@ def _made_by(
     make_object: ObjectMaker[Any] | None,
 ) -> Callable[[Sequence[Any]], Any]:
     """What makes an object of a list of values; `info` is told the class."""
-    info.python_type = factory
-    if factory is None:
-        try:
-            made = named_tuple(info.name, info.field_names, __name__, info.regtype)
-        except ValueError as ex:
-            raise DataError(
-                f"can't make fields of a named tuple of those of {info.name},"
-                f" {', '.join(info.field_names)}: {ex}; register a factory"
-            ) from None
-        info.python_type = made
     if make_object is not None:
+        info.python_type = factory or _named_tuple(info)
         return lambda values: make_object(values, info)
-    return made._make if factory is None else lambda values: factory(*values)
+    if factory is not None:
+        info.python_type = factory
+        return lambda values: factory(*values)
+    info.python_type = made = _named_tuple(info)
+    return made._make  # type: ignore[no-any-return]
+
+
+def _named_tuple(info: CompositeInfo) -> Any:
+    try:
+        return named_tuple(info.name, info.field_names, __name__, info.regtype)
+    except ValueError as ex:
+        raise DataError(
+            f"can't make fields of a named tuple of those of {info.name},"
+            f" {', '.join(info.field_names)}: {ex}; register a factory"
+        ) from None
 
 
 # -- dumpers -------------------------------------------------------------------------------------

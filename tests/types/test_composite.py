@@ -85,7 +85,7 @@ def class_of(types: Types, name: str) -> Any:
         ("array[row(1, 2)]", [("1", "2")], [(1, 2)]),
         ("row(row(1, 'a,b'), array[1, 2])", ('(1,"a,b")', "{1,2}"), ((1, "a,b"), [1, 2])),
         ("row(true, '[1,2)'::int4range)", ("t", "[1,2)"), (True, Range(1, 2))),
-        ("row('a\\"b\\\\c(),[]', ' ', 'NULL')", ('a"b\\c(),[]', " ", "NULL"), None),
+        (r"""row('a"b\c(),[]', ' ', 'NULL')""", ('a"b\\c(),[]', " ", "NULL"), None),
         ("row('ü'::text)", ("ü",), ("ü",)),
     ],
 )
