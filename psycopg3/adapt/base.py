@@ -165,13 +165,6 @@ def frameless(function: Callable[[Any], T]) -> Callable[[Any, Any], T]:
     return staticmethod(function)  # type: ignore[return-value]
 
 
-def with_attributes(base: type[T], **attributes: Any) -> type[T]:
-    """Make a subclass of an adapter that differs by class attributes, such as the oid."""
-    metaclass: Any = type(base)  # as type checkers see it, any class may come of it
-    made = metaclass(base.__name__, (base,), {"__module__": base.__module__, **attributes})
-    return made  # type: ignore[no-any-return]
-
-
 def quote_unconnected(data: Buffer) -> bytes:
     """Quote text for a query of a connection not known yet.
 

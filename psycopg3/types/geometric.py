@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from .. import _oids
 from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader
-from ..adapt.base import with_attributes
+from ..adapt.base import subclass
 from ..adapt.loading import shown
 from ..errors import DataError
 from .rendered import RenderedLoader
@@ -301,7 +301,7 @@ class GeometricTextBinaryLoader(RenderedLoader):
 
 
 DUMPERS = tuple(
-    (cls, *(with_attributes(base, oid=oid) for base in (GeometricDumper, GeometricBinaryDumper)))
+    (cls, *(subclass(base, oid=oid) for base in (GeometricDumper, GeometricBinaryDumper)))
     for oid, cls in _CLASSES.items()
 )
 LOADERS = tuple((oid, GeometricTextBinaryLoader) for oid in _CLASSES)

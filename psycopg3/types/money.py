@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .._oids import MONEY_OID
 from ..abc import AdaptContext, Buffer
 from ..adapt import Format, Loader
-from ..adapt.base import with_attributes
+from ..adapt.base import subclass
 from ..adapt.registry import adapters as global_adapters
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def register_money(scale: int, context: AdaptContext | None = None) -> None:
     """
     adapters = (context or global_adapters).adapters
     for loader in (MoneyLoader, MoneyBinaryLoader):
-        adapters.register_loader(MONEY_OID, with_attributes(loader, _scale=scale, contextual=False))
+        adapters.register_loader(MONEY_OID, subclass(loader, _scale=scale, contextual=False))
 
 
 DUMPERS = ()

@@ -9,7 +9,7 @@ from .. import _oids
 from .._oids import CHAR_OID, CSTRING_OID, INT2_OID, INT2VECTOR_OID, OID_OID, OIDVECTOR_OID
 from ..abc import Buffer
 from ..adapt import Dumper, Format, Loader
-from ..adapt.base import with_attributes
+from ..adapt.base import subclass
 from .rendered import RenderedLoader
 from .string import TextBinaryLoader, TextLoader
 
@@ -139,7 +139,7 @@ class VectorBinaryDumper(Dumper):
 
 
 def _for_oid(oid: int, *dumpers: type[Dumper]) -> list[type[Dumper]]:
-    return [with_attributes(dumper, oid=oid) for dumper in dumpers]
+    return [subclass(dumper, oid=oid) for dumper in dumpers]
 
 
 # -- loaders: values -----------------------------------------------------------------------------
