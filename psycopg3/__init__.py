@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from . import adapt, errors, pq, rows, types, waiting
 from ._async.connection import AsyncConnection
+from ._async.copy import AsyncCopy
 from ._async.cursor import AsyncCursor
 from ._async.notifies import AsyncNotifies
 from ._async.transaction import AsyncTransaction
 from ._capabilities import Capabilities, capabilities
 from ._sync.connection import Connection
+from ._sync.copy import Copy
 from ._sync.cursor import Cursor
 from ._sync.notifies import Notifies
 from ._sync.transaction import Transaction
@@ -65,6 +67,7 @@ __all__ = [
     "ROWID",
     "STRING",
     "AsyncConnection",
+    "AsyncCopy",
     "AsyncCursor",
     "AsyncNotifies",
     "AsyncTransaction",
@@ -74,6 +77,7 @@ __all__ = [
     "Column",
     "Connection",
     "ConnectionInfo",
+    "Copy",
     "Cursor",
     "DataError",
     "DatabaseError",

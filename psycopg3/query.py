@@ -200,6 +200,35 @@ def bind(
     return BoundQuery(sql, result_format, values, types, written, lengths)
 
 
+def merge(query: Query, params: Params | None, transformer: Transformer) -> BoundQuery:
+    """Put `params` into `query` as literals, for statements that take no parameters of the server's.
+
+    Args and errors are those of `bind()`.
+    """
+    if params is None:
+        return bind(query, None, transformer)
+    if not isinstance(query, (str, bytes)):
+        query = _composed(query, transformer)
+    known = known_query(query, True)
+    literals = [transformer.as_literal(value) for value in _in_order(known, params)]
+    numbers = {name: n for n, name in enumerate(known.names or ())}
+    text, encoding = query, transformer.text_encoding
+    if isinstance(text, bytes):
+        text, encoding = text.decode("latin-1"), "latin-1"
+    pieces, last, place = [], 0, 0
+    for match in _PLACEHOLDER.finditer(text):
+        pieces.append(_encoded(text[last : match.start()], encoding))
+        last = match.end()
+        if match["percent"]:
+            pieces.append(b"%")
+        elif match["name"] is None:
+            pieces.append(literals[place])
+            place += 1
+        else:
+            pieces.append(literals[numbers[match["name"]]])
+    return BoundQuery(b"".join([*pieces, _encoded(text[last:], encoding)]))
+
+
 def command(query: bytes) -> BoundQuery:
     """A command of the driver's own, which is known to be sound."""
     return BoundQuery(query)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 import psycopg3
-from psycopg3 import adapt, errors, pq, rows, transaction, types, waiting
+from psycopg3 import adapt, copy, errors, pq, rows, transaction, types, waiting
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -42,7 +42,9 @@ def public(thing: object) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", [adapt, pq, psycopg3, rows, transaction, types, waiting], ids=lambda m: m.__name__
+    "module",
+    [adapt, copy, pq, psycopg3, rows, transaction, types, waiting],
+    ids=lambda m: m.__name__,
 )
 def test_modules(module):
     elsewhere = ELSEWHERE.get(module.__name__.rpartition(".")[2], set())

@@ -30,7 +30,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["query", "postgres"], 6),
     **dict.fromkeys(["session"], 7),
     **dict.fromkeys(["_async", "_sync"], 8),
-    **dict.fromkeys(["__init__", "__main__", "testing", "transaction"], 9),
+    **dict.fromkeys(["__init__", "__main__", "testing", "transaction", "copy"], 9),
 }
 NEVER = {
     ("_async", "_sync"),

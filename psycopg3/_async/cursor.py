@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from ..abc import Params, Query
 from ..rows import Row, RowFactory
+from ..session.copy import Progress
 from ..session.cursor import COPIES, BaseCursor
+from . import copy
+from .copy import AsyncCopy, AsyncWriter
 from .turn import AsyncTurn
 
 if TYPE_CHECKING:
@@ -126,6 +129,35 @@ class AsyncCursor(BaseCursor[Row]):
         """
         await self._session._run(self._executemany_gen(query, params_seq, returning), timeout)
 
+    def copy(
+        self,
+        statement: Query,
+        params: Params | None = None,
+        *,
+        writer: AsyncWriter | None = None,
+        progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> AsyncCopy:
+        """Make a block in which a COPY is under way: `async with cursor.copy(...) as copy`.
+
+        The connection is its own until it ends: others wait for their turn.
+
+        Args:
+            statement: COPY ... FROM STDIN, or COPY ... TO STDOUT.
+            params: what its placeholders are filled from; they are put in as literals.
+            writer: where the data goes that is written; by default to the server.
+            progress: called about once a megabyte, and at the end, with the rows and the bytes so
+                far. What it raises ends the COPY. Of text in blocks it is told the lines.
+            timeout: seconds until it is cancelled, the whole block; by default the connection's
+                `command_timeout`.
+
+        Raises:
+            ProgrammingError: entering the block: the statement is no such COPY.
+        """
+        copy = AsyncCopy(self, writer=writer, progress=progress)
+        copy._asked, copy._timeout = (statement, params), timeout
+        return copy
+
     async def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""
         if self._is_owed:
@@ -191,3 +223,9 @@ class AsyncResults(AsyncIterator["AsyncCursor[Row]"]):
             raise StopAsyncIteration
         self._started = True
         return cursor
+
+
+# What a COPY says of its cursor: its file can't import this one, and `typing.get_type_hints()` wants
+# the name.
+for _module in (copy,):
+    vars(_module)["AsyncCursor"] = AsyncCursor

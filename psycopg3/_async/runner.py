@@ -147,19 +147,20 @@ class AsyncRunner(Session):
         """
         return AsyncTurn(self, self._deadline(timeout))
 
-    async def _take_turn(self, deadline: Deadline | None) -> None:
+    async def _take_turn(self, turn: AsyncTurn) -> None:
         """Begin a block that holds the connection."""
         await self._check_place()
         try:
-            await self.lock.acquire(deadline)
+            await self.lock.acquire(turn._deadline)
+            turn.is_held = True
             if self._underway:
                 await self._bring_to_rest()
             self._underway = True
         except BaseException:
-            self._leave()
+            self._drop_turn(turn)
             raise
 
-    async def _leave_turn(self, exc: BaseException | None) -> None:
+    async def _leave_turn(self, turn: AsyncTurn, exc: BaseException | None) -> None:
         """End a block that holds the connection, left by `exc`."""
         try:
             if exc is None:
@@ -170,7 +171,18 @@ class AsyncRunner(Session):
             try:
                 self._end_operation()
             finally:
-                self._leave()
+                self._drop_turn(turn)
+
+    def _drop_turn(self, turn: AsyncTurn) -> None:
+        """Let others have the connection; what is under way the next of them brings to rest.
+
+        A generator that was dropped is closed by another task than the one that it ran in.
+        """
+        if turn.is_held and not self.lock.owned():
+            with suppress(RuntimeError):  # only a thread's own locks are its to release
+                self.lock.release()
+        turn.is_held = False
+        self._leave()
 
     def _deadline(self, timeout: float | Deadline | None) -> Deadline | None:
         if isinstance(timeout, Deadline):
@@ -203,7 +215,7 @@ class AsyncRunner(Session):
         if self.lock.owned():
             raise e.ProgrammingError(
                 "the connection is already in use by the operation that calls this (a handler, a"
-                " signal handler or an iterator of it): use another connection here"
+                " signal handler, an iterator or a COPY of it): use another connection here"
             )
 
     async def _bring_to_rest(self) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .. import errors as e
 from ..generators import until_gen
-from ..waiting import tick_within
+from ..session.recovery import ending_gen
+from ..waiting import TICK, tick_within
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,14 +29,16 @@ class AsyncTurn:
     directly: there is no other between them.
     """
 
-    __slots__ = ("_deadline", "_session")
+    __slots__ = ("_deadline", "_session", "is_held")
 
     def __init__(self, session: AsyncRunner, deadline: Deadline | None = None):
         self._session = session
         self._deadline = deadline
+        self.is_held = False
+        """Whether the block was entered, and not left."""
 
     async def __aenter__(self) -> Self:
-        await self._session._take_turn(self._deadline)
+        await self._session._take_turn(self)
         return self
 
     async def __aexit__(
@@ -44,7 +47,12 @@ class AsyncTurn:
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        await self._session._leave_turn(exc)
+        await self._session._leave_turn(self, exc)
+
+    def __del__(self) -> None:
+        # Python calls no `__exit__` where a signal's exception strikes at its first instruction.
+        if self.is_held:
+            self._session._drop_turn(self)
 
     async def begin(self) -> Pending | None:
         """Open a transaction; in a pipeline, return the BEGIN that is owed."""
@@ -70,6 +78,16 @@ class AsyncTurn:
     async def receive(self, pending: Pending) -> None:
         """Receive, in the order asked, until a request has its results."""
         await self.run(self._session._exchange.receive_gen(pending))
+
+    async def settle(self) -> None:
+        """Bring to rest what is under way and not wanted any more: it may end soon by itself.
+
+        What it still sends is dropped; after a moment the server's work is cancelled.
+        """
+        session = self._session
+        await session._watcher.wait(ending_gen(session._exchange), TICK)
+        if session._exchange.needs_drain:
+            await session._library.shield(session._recover, True)
 
     async def drive(self, gen: WaitGen[T], interval: float | None) -> T:
         """Run a user's generator, which may leave the connection in the middle of anything."""

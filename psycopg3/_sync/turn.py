@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .. import errors as e
 from ..generators import until_gen
-from ..waiting import tick_within
+from ..session.recovery import ending_gen
+from ..waiting import TICK, tick_within
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,14 +30,16 @@ class Turn:
     directly: there is no other between them.
     """
 
-    __slots__ = ("_deadline", "_session")
+    __slots__ = ("_deadline", "_session", "is_held")
 
     def __init__(self, session: Runner, deadline: Deadline | None = None):
         self._session = session
         self._deadline = deadline
+        self.is_held = False
+        """Whether the block was entered, and not left."""
 
     def __enter__(self) -> Self:
-        self._session._take_turn(self._deadline)
+        self._session._take_turn(self)
         return self
 
     def __exit__(
@@ -45,7 +48,12 @@ class Turn:
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._session._leave_turn(exc)
+        self._session._leave_turn(self, exc)
+
+    def __del__(self) -> None:
+        # Python calls no `__exit__` where a signal's exception strikes at its first instruction.
+        if self.is_held:
+            self._session._drop_turn(self)
 
     def begin(self) -> Pending | None:
         """Open a transaction; in a pipeline, return the BEGIN that is owed."""
@@ -71,6 +79,16 @@ class Turn:
     def receive(self, pending: Pending) -> None:
         """Receive, in the order asked, until a request has its results."""
         self.run(self._session._exchange.receive_gen(pending))
+
+    def settle(self) -> None:
+        """Bring to rest what is under way and not wanted any more: it may end soon by itself.
+
+        What it still sends is dropped; after a moment the server's work is cancelled.
+        """
+        session = self._session
+        session._watcher.wait(ending_gen(session._exchange), TICK)
+        if session._exchange.needs_drain:
+            session._library.shield(session._recover, True)
 
     def drive(self, gen: WaitGen[T], interval: float | None) -> T:
         """Run a user's generator, which may leave the connection in the middle of anything."""

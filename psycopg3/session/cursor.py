@@ -46,6 +46,8 @@ class BaseCursor(Generic[Row]):
     _set: ResultSet[Row] | None = None
     _total = -1
     _tag: bytes | None = None
+    _turn: Any = None
+    """While a COPY of the cursor is under way: what holds the connection for it."""
 
     def __init__(self, connection: Session, *, row_factory: RowFactory[Any] | None = None):
         self._session = connection
@@ -92,9 +94,11 @@ class BaseCursor(Generic[Row]):
 
     @property
     def description(self) -> list[Column] | None:
-        """The columns of the current result, None if it has no rows."""
+        """The columns of the current result, None if it has no rows. Those of a COPY have no types."""
         current = self._set
-        return current.columns() if current is not None and current.has_rows else None
+        if current is None or not (current.has_rows or current.result.status in COPIES):
+            return None
+        return current.columns()
 
     @property
     def rowcount(self) -> int:

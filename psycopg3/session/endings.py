@@ -30,9 +30,8 @@ _ENDINGS = (
 _MAY_COMMIT = re.compile(rb"\b(?:commit|end|prepare)\b", re.IGNORECASE)
 
 
-def start_of(query: bytes) -> int:
-    """Where the first word of a query stands, behind blanks and comments; those of /* */ nest."""
-    at = 0
+def start_of(query: bytes, at: int = 0) -> int:
+    """Where the next word of a query stands, behind blanks and comments; those of /* */ nest."""
     while True:
         at = _BLANKS.match(query, at).end()  # type: ignore[union-attr]  # it matches anything
         if not query.startswith(b"/*", at):

@@ -189,6 +189,12 @@ class Exchange:
             head.done = True
             owed.popleft()
 
+    def reopen(self, pending: Pending) -> None:
+        """Have `receive_gen()` go on with a COPY whose data is over: its results come behind the first."""
+        pending.done, pending.want = False, 0
+        if pending not in self.owed:  # an interruption may have left it there
+            self.owed.append(pending)
+
     def _note_fatal(self, result: PGresult) -> None:
         if e.ends_session(result):
             self.fatal_result = result

@@ -24,7 +24,7 @@ from .states import Meaning, meaning_of
 if TYPE_CHECKING:
     from ..dialing.records import Dial
     from ..pq import PGresult
-    from .exchange import Pending
+    from .exchange import Exchange, Pending
     from .session import Session
 
 _COMMITTED = frozenset({b"COMMIT", b"COMMIT PREPARED", b"PREPARE TRANSACTION"})
@@ -91,6 +91,12 @@ def recovery_gen(session: Session, seconds: float, dial: Dial, *, cancel: bool) 
             yield from until_gen(exchange.drain_gen(), Deadline.after(patience, _Overdue))
         patience *= 2
     yield from exchange.drain_gen()
+
+
+def ending_gen(exchange: Exchange) -> WaitGen[None]:
+    """Drop what is under way, if it ends within a moment."""
+    with suppress(_Overdue, e.OperationalError):
+        yield from until_gen(exchange.drain_gen(), Deadline.after(_FIRST_PATIENCE, _Overdue))
 
 
 def _taken_gen(session: Session, request: WaitGen[None]) -> WaitGen[None]:

@@ -211,7 +211,8 @@ class Column(_Seven):
     def of(cls, result: PGresult, index: int, encoding: str, types: TypesLike) -> Column:
         """Read a column's description out of a result; a type that isn't known shows as its oid."""
         oid, modifier, size = result.ftype(index), result.fmod(index), result.fsize(index)
-        name = (result.fname(index) or b"").decode(encoding, "replace")
+        raw = result.fname(index)  # a COPY's have none
+        name = f"column_{index + 1}" if raw is None else raw.decode(encoding, "replace")
         internal = size if size >= 0 else None
         info = types.get(oid)
         if info is None:
