@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, o
 from ..abc import AdaptContext, AsyncConnector, Params, Query, SSLContext
 from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
-from ..deadlines import ANY, PATIENCE, check_seconds
+from ..deadlines import ANY, PATIENCE, Deadline, check_seconds
 from ..dialing.records import LINGER, Dialer
 from ..dialing.tasks import rest
 from ..errors import ProgrammingError
@@ -19,6 +19,7 @@ from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_environment, warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
+from ..session.discovery import Discovery
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
@@ -31,6 +32,7 @@ from .cursor import AsyncCursor
 from .notifies import AsyncNotifies
 from .runner import CANCEL_TIMEOUT, AsyncRunner, running_library
 from .transaction import AsyncTransaction
+from .turn import AsyncTurn
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="AsyncConnection[Any]")
@@ -94,6 +96,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         row_factory: RowFactory[NewRow],
         cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
+        discover_types: bool | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -115,6 +118,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         row_factory: RowFactory[Row] | None = None,
         cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
+        discover_types: bool | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -135,6 +139,7 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         row_factory: RowFactory[Any] | None = None,
         cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
+        discover_types: bool | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -155,6 +160,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             row_factory: what makes rows, such as `psycopg3.rows.dict_row`.
             cursor_factory: the class of the connection's cursors.
             context: where to take adapters from, by default `psycopg3.adapters`.
+            discover_types: whether to ask the server for the types that its users have made, and
+                adapt them: see "Types of your own" in the manual. By default as the class has it.
             timeout: seconds for all attempts together (`connect_timeout` is for each of them).
             command_timeout: seconds that each operation may take if it isn't told otherwise.
             cancel_timeout: seconds in which an interrupted operation must come to rest, or the
@@ -209,6 +216,9 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout)
         if cursor_factory is not None:
             conn.cursor_factory = cursor_factory
+        if cls.discover_types if discover_types is None else discover_types:
+            conn._discovery = Discovery()
+            await conn._discover(limit)
         return conn
 
     @classmethod
@@ -234,6 +244,14 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             pgconn.finish()
             raise
         return conn
+
+    async def _discover(self, limit: Deadline | None) -> None:
+        """Adapt the types of the database's users, or close the connection."""
+        try:
+            await self._in_turn(AsyncTurn.run, limit, cast("Any", self._discovery).begin_gen(self))
+        except BaseException:
+            self.abort()
+            raise
 
     @classmethod
     async def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
@@ -552,6 +570,18 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
         """
         await self._run(self._set_characteristic_gen("deferrable", value), timeout)
+
+    async def reload_types(self, *, timeout: float | None = None) -> None:
+        """Discover the types of the database's users again, after one was changed.
+
+        A composite that has got a field, say. Those that are new are noticed without it, if the
+        connection discovers types: see `connect()`. Cursors that were made before see no change.
+
+        Args:
+            timeout: seconds; by default the connection's `command_timeout`.
+        """
+        self._discovery = self._discovery or Discovery()
+        await self._run(self._discovery.reload_gen(self), timeout)
 
     async def set_type_codec(
         self,

@@ -99,6 +99,8 @@ class AsyncCursor(BaseCursor[Row]):
             return
         if pending.status in COPIES:
             await turn.run(self._session._exchange.drain_gen())
+        if self._session._discovery is not None:
+            await turn.run(self._discover_gen(pending))
         self._take(pending)
 
     async def _receive(self) -> None:

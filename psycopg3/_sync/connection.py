@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, o
 from ..abc import AdaptContext, Connector, Params, Query, SSLContext
 from ..concurrency import threads
 from ..conninfo import check_url, with_ssl
-from ..deadlines import ANY, PATIENCE, check_seconds
+from ..deadlines import ANY, PATIENCE, Deadline, check_seconds
 from ..dialing.records import LINGER, Dialer
 from ..dialing.threads import rest
 from ..errors import ProgrammingError
@@ -20,6 +20,7 @@ from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_environment, warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
+from ..session.discovery import Discovery
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
@@ -32,6 +33,7 @@ from .cursor import Cursor
 from .notifies import Notifies
 from .runner import CANCEL_TIMEOUT, Runner, running_library
 from .transaction import Transaction
+from .turn import Turn
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="Connection[Any]")
@@ -95,6 +97,7 @@ class Connection(Runner, Generic[Row]):
         row_factory: RowFactory[NewRow],
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
+        discover_types: bool | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -116,6 +119,7 @@ class Connection(Runner, Generic[Row]):
         row_factory: RowFactory[Row] | None = None,
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
+        discover_types: bool | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -136,6 +140,7 @@ class Connection(Runner, Generic[Row]):
         row_factory: RowFactory[Any] | None = None,
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
+        discover_types: bool | None = None,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -156,6 +161,8 @@ class Connection(Runner, Generic[Row]):
             row_factory: what makes rows, such as `psycopg3.rows.dict_row`.
             cursor_factory: the class of the connection's cursors.
             context: where to take adapters from, by default `psycopg3.adapters`.
+            discover_types: whether to ask the server for the types that its users have made, and
+                adapt them: see "Types of your own" in the manual. By default as the class has it.
             timeout: seconds for all attempts together (`connect_timeout` is for each of them).
             command_timeout: seconds that each operation may take if it isn't told otherwise.
             cancel_timeout: seconds in which an interrupted operation must come to rest, or the
@@ -210,6 +217,9 @@ class Connection(Runner, Generic[Row]):
         _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout)
         if cursor_factory is not None:
             conn.cursor_factory = cursor_factory
+        if cls.discover_types if discover_types is None else discover_types:
+            conn._discovery = Discovery()
+            conn._discover(limit)
         return conn
 
     @classmethod
@@ -235,6 +245,14 @@ class Connection(Runner, Generic[Row]):
             pgconn.finish()
             raise
         return conn
+
+    def _discover(self, limit: Deadline | None) -> None:
+        """Adapt the types of the database's users, or close the connection."""
+        try:
+            self._in_turn(Turn.run, limit, cast("Any", self._discovery).begin_gen(self))
+        except BaseException:
+            self.abort()
+            raise
 
     @classmethod
     def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
@@ -551,6 +569,18 @@ class Connection(Runner, Generic[Row]):
             timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
         """
         self._run(self._set_characteristic_gen("deferrable", value), timeout)
+
+    def reload_types(self, *, timeout: float | None = None) -> None:
+        """Discover the types of the database's users again, after one was changed.
+
+        A composite that has got a field, say. Those that are new are noticed without it, if the
+        connection discovers types: see `connect()`. Cursors that were made before see no change.
+
+        Args:
+            timeout: seconds; by default the connection's `command_timeout`.
+        """
+        self._discovery = self._discovery or Discovery()
+        self._run(self._discovery.reload_gen(self), timeout)
 
     def set_type_codec(
         self,

@@ -98,6 +98,8 @@ class Cursor(BaseCursor[Row]):
             return
         if pending.status in COPIES:
             turn.run(self._session._exchange.drain_gen())
+        if self._session._discovery is not None:
+            turn.run(self._discover_gen(pending))
         self._take(pending)
 
     def _receive(self) -> None:

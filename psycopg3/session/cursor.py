@@ -278,6 +278,15 @@ class BaseCursor(Generic[Row]):
             self._refuse(pending)
         self._select(0, self._transformer)
 
+    def _discover_gen(self, pending: Pending) -> WaitGen[None]:
+        """Look up the types in results that nobody has met so far."""
+        session, discovery = self._session, self._session._discovery
+        own = self._adapters or session.adapters
+        if discovery is not None and (oids := discovery.unknown(pending.results, own)):
+            yield from discovery.look_up_gen(session, oids, {session.adapters, own})
+            if self._adapters is None:
+                self._transformer = session._transformer_of()
+
     def _refuse(self, pending: Pending) -> None:
         """Raise what the results of a request mean that didn't succeed."""
         results = pending.results

@@ -60,6 +60,9 @@ class Session(_Exceptions):
 
     row_factory: RowFactory[Any]
     """What makes the rows of cursors that aren't told otherwise."""
+    discover_types = False
+    """Whether `connect()` discovers the types of the database's users if it isn't told; set it on a class."""
+    _discovery: Any = None  # its `Discovery`, if it discovers types
     _route: Route = Route()
     """How the connection's links go: libpq's own, or a connector's."""
 
