@@ -79,9 +79,7 @@ async def test_composites(dsn, schema):
         (part,) = await values(conn, "select row(1, 'sad')::part")
         assert part == (1, "sad")
         assert part._fields == ("n", "Label")
-        (whole,) = await values(
-            conn, "select row(array[row(1, 'é')::part, null], '[1,2)')::whole"
-        )
+        (whole,) = await values(conn, "select row(array[row(1, 'é')::part, null], '[1,2)')::whole")
         assert whole.parts == [(1, "é"), None]
         assert whole.span == Range(1, 2)
         await conn.execute("insert into kept values (1, 'sad')")
