@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, o
 from ..abc import AdaptContext, AsyncConnector, Params, Query, SSLContext
 from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
-from ..deadlines import ANY, PATIENCE, Deadline, check_seconds
+from ..deadlines import ANY, PATIENCE, check_seconds
 from ..dialing.records import LINGER, Dialer
 from ..dialing.tasks import rest
 from ..errors import ProgrammingError
@@ -19,20 +18,18 @@ from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_environment, warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
-from ..session.discovery import Discovery
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
-from ..types.codecs import Codec, reset_codec_gen, set_builtin_codec_gen, set_codec_gen
 from ..waiting import AsyncWaitFunc
 from . import cursor, transaction
+from .adaptation import AsyncAdaptation
 from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import AsyncCursor
 from .notifies import AsyncNotifies
-from .runner import CANCEL_TIMEOUT, AsyncRunner, running_library
+from .runner import CANCEL_TIMEOUT, running_library
 from .transaction import AsyncTransaction
-from .turn import AsyncTurn
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="AsyncConnection[Any]")
@@ -44,7 +41,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: AsyncConnection[Any], /) -> None: ...
 
 
-class AsyncConnection(AsyncRunner, Generic[Row]):
+class AsyncConnection(AsyncAdaptation, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.
@@ -213,12 +210,8 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
                 links.discard()
             raise
         conn = cls._made(pgconn, route, params, row_factory, wait, context)
-        _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout)
-        if cursor_factory is not None:
-            conn.cursor_factory = cursor_factory
-        if cls.discover_types if discover_types is None else discover_types:
-            conn._discovery = Discovery()
-            await conn._discover(limit)
+        _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout, cursor_factory)
+        await conn._discover_types(discover_types, limit)
         return conn
 
     @classmethod
@@ -244,14 +237,6 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
             pgconn.finish()
             raise
         return conn
-
-    async def _discover(self, limit: Deadline | None) -> None:
-        """Adapt the types of the database's users, or close the connection."""
-        try:
-            await self._in_turn(AsyncTurn.run, limit, cast("Any", self._discovery).begin_gen(self))
-        except BaseException:
-            self.abort()
-            raise
 
     @classmethod
     async def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
@@ -571,78 +556,6 @@ class AsyncConnection(AsyncRunner, Generic[Row]):
         """
         await self._run(self._set_characteristic_gen("deferrable", value), timeout)
 
-    async def reload_types(self, *, timeout: float | None = None) -> None:
-        """Discover the types of the database's users again, after one was changed.
-
-        A composite that has got a field, say. Those that are new are noticed without it, if the
-        connection discovers types: see `connect()`. Cursors that were made before see no change.
-
-        Args:
-            timeout: seconds; by default the connection's `command_timeout`.
-        """
-        self._discovery = self._discovery or Discovery()
-        await self._run(self._discovery.reload_gen(self), timeout)
-
-    async def set_type_codec(
-        self,
-        typename: str,
-        *,
-        schema: str = "public",
-        encoder: Callable[[Any], Any],
-        decoder: Callable[[Any], Any],
-        format: str = "text",
-        classes: type | Sequence[type] = (),
-        timeout: float | None = None,
-    ) -> None:
-        """Have a type written and read by two functions: asyncpg's way to `register_dumper()`.
-
-        Args:
-            typename: the type's name, as in ``pg_type.typname``.
-            schema: its schema, "pg_catalog" for PostgreSQL's own types.
-            encoder: makes what is sent of a value.
-            decoder: makes a value of what has come. It reads results of the format it is for, which
-                are text, unless a cursor asks for `binary`.
-            format: "text": the functions make and take str; "binary": bytes; "tuple": a tuple of
-                integers, for dates, times and intervals. It holds days, or microseconds (and seconds
-                west of UTC), since 2000-01-01; or the months, days and microseconds of an interval.
-            classes: whose objects are sent as this type. By default none: here a parameter's class
-                chooses the type, not the server.
-            timeout: seconds that the look-up of the type may take.
-
-        Raises:
-            ProgrammingError: there is no such type, or it hasn't this format.
-        """
-        classes = (classes,) if isinstance(classes, type) else classes
-        codec = Codec(encoder, decoder, format)
-        await self._run(set_codec_gen(self, typename, schema, codec, *classes), timeout)
-
-    async def set_builtin_type_codec(
-        self,
-        typename: str,
-        *,
-        schema: str = "public",
-        codec_name: str,
-        timeout: float | None = None,
-    ) -> None:
-        """Have a type written and read as another one, which the connection knows.
-
-        Args:
-            typename: the type's name, as in ``pg_type.typname``.
-            schema: its schema.
-            codec_name: the other type, such as "int4".
-            timeout: seconds that the look-up of the type may take.
-
-        Raises:
-            ProgrammingError: one of them is not known.
-        """
-        await self._run(set_builtin_codec_gen(self, typename, schema, codec_name), timeout)
-
-    async def reset_type_codec(
-        self, typename: str, *, schema: str = "public", timeout: float | None = None
-    ) -> None:
-        """Undo what `set_type_codec()` and its like have done for a type."""
-        await self._run(reset_codec_gen(self, typename, schema), timeout)
-
     async def reset(self, *, timeout: float | None = None) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.
 
@@ -672,10 +585,13 @@ def _set_up(
     autocommit: bool,
     command_timeout: float | None,
     cancel_timeout: float,
+    cursor_factory: type[AsyncCursor[Any]] | None,
 ) -> None:
     """Set what was asked for, and hand out what the server said while connecting."""
     conn._autocommit = bool(autocommit)
     conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
+    if cursor_factory is not None:
+        conn.cursor_factory = cursor_factory
     try:
         if handler is not None:
             conn.add_notice_handler(handler)

@@ -20,20 +20,18 @@ from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_environment, warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
-from ..session.discovery import Discovery
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
-from ..types.codecs import Codec, reset_codec_gen, set_builtin_codec_gen, set_codec_gen
 from ..waiting import WaitFunc
 from . import cursor, transaction
+from .adaptation import Adaptation
 from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import Cursor
 from .notifies import Notifies
 from .runner import CANCEL_TIMEOUT, Runner, running_library
 from .transaction import Transaction
-from .turn import Turn
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="Connection[Any]")
@@ -45,7 +43,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: Connection[Any], /) -> None: ...
 
 
-class Connection(Runner, Generic[Row]):
+class Connection(Adaptation, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.
@@ -218,8 +216,7 @@ class Connection(Runner, Generic[Row]):
         if cursor_factory is not None:
             conn.cursor_factory = cursor_factory
         if cls.discover_types if discover_types is None else discover_types:
-            conn._discovery = Discovery()
-            conn._discover(limit)
+            conn._discover_types(limit)
         return conn
 
     @classmethod
@@ -245,14 +242,6 @@ class Connection(Runner, Generic[Row]):
             pgconn.finish()
             raise
         return conn
-
-    def _discover(self, limit: Deadline | None) -> None:
-        """Adapt the types of the database's users, or close the connection."""
-        try:
-            self._in_turn(Turn.run, limit, cast("Any", self._discovery).begin_gen(self))
-        except BaseException:
-            self.abort()
-            raise
 
     @classmethod
     def _get_connection_params(cls, conninfo: str, **kwargs: Any) -> dict[str, Any]:
@@ -569,78 +558,6 @@ class Connection(Runner, Generic[Row]):
             timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
         """
         self._run(self._set_characteristic_gen("deferrable", value), timeout)
-
-    def reload_types(self, *, timeout: float | None = None) -> None:
-        """Discover the types of the database's users again, after one was changed.
-
-        A composite that has got a field, say. Those that are new are noticed without it, if the
-        connection discovers types: see `connect()`. Cursors that were made before see no change.
-
-        Args:
-            timeout: seconds; by default the connection's `command_timeout`.
-        """
-        self._discovery = self._discovery or Discovery()
-        self._run(self._discovery.reload_gen(self), timeout)
-
-    def set_type_codec(
-        self,
-        typename: str,
-        *,
-        schema: str = "public",
-        encoder: Callable[[Any], Any],
-        decoder: Callable[[Any], Any],
-        format: str = "text",
-        classes: type | Sequence[type] = (),
-        timeout: float | None = None,
-    ) -> None:
-        """Have a type written and read by two functions: asyncpg's way to `register_dumper()`.
-
-        Args:
-            typename: the type's name, as in ``pg_type.typname``.
-            schema: its schema, "pg_catalog" for PostgreSQL's own types.
-            encoder: makes what is sent of a value.
-            decoder: makes a value of what has come. It reads results of the format it is for, which
-                are text, unless a cursor asks for `binary`.
-            format: "text": the functions make and take str; "binary": bytes; "tuple": a tuple of
-                integers, for dates, times and intervals. It holds days, or microseconds (and seconds
-                west of UTC), since 2000-01-01; or the months, days and microseconds of an interval.
-            classes: whose objects are sent as this type. By default none: here a parameter's class
-                chooses the type, not the server.
-            timeout: seconds that the look-up of the type may take.
-
-        Raises:
-            ProgrammingError: there is no such type, or it hasn't this format.
-        """
-        classes = (classes,) if isinstance(classes, type) else classes
-        codec = Codec(encoder, decoder, format)
-        self._run(set_codec_gen(self, typename, schema, codec, *classes), timeout)
-
-    def set_builtin_type_codec(
-        self,
-        typename: str,
-        *,
-        schema: str = "public",
-        codec_name: str,
-        timeout: float | None = None,
-    ) -> None:
-        """Have a type written and read as another one, which the connection knows.
-
-        Args:
-            typename: the type's name, as in ``pg_type.typname``.
-            schema: its schema.
-            codec_name: the other type, such as "int4".
-            timeout: seconds that the look-up of the type may take.
-
-        Raises:
-            ProgrammingError: one of them is not known.
-        """
-        self._run(set_builtin_codec_gen(self, typename, schema, codec_name), timeout)
-
-    def reset_type_codec(
-        self, typename: str, *, schema: str = "public", timeout: float | None = None
-    ) -> None:
-        """Undo what `set_type_codec()` and its like have done for a type."""
-        self._run(reset_codec_gen(self, typename, schema), timeout)
 
     def reset(self, *, timeout: float | None = None) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.

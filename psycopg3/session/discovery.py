@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .._exceptions import readable
 from ..adapt import AdaptersMap
 from ..adapt.registry import adapters as global_adapters
-from ..adapt.typeinfo import TypeInfo
+from ..adapt.typeinfo import TypeInfo, base_type
 from ..encodings import words_encoding
 from ..errors import Error
 from ..pq import PGresult, TransactionStatus
@@ -32,11 +31,9 @@ _FIRST_OID = 16384
 # One row a type: enums, composites, domains, ranges, multiranges, and what extensions bring. Arrays are
 # their elements' `typarray`.
 _QUERY = (
-    b"SELECT t.typtype, t.oid, t.typname, t.oid::pg_catalog.regtype, t.typarray, t.typdelim, ("
-    b" WITH RECURSIVE domain (oid, base) AS (SELECT t.oid, t.typbasetype UNION ALL"
-    b" SELECT b.oid, b.typbasetype FROM domain, pg_catalog.pg_type b WHERE b.oid = domain.base)"
-    b" SELECT oid FROM domain WHERE base = 0),"
-    b" r.rngsubtype, r.rngtypid,"
+    b"SELECT t.typtype, t.oid, t.typname, t.oid::pg_catalog.regtype, t.typarray, t.typdelim, "
+    + base_type(b"t.oid")
+    + b", r.rngsubtype, r.rngtypid,"
     b" ARRAY(SELECT e.enumlabel FROM pg_catalog.pg_enum e"
     b" WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),"
     b" ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a"
@@ -104,13 +101,21 @@ class Discovery:
         self, session: Session, oids: set[int], maps: Iterable[AdaptersMap]
     ) -> WaitGen[None]:
         """Adapt types that were made since; a failure leaves them as they were."""
-        self._asked |= oids
-        listed = b", ".join(b"%d" % oid for oid in oids)
+        infos: list[TypeInfo] = []
+        wanted = oids
         try:
-            infos = yield from _types_gen(
-                session, b"(t.oid IN (%b) OR t.typarray IN (%b))" % (listed, listed)
-            )
+            while wanted:
+                self._asked |= wanted
+                listed = b", ".join(b"%d" % oid for oid in wanted)
+                condition = b"(t.oid IN (%b) OR t.typarray IN (%b))" % (listed, listed)
+                found = yield from _types_gen(session, condition)
+                infos += found
+                # What they are made of may be new as well.
+                wanted = {oid for info in found for oid in _parts(info) if oid >= _FIRST_OID}
+                wanted -= self._asked | {info.oid for info in infos}
         except Error as ex:
+            import logging
+
             logging.getLogger("psycopg3").warning("types %s were not found: %s", oids, ex)
         else:
             for adapters in maps:
@@ -137,8 +142,16 @@ def register(infos: Iterable[TypeInfo], adapters: AdaptersMap) -> None:
             adapters.register_loader(info.oid, TextBinaryLoader)
     # At last, when what they are made of is adapted.
     for info in infos:
-        if info.base_oid:
-            adapt_like(info, info.base_oid, adapters)
+        if info.oid in info.base_oids:
+            adapt_like(info, info.base_oids[info.oid], adapters)
+
+
+def _parts(info: TypeInfo) -> Iterable[int]:
+    """The types that one is made of."""
+    yield from getattr(info, "field_types", ())
+    for name in ("subtype_oid", "range_oid"):
+        yield getattr(info, name, 0)
+    yield from info.base_oids.values()
 
 
 def _types_gen(session: Session, condition: bytes) -> WaitGen[list[TypeInfo]]:
@@ -180,5 +193,6 @@ def _info(result: PGresult, row: int, encoding: str) -> TypeInfo:
     else:
         info = TypeInfo(*args, regtype=regtype)
     info.delimiter = delimiter
-    info.base_oid = base if kind == "d" else 0
+    if kind == "d":
+        info.base_oids = {info.oid: base}
     return info  # type: ignore[no-any-return]

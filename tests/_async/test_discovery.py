@@ -161,14 +161,21 @@ async def test_a_class_may_always_discover(dsn, schema):
         assert await cur.fetchone() == ("[1,3]",)
 
 
-async def test_what_isnt_found_stays_as_it_is(dsn, schema, caplog):
+async def test_a_look_up_that_fails(dsn, schema, caplog):
     async with await discovering(dsn, schema) as conn, await discovering(dsn, schema) as other:
         await conn.execute("create type later as range (subtype = int)")
-        cur = await conn.execute("select typname from pg_type where typname = 'later'")
-        assert await cur.fetchone() == ("later",)
-        # The look-up is a statement like others: what is revoked, it can't read.
-        await other.execute("set local role none")
-        with caplog.at_level(logging.WARNING, logger="psycopg3"):
-            cur = await other.execute("select '[1,2)'::later")
-        assert await cur.fetchone() == (Range(1, 2),)
-        assert not caplog.records
+        await conn.execute("set lock_timeout to 50")
+        query = "select '[1,3]'::later, 1"
+        async with other.transaction():
+            await other.execute("lock table pg_catalog.pg_enum")
+            with caplog.at_level(logging.WARNING, logger="psycopg3"):
+                cur = await conn.execute(query)
+            assert await cur.fetchone() == ("[1,3]", 1)
+        (record,) = caplog.records
+        assert "lock timeout" in record.getMessage()
+        # It isn't tried again, until somebody asks for it.
+        cur = await conn.execute(query)
+        assert await cur.fetchone() == ("[1,3]", 1)
+        await conn.reload_types()
+        cur = await conn.execute(query)
+        assert await cur.fetchone() == (Range(1, 3, "[]"), 1)

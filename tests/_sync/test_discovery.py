@@ -160,14 +160,21 @@ def test_a_class_may_always_discover(dsn, schema):
         assert cur.fetchone() == ("[1,3]",)
 
 
-def test_what_isnt_found_stays_as_it_is(dsn, schema, caplog):
+def test_a_look_up_that_fails(dsn, schema, caplog):
     with discovering(dsn, schema) as conn, discovering(dsn, schema) as other:
         conn.execute("create type later as range (subtype = int)")
-        cur = conn.execute("select typname from pg_type where typname = 'later'")
-        assert cur.fetchone() == ("later",)
-        # The look-up is a statement like others: what is revoked, it can't read.
-        other.execute("set local role none")
-        with caplog.at_level(logging.WARNING, logger="psycopg3"):
-            cur = other.execute("select '[1,2)'::later")
-        assert cur.fetchone() == (Range(1, 2),)
-        assert not caplog.records
+        conn.execute("set lock_timeout to 50")
+        query = "select '[1,3]'::later, 1"
+        with other.transaction():
+            other.execute("lock table pg_catalog.pg_enum")
+            with caplog.at_level(logging.WARNING, logger="psycopg3"):
+                cur = conn.execute(query)
+            assert cur.fetchone() == ("[1,3]", 1)
+        (record,) = caplog.records
+        assert "lock timeout" in record.getMessage()
+        # It isn't tried again, until somebody asks for it.
+        cur = conn.execute(query)
+        assert cur.fetchone() == ("[1,3]", 1)
+        conn.reload_types()
+        cur = conn.execute(query)
+        assert cur.fetchone() == (Range(1, 3, "[]"), 1)
