@@ -87,8 +87,6 @@ class AsyncAdaptation(AsyncRunner):
         """
         await self._run(set_builtin_codec_gen(self, typename, schema, codec_name))
 
-    async def reset_type_codec(
-        self, typename: str, *, schema: str = "public"
-    ) -> None:
+    async def reset_type_codec(self, typename: str, *, schema: str = "public") -> None:
         """Undo what `set_type_codec()` and its like have done for a type."""
         await self._run(reset_codec_gen(self, typename, schema))

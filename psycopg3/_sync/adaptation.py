@@ -15,8 +15,10 @@ from .runner import Runner
 class Adaptation(Runner):
     """A session that can look types up: what `Connection` is built on."""
 
-    def _discover_types(self, limit: Deadline | None) -> None:
-        """Adapt the types of the database's users, or close the connection."""
+    def _discover_types(self, asked: bool | None, limit: Deadline | None) -> None:
+        """If that is asked, adapt the types of the database's users, or close the connection."""
+        if not (self.discover_types if asked is None else asked):
+            return
         self._discovery = Discovery()
         try:
             self._run(self._discovery.begin_gen(self), limit)
@@ -45,7 +47,6 @@ class Adaptation(Runner):
         decoder: Callable[[Any], Any],
         format: str = "text",
         classes: type | Sequence[type] = (),
-        timeout: float | None = None,
     ) -> None:
         """Have a type written and read by two functions: asyncpg's way to `register_dumper()`.
 
@@ -60,14 +61,13 @@ class Adaptation(Runner):
                 west of UTC), since 2000-01-01; or the months, days and microseconds of an interval.
             classes: whose objects are sent as this type. By default none: here a parameter's class
                 chooses the type, not the server.
-            timeout: seconds that the look-up of the type may take.
 
         Raises:
             ProgrammingError: there is no such type, or it hasn't this format.
         """
         classes = (classes,) if isinstance(classes, type) else classes
         codec = Codec(encoder, decoder, format)
-        self._run(set_codec_gen(self, typename, schema, codec, *classes), timeout)
+        self._run(set_codec_gen(self, typename, schema, codec, *classes))
 
     def set_builtin_type_codec(
         self,
@@ -75,7 +75,6 @@ class Adaptation(Runner):
         *,
         schema: str = "public",
         codec_name: str,
-        timeout: float | None = None,
     ) -> None:
         """Have a type written and read as another one, which the connection knows.
 
@@ -83,15 +82,12 @@ class Adaptation(Runner):
             typename: the type's name, as in ``pg_type.typname``.
             schema: its schema.
             codec_name: the other type, such as "int4".
-            timeout: seconds that the look-up of the type may take.
 
         Raises:
             ProgrammingError: one of them is not known.
         """
-        self._run(set_builtin_codec_gen(self, typename, schema, codec_name), timeout)
+        self._run(set_builtin_codec_gen(self, typename, schema, codec_name))
 
-    def reset_type_codec(
-        self, typename: str, *, schema: str = "public", timeout: float | None = None
-    ) -> None:
+    def reset_type_codec(self, typename: str, *, schema: str = "public") -> None:
         """Undo what `set_type_codec()` and its like have done for a type."""
-        self._run(reset_codec_gen(self, typename, schema), timeout)
+        self._run(reset_codec_gen(self, typename, schema))

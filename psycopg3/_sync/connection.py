@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, o
 from ..abc import AdaptContext, Connector, Params, Query, SSLContext
 from ..concurrency import threads
 from ..conninfo import check_url, with_ssl
-from ..deadlines import ANY, PATIENCE, Deadline, check_seconds
+from ..deadlines import ANY, PATIENCE, check_seconds
 from ..dialing.records import LINGER, Dialer
 from ..dialing.threads import rest
 from ..errors import ProgrammingError
@@ -30,7 +29,7 @@ from .adaptation import Adaptation
 from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import Cursor
 from .notifies import Notifies
-from .runner import CANCEL_TIMEOUT, Runner, running_library
+from .runner import CANCEL_TIMEOUT, running_library
 from .transaction import Transaction
 
 NewRow = TypeVar("NewRow")
@@ -212,11 +211,8 @@ class Connection(Adaptation, Generic[Row]):
                 links.discard()
             raise
         conn = cls._made(pgconn, route, params, row_factory, wait, context)
-        _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout)
-        if cursor_factory is not None:
-            conn.cursor_factory = cursor_factory
-        if cls.discover_types if discover_types is None else discover_types:
-            conn._discover_types(limit)
+        _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout, cursor_factory)
+        conn._discover_types(discover_types, limit)
         return conn
 
     @classmethod
@@ -588,10 +584,13 @@ def _set_up(
     autocommit: bool,
     command_timeout: float | None,
     cancel_timeout: float,
+    cursor_factory: type[Cursor[Any]] | None,
 ) -> None:
     """Set what was asked for, and hand out what the server said while connecting."""
     conn._autocommit = bool(autocommit)
     conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
+    if cursor_factory is not None:
+        conn.cursor_factory = cursor_factory
     try:
         if handler is not None:
             conn.add_notice_handler(handler)
