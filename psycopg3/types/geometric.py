@@ -48,8 +48,8 @@ class Line(NamedTuple):
 class LineSegment(NamedTuple):
     """A line from one point to another."""
 
-    start: Point
-    end: Point
+    p1: Point
+    p2: Point
 
     def __str__(self) -> str:
         return _text(LineSegment, *_shape(LineSegment, self))

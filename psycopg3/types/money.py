@@ -21,16 +21,6 @@ _DIGITS = b"0123456789"
 _OTHERS = bytes(set(range(256)) - set(_DIGITS))
 
 
-class MoneyUnitsBinaryLoader(Loader):
-    """Reads money in binary as an int of the smallest unit."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> int:
-        """Read 123456 for $1,234.56."""
-        return _INT8.unpack(data)[0]  # type: ignore[no-any-return]
-
-
 class MoneyLoader(Loader):
     """Reads money in text as Decimal, whatever the language it is written in."""
 
@@ -78,4 +68,4 @@ def register_money(scale: int, context: AdaptContext | None = None) -> None:
 
 
 DUMPERS = ()
-LOADERS = ((MONEY_OID, MoneyUnitsBinaryLoader),)
+LOADERS = ()

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from .. import _oids
-from .._oids import CHAR_OID, CSTRING_OID, INT2_OID, INT2VECTOR_OID, OID_OID, OIDVECTOR_OID
+from .._oids import CHAR_OID
 from ..abc import Buffer
 from ..adapt import Dumper, Format, Loader
 from ..adapt.base import subclass
 from .rendered import RenderedLoader
-from .string import TextBinaryLoader, TextLoader
+from .string import StrBinaryDumper, TextBinaryLoader, TextLoader
 
 _UINT4 = Struct("!I")
 _UINT8 = Struct("!Q")
 _TID = Struct("!IH")  # block, offset
 _VECTOR = Struct("!iiIii")  # as of an array: dimensions, NULLs, type, length, lower bound
 _SNAPSHOT = Struct("!iqq")  # how many transactions, the first of them, the end of all
-_ELEMENTS = {INT2VECTOR_OID: (INT2_OID, Struct("!ih")), OIDVECTOR_OID: (OID_OID, Struct("!iI"))}
+_LENGTH = 4  # bytes of the length of an element
 _JSONPATH_VERSION = b"\x01"
 
 
 # -- values --------------------------------------------------------------------------------------
 
 
-class Lsn(int):
+class _Number(int):
+    __slots__ = ()
+    _struct: ClassVar[Struct] = _UINT4
+
+    @classmethod
+    def _make(cls, obj: int) -> Self:
+        return cls(obj)
+
+    @classmethod
+    def _parse(cls, text: str) -> Self:
+        return cls(text)
+
+    @classmethod
+    def _unpack(cls, data: Buffer) -> Self:
+        return cls(*cls._struct.unpack(data))
+
+    def _pack(self) -> bytes:
+        return self._struct.pack(self)
+
+
+class Lsn(_Number):
     """A position in the write-ahead log, in bytes: pg_lsn. Its str is `16/B374D848`."""
 
     __slots__ = ()
+    _struct = _UINT8
+
+    @classmethod
+    def _parse(cls, text: str) -> Self:
+        high, low = (int(digits, 16) for digits in text.split("/"))
+        return cls((high << 32) + low)
 
     def __str__(self) -> str:
         return f"{self >> 32:X}/{self & 0xFFFFFFFF:X}"
@@ -37,62 +64,105 @@ class Lsn(int):
         return f"Lsn({int(self)})"
 
 
+class Xid(_Number):
+    """The number of a transaction, which starts anew after 4294967295: xid."""
+
+    __slots__ = ()
+
+
+class Xid8(_Number):
+    """The number of a transaction: xid8."""
+
+    __slots__ = ()
+    _struct = _UINT8
+
+
+class Cid(_Number):
+    """The number of a command in its transaction: cid."""
+
+    __slots__ = ()
+
+
 class Tid(NamedTuple):
     """Where a row is in its table, as `ctid` says."""
 
     block: int
     offset: int
 
+    @classmethod
+    def _parse(cls, text: str) -> Tid:
+        return cls(*map(int, text.strip("()").split(",")))
+
+    @classmethod
+    def _unpack(cls, data: Buffer) -> Tid:
+        return cls(*_TID.unpack(data))
+
+    def _pack(self) -> bytes:
+        return _TID.pack(*self)
+
     def __str__(self) -> str:
         return f"({self.block},{self.offset})"
 
 
-class Xid(int):
-    """The number of a transaction, which starts anew after 4294967295: xid."""
+class _Vector(tuple[int, ...]):
+    __slots__ = ()
+    _element_oid: ClassVar[int]
+    _element: ClassVar[Struct]  # its length, and it
+
+    @classmethod
+    def _make(cls, obj: Iterable[int]) -> Self:
+        return cls(obj)
+
+    @classmethod
+    def _parse(cls, text: str) -> Self:
+        return cls(map(int, text.split()))
+
+    @classmethod
+    def _unpack(cls, data: Buffer) -> Self:
+        element = cls._element
+        header, items = _VECTOR.unpack_from(data), data[_VECTOR.size :]
+        if header != (1, 0, cls._element_oid, len(items) // element.size, 0):
+            raise ValueError(f"a vector of {header} with {len(items)} bytes")
+        pairs = list(element.iter_unpack(items))
+        if any(length != element.size - _LENGTH for length, _ in pairs):
+            raise ValueError(f"expected elements of {element.size - _LENGTH} bytes")
+        return cls(number for _, number in pairs)
+
+    def _pack(self) -> bytes:
+        size = self._element.size - _LENGTH
+        header = _VECTOR.pack(1, 0, self._element_oid, len(self), 0)
+        return header + b"".join(self._element.pack(size, number) for number in self)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self))
+
+
+class Int2Vector(_Vector):
+    """Numbers of columns: int2vector. Its str is `1 2 3`."""
 
     __slots__ = ()
+    _element_oid = _oids.INT2_OID
+    _element = Struct("!ih")
 
 
-class Xid8(int):
-    """The number of a transaction: xid8."""
-
-    __slots__ = ()
-
-
-class Cid(int):
-    """The number of a command in its transaction: cid."""
+class OidVector(_Vector):
+    """Oids: oidvector. Its str is `1 2 3`."""
 
     __slots__ = ()
+    _element_oid = _oids.OID_OID
+    _element = Struct("!iI")
 
 
-class _Kind(NamedTuple):
-    cls: type[Any]
-    struct: Struct
-
-    def from_text(self, text: str) -> Any:
-        if self.cls is Tid:
-            return Tid(*map(int, text.strip("()").split(",")))
-        if self.cls is Lsn:
-            high, low = (int(digits, 16) for digits in text.split("/"))
-            return Lsn((high << 32) + low)
-        return self.cls(text)
-
-    def from_binary(self, data: Buffer) -> Any:
-        return self.cls(*self.struct.unpack(data))
-
-    def from_any(self, obj: Any) -> Any:
-        if isinstance(obj, str):
-            return self.from_text(obj)
-        return self.cls(*obj) if isinstance(obj, tuple) else self.cls(obj)
-
-
-_KINDS = {
-    _oids.PG_LSN_OID: _Kind(Lsn, _UINT8),
-    _oids.TID_OID: _Kind(Tid, _TID),
-    _oids.XID_OID: _Kind(Xid, _UINT4),
-    _oids.XID8_OID: _Kind(Xid8, _UINT8),
-    _oids.CID_OID: _Kind(Cid, _UINT4),
+_CLASSES: dict[int, type[Any]] = {
+    _oids.PG_LSN_OID: Lsn,
+    _oids.TID_OID: Tid,
+    _oids.XID_OID: Xid,
+    _oids.XID8_OID: Xid8,
+    _oids.CID_OID: Cid,
+    _oids.INT2VECTOR_OID: Int2Vector,
+    _oids.OIDVECTOR_OID: OidVector,
 }
+_VECTORS = (_oids.INT2VECTOR_OID, _oids.OIDVECTOR_OID)
 
 
 # -- dumpers -------------------------------------------------------------------------------------
@@ -103,7 +173,7 @@ class SystemDumper(Dumper):
 
     def dump(self, obj: Any) -> bytes:
         """Write it as the server does."""
-        return str(_KINDS[self.oid].from_any(obj)).encode()
+        return str(_value(self.oid, obj)).encode()
 
 
 class SystemBinaryDumper(Dumper):
@@ -113,33 +183,41 @@ class SystemBinaryDumper(Dumper):
 
     def dump(self, obj: Any) -> bytes:
         """Write its numbers."""
-        kind = _KINDS[self.oid]
-        value = kind.from_any(obj)
-        return kind.struct.pack(*value) if isinstance(value, tuple) else kind.struct.pack(value)
+        data: bytes = _value(self.oid, obj)._pack()
+        return data
 
 
-class VectorDumper(Dumper):
-    """Writes a list of numbers as int2vector or oidvector in text."""
+class CharBinaryDumper(StrBinaryDumper):
+    """Writes a character, or none, as "char" in binary."""
 
-    def dump(self, obj: list[int]) -> bytes:
-        """Write `1 2 3`."""
-        return b" ".join(b"%d" % number for number in obj)
+    oid = CHAR_OID
 
-
-class VectorBinaryDumper(Dumper):
-    """Writes a list of numbers as int2vector or oidvector in binary."""
-
-    format = Format.BINARY
-
-    def dump(self, obj: list[int]) -> bytes:
-        """Write an array that is counted from 0."""
-        oid, struct = _ELEMENTS[self.oid]
-        header = _VECTOR.pack(1, 0, oid, len(obj), 0)
-        return header + b"".join(struct.pack(struct.size - 4, number) for number in obj)
+    def dump(self, obj: str) -> bytes:
+        """Write a byte; `\\\\377` is one, too, as in text."""
+        data = super().dump(obj)
+        return bytes((int(data[1:], 8),)) if len(data) == 4 and data[:1] == b"\\" else data or b"\0"
 
 
-def _for_oid(oid: int, *dumpers: type[Dumper]) -> list[type[Dumper]]:
-    return [subclass(dumper, oid=oid) for dumper in dumpers]
+class JsonpathBinaryDumper(StrBinaryDumper):
+    """Writes a str as jsonpath in binary: a version, then the text."""
+
+    oid = _oids.JSONPATH_OID
+
+    def dump(self, obj: str) -> bytes:
+        """Write the version, and the text."""
+        return _JSONPATH_VERSION + super().dump(obj)
+
+
+class RefcursorBinaryDumper(StrBinaryDumper):
+    """Writes a str as refcursor in binary, which has the same bytes."""
+
+    oid = _oids.REFCURSOR_OID
+
+
+def _value(oid: int, obj: Any) -> Any:
+    """Make a value of the type of what stands for one."""
+    cls = _CLASSES[oid]
+    return cls._parse(obj) if isinstance(obj, str) else cls._make(obj)
 
 
 # -- loaders: values -----------------------------------------------------------------------------
@@ -150,7 +228,7 @@ class SystemLoader(Loader):
 
     def load(self, data: Buffer) -> Any:
         """Read a value."""
-        return _KINDS[self.oid].from_text(str(data, "ascii"))
+        return _CLASSES[self.oid]._parse(str(data, "ascii"))
 
 
 class SystemBinaryLoader(Loader):
@@ -160,36 +238,7 @@ class SystemBinaryLoader(Loader):
 
     def load(self, data: Buffer) -> Any:
         """Read a value."""
-        return _KINDS[self.oid].from_binary(data)
-
-
-class VectorLoader(Loader):
-    """Reads int2vector and oidvector in text."""
-
-    def load(self, data: Buffer) -> list[int]:
-        """Read a list."""
-        return list(map(int, bytes(data).split()))
-
-
-class VectorBinaryLoader(Loader):
-    """Reads int2vector and oidvector in binary."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> list[int]:
-        """Read a list."""
-        return _vector(self.oid, data)
-
-
-def _vector(vector_oid: int, data: Buffer) -> list[int]:
-    oid, struct = _ELEMENTS[vector_oid]
-    header, items = _VECTOR.unpack_from(data), data[_VECTOR.size :]
-    if header != (1, 0, oid, len(items) // struct.size, 0):
-        raise ValueError(f"a vector of {header} with {len(items)} bytes")
-    lengths_and_numbers = list(struct.iter_unpack(items))
-    if any(length != struct.size - 4 for length, _ in lengths_and_numbers):
-        raise ValueError(f"expected elements of {struct.size - 4} bytes")
-    return [number for _, number in lengths_and_numbers]
+        return _CLASSES[self.oid]._unpack(data)
 
 
 # -- loaders: text -------------------------------------------------------------------------------
@@ -199,14 +248,7 @@ class SystemTextBinaryLoader(RenderedLoader):
     """Reads binary as the text of a value."""
 
     def _render(self, data: bytes) -> bytes:
-        return str(_KINDS[self.oid].from_binary(data)).encode()
-
-
-class VectorTextBinaryLoader(RenderedLoader):
-    """Reads int2vector and oidvector in binary as text."""
-
-    def _render(self, data: bytes) -> bytes:
-        return b" ".join(b"%d" % number for number in _vector(self.oid, data))
+        return str(_CLASSES[self.oid]._unpack(data)).encode()
 
 
 class SnapshotBinaryLoader(RenderedLoader):
@@ -267,19 +309,20 @@ _NAMES = [
 ]
 
 DUMPERS = (
-    *((kind.cls, *_for_oid(oid, SystemDumper, SystemBinaryDumper)) for oid, kind in _KINDS.items()),
-    *((None, *_for_oid(oid, VectorDumper, VectorBinaryDumper)) for oid in _ELEMENTS),
+    *(
+        (cls, subclass(SystemDumper, oid=oid), subclass(SystemBinaryDumper, oid=oid))
+        for oid, cls in _CLASSES.items()
+    ),
+    # Text, since no server reads an empty vector in binary, though it writes one.
+    *((cls, subclass(SystemDumper, oid=oid)) for oid, cls in _CLASSES.items() if oid in _VECTORS),
+    (None, CharBinaryDumper, JsonpathBinaryDumper, RefcursorBinaryDumper),
 )
 LOADERS = (
-    *((oid, SystemTextBinaryLoader) for oid in _KINDS),
-    *((oid, VectorTextBinaryLoader) for oid in _ELEMENTS),
+    *((oid, SystemTextBinaryLoader) for oid in _CLASSES),
     *((oid, SnapshotBinaryLoader) for oid in (_oids.PG_SNAPSHOT_OID, _oids.TXID_SNAPSHOT_OID)),
     *((oid, NameOfOidBinaryLoader) for oid in _NAMES),
-    *((oid, TextBinaryLoader) for oid in (_oids.REFCURSOR_OID, CSTRING_OID)),
+    *((oid, TextBinaryLoader) for oid in (_oids.REFCURSOR_OID, _oids.CSTRING_OID)),
     (_oids.JSONPATH_OID, JsonpathBinaryLoader),
     (CHAR_OID, CharLoader, CharBinaryLoader),
 )
-VALUE_LOADERS = (
-    *((oid, SystemLoader, SystemBinaryLoader) for oid in _KINDS),
-    *((oid, VectorLoader, VectorBinaryLoader) for oid in _ELEMENTS),
-)
+VALUE_LOADERS = tuple((oid, SystemLoader, SystemBinaryLoader) for oid in _CLASSES)

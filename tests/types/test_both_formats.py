@@ -56,11 +56,12 @@ VALUES = [
     for name in EDGES
     if types[name].oid in {oid for oid, *_ in (*geometric.VALUE_LOADERS, *system.VALUE_LOADERS)}
 ]
+TEXTS = ["macaddr", "macaddr8", '"char"', "jsonpath", "refcursor"]
 ALL = [(name, text) for name, texts in EDGES.items() for text in texts]
 
 
 def selected(bare: Bare, name: str, text: str, result: Format) -> Any:
-    cast = bare.literal(text) + f"::{name}"
+    cast = bare.literal(text) + f"::{name}" + (f"({len(text)})" if name == "bit" else "")
     value, array = bare.row(f"select {cast}, array[{cast}, null]", result=result)
     assert repr(array) == repr([value, None])
     return value
@@ -88,10 +89,10 @@ def test_values(valued: Bare, name: str, text: str) -> None:
     assert repr(read[0]) == repr(read[1])
     assert type(read[0]) is type(read[1]) is not str
     (shown,) = valued.row(f"select {valued.literal(text)}::{name}::text")
-    if name in ("int2vector", "oidvector"):
-        return
     assert str(read[0]) == shown
     for format in PyFormat:
+        if format == PyFormat.BINARY and not shown:
+            continue  # no server reads an empty vector in binary
         query = "select pg_typeof($1)::text, $1::text, $2::text[]"
         row = valued.row(query, (read[0], [read[0], None]), format=format)
         assert row == (name, shown, [shown, None])
@@ -99,15 +100,16 @@ def test_values(valued: Bare, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("format", Format)
-@pytest.mark.parametrize("name", [*VALUES, "bit", "varbit"])
+@pytest.mark.parametrize("name", [*VALUES, "bit", "varbit", *TEXTS])
 def test_one_type_of_values_for_a_type(valued: Bare, name: str, format: Format) -> None:
     """As in a COPY of columns of known types: values, and str of them."""
+    if name in TEXTS and format == Format.TEXT:
+        return
     transformer = Transformer(valued)
     oid = types[name].oid
-    for text in EDGES["varbit" if name == "bit" else name]:
-        value = selected(valued, name, text or "0", Format.TEXT)
-        samples = [value] if name.endswith("vector") else [value, str(value)]
-        for sample in samples:
+    for text in [*filter(None, EDGES["varbit"])] if name == "bit" else EDGES[name]:
+        value = selected(valued, name, text, Format.TEXT)
+        for sample in (value, str(value)):
             transformer.set_dumper_types([oid], format)
             (data,) = transformer.dump_sequence([sample], [])
             transformer.set_loader_types([oid], format)

@@ -29,7 +29,9 @@ AMOUNTS = [
 
 def test_default(shared: Bare) -> None:
     assert shared.row("select 1234.56::money") == ("$1,234.56",)
-    assert shared.row("select '-1234.56'::money", result=Format.BINARY) == (-123456,)
+    # Sent back as they are, neither an int nor a Decimal of them would be the same amount.
+    row = shared.row("select '-1234.56'::money", result=Format.BINARY)
+    assert row == ((-123456).to_bytes(8, "big", signed=True),)
 
 
 @pytest.mark.parametrize("amount", AMOUNTS)
@@ -63,10 +65,8 @@ def test_languages(scale: int, text: str, amount: str) -> None:
 def test_broken_ones_are_data_errors(format: Format) -> None:
     context = AdaptersMap(adapters)
     register_money(2, context)
-    for chosen in (context, adapters):
-        transformer = Transformer(chosen)
-        transformer.set_loader_types([MONEY_OID], format)
-        for data in (b"", b"$", b"\0" * 7, b"\0" * 9):
-            if chosen is context or format == Format.BINARY:
-                with pytest.raises(DataError, match="money"):
-                    transformer.load_sequence([data])
+    transformer = Transformer(context)
+    transformer.set_loader_types([MONEY_OID], format)
+    for data in (b"", b"$", b"\0" * 7, b"\0" * 9):
+        with pytest.raises(DataError, match="money"):
+            transformer.load_sequence([data])
