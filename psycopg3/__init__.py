@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import adapt, errors, pq, rows, types, waiting
+from . import adapt, errors, pq, rows, sql, types, waiting
 from ._async.connection import AsyncConnection
 from ._async.copy import AsyncCopy
 from ._async.cursor import AsyncCursor
@@ -113,6 +113,7 @@ __all__ = [
     "paramstyle",
     "pq",
     "rows",
+    "sql",
     "threadsafety",
     "types",
     "waiting",

@@ -244,8 +244,23 @@ class Composable(Protocol):
         """The piece as a str."""
 
 
-Query: TypeAlias = LiteralString | bytes | Composable
-"""What is executed: text that the program itself wrote, or composed."""
+class Template(Protocol):
+    """What is asked of a template string of Python 3.14, `t"select {value}"`."""
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """The texts around the places."""
+
+    @property
+    def interpolations(self) -> tuple[Any, ...]:
+        """The places."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The texts that aren't empty, and the places, in their order."""
+
+
+Query: TypeAlias = LiteralString | bytes | Composable | Template
+"""What is executed: text that the program itself wrote, or composed, or a template string."""
 
 
 # ---- links that somebody else makes ----

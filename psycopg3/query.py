@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from . import errors as e
+from . import sql as parts
 from .abc import Composable, PyFormat
 from .pq import arguments
 
@@ -26,7 +27,7 @@ _CACHED_LENGTH = 4096
 _CACHED_QUERIES = 128
 _MAX_PARAMS = arguments.MOST_PARAMETERS
 
-_PLACEHOLDER = re.compile(
+PLACEHOLDER = re.compile(
     r"""%(?:
         (?P<percent>%)
       | \( (?P<name>[^)]*) \) (?P<named>.?)
@@ -179,17 +180,19 @@ def bind(
     known = _texts[has_placeholders].get(query) if type(query) is str else None
     if known is None:
         if not isinstance(query, (str, bytes)):
-            query = _composed(query, transformer)
-        known = known_query(query, has_placeholders)
+            if parts.is_template(query):
+                return _bind_template(query, params, transformer, result_format)
+            query = composed(query, transformer, has_placeholders)
+        known = known_query(query, has_placeholders)  # type: ignore[arg-type]
     sql = known.sql
     if sql is None:
-        sql = _encoded(known.text, transformer.text_encoding)
+        sql = parts.encoded(known.text, transformer.text_encoding)
     if params is None:
         return BoundQuery(sql, result_format)
     formats = known.formats
     given: Any = params
     if known.names is not None or type(params) not in _PLAIN or len(params) != len(formats):
-        given = _in_order(known, params)
+        given = in_order(known, params)
     if not formats:
         return BoundQuery(sql, result_format, [])
     if known.is_auto:
@@ -200,56 +203,71 @@ def bind(
     return BoundQuery(sql, result_format, values, types, written, lengths)
 
 
-def merge(query: Query, params: Params | None, transformer: Transformer) -> BoundQuery:
-    """Put `params` into `query` as literals, for statements that take no parameters of the server's.
-
-    Args and errors are those of `bind()`.
-    """
-    if params is None:
-        return bind(query, None, transformer)
-    if not isinstance(query, (str, bytes)):
-        query = _composed(query, transformer)
-    known = known_query(query, True)
-    literals = [transformer.as_literal(value) for value in _in_order(known, params)]
-    numbers = {name: n for n, name in enumerate(known.names or ())}
-    text, encoding = query, transformer.text_encoding
-    if isinstance(text, bytes):
-        text, encoding = text.decode("latin-1"), "latin-1"
-    pieces, last, place = [], 0, 0
-    for match in _PLACEHOLDER.finditer(text):
-        pieces.append(_encoded(text[last : match.start()], encoding))
-        last = match.end()
-        if match["percent"]:
-            pieces.append(b"%")
-        elif match["name"] is None:
-            pieces.append(literals[place])
-            place += 1
-        else:
-            pieces.append(literals[numbers[match["name"]]])
-    return BoundQuery(b"".join([*pieces, _encoded(text[last:], encoding)]))
-
-
 def command(query: bytes) -> BoundQuery:
     """A command of the driver's own, which is known to be sound."""
     return BoundQuery(query)
 
 
-def _composed(query: object, transformer: Transformer) -> bytes:
-    if isinstance(query, Composable):
-        return query.as_bytes(transformer)
-    raise e.ProgrammingError(
-        f"the query is of type {type(query).__name__}: expected str or bytes; pass the SQL as text"
-    )
+def composed(query: object, transformer: Transformer, has_placeholders: bool) -> Any:
+    """The text of a query that is neither str nor bytes.
+
+    Raises:
+        ProgrammingError: it is no query.
+    """
+    if has_placeholders and isinstance(query, parts.Composable):
+        text = query._in_query(transformer)
+    elif isinstance(query, Composable):
+        text = query.as_bytes(transformer)
+    else:
+        raise e.ProgrammingError(
+            f"the query is of type {type(query).__name__}: expected str or bytes, a part of"
+            " psycopg3.sql, or a template string; pass the SQL as text"
+        )
+    # Names of placeholders are compared with str.
+    return text if text.isascii() else text.decode(transformer.text_encoding)
 
 
-def _encoded(query: str, encoding: str) -> bytes:
-    try:
-        return arguments.text(query.encode(encoding), "query")
-    except UnicodeEncodeError as ex:
-        raise e.DataError(
-            f"the query can't be sent in the connection's encoding: {ex}; use characters that"
-            f" {encoding} has, or set client_encoding to UTF8"
-        ) from None
+def _bind_template(
+    query: Any, params: Params | None, transformer: Transformer, result_format: int
+) -> BoundQuery:
+    """Make a request of a template string; its values are the parameters."""
+    refuse_params(params)
+    given: list[Any] = []
+    formats: list[PyFormat] = []
+
+    def parameter(value: Any, format: PyFormat) -> bytes:
+        given.append(value)
+        formats.append(format)
+        return b"$%d" % len(given)
+
+    sql = parts.write_template(query, transformer, parameter)
+    check_count(len(formats))
+    if not given:
+        return BoundQuery(sql, result_format)
+    dumped = transformer.dump_sequence(given, formats)
+    types, written = transformer.types or (), transformer.formats or ()
+    values, lengths = arguments.parameters(dumped, types, written)
+    return BoundQuery(sql, result_format, values, types, written, lengths)
+
+
+def refuse_params(params: Params | None) -> None:
+    """Refuse parameters beside a template string.
+
+    Raises:
+        TypeError: there are any.
+    """
+    if params is not None:
+        raise TypeError(
+            "a template string has its parameters in it: execute it without others, and one by one"
+        )
+
+
+def check_count(count: int) -> None:
+    if count > _MAX_PARAMS:
+        raise e.ProgrammingError(
+            f"the query has {count} placeholders: PostgreSQL takes {_MAX_PARAMS} at the"
+            " most; pass the values as arrays, or in several statements"
+        )
 
 
 def _parse(query: str) -> tuple[str, tuple[PyFormat, ...], tuple[str, ...] | None]:
@@ -259,7 +277,7 @@ def _parse(query: str) -> tuple[str, tuple[PyFormat, ...], tuple[str, ...] | Non
     numbers: dict[str, int] = {}
     positional = False
     last = 0
-    for match in _PLACEHOLDER.finditer(query):
+    for match in PLACEHOLDER.finditer(query):
         pieces.append(query[last : match.start()])
         last = match.end()
         if match["percent"]:
@@ -287,11 +305,7 @@ def _parse(query: str) -> tuple[str, tuple[PyFormat, ...], tuple[str, ...] | Non
             )
         pieces.append(f"${number}")
     pieces.append(query[last:])
-    if len(formats) > _MAX_PARAMS:
-        raise e.ProgrammingError(
-            f"the query has {len(formats)} placeholders: PostgreSQL takes {_MAX_PARAMS} at the"
-            " most; pass the values as arrays, or in several statements"
-        )
+    check_count(len(formats))
     return "".join(pieces), tuple(formats), tuple(numbers) or None
 
 
@@ -311,12 +325,12 @@ def _format_of(match: re.Match[str], query: str) -> PyFormat:
     )
 
 
-def _in_order(known: KnownQuery, params: Params) -> Sequence[object]:
+def in_order(known: KnownQuery, params: Params) -> Sequence[object]:
     """Put the parameters in the order of $1, $2 ..."""
     names = known.names
     if names is None:
         if not isinstance(params, (list, tuple)):
-            params = _as_sequence(params, known)
+            params = _positional(params, known)
         if len(params) != len(known.formats):
             raise e.ProgrammingError(
                 f"the query has {len(known.formats)} placeholders but {len(params)} parameters"
@@ -338,7 +352,7 @@ def _in_order(known: KnownQuery, params: Params) -> Sequence[object]:
         ) from None
 
 
-def _as_sequence(params: object, known: KnownQuery) -> Sequence[object]:
+def _positional(params: object, known: KnownQuery) -> Sequence[object]:
     if isinstance(params, Mapping):
         if not known.formats:
             return ()
@@ -346,6 +360,15 @@ def _as_sequence(params: object, known: KnownQuery) -> Sequence[object]:
             "the query has positional placeholders (%s) but the parameters are a mapping:"
             " pass a sequence, or use placeholders such as %(name)s"
         )
+    return as_sequence(params)
+
+
+def as_sequence(params: object) -> Sequence[object]:
+    """Positional parameters.
+
+    Raises:
+        ProgrammingError: they are no sequence.
+    """
     if isinstance(params, Sequence) and not isinstance(params, (str, bytes, bytearray, memoryview)):
         return params
     raise e.ProgrammingError(

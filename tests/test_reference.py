@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 import psycopg3
-from psycopg3 import adapt, copy, errors, pq, rows, transaction, types, waiting
+from psycopg3 import adapt, copy, errors, pq, rows, sql, transaction, types, waiting
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -43,7 +43,7 @@ def public(thing: object) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    [adapt, copy, pq, psycopg3, rows, transaction, types, waiting],
+    [adapt, copy, pq, psycopg3, rows, sql, transaction, types, waiting],
     ids=lambda m: m.__name__,
 )
 def test_modules(module):

@@ -13,7 +13,7 @@ from ..adapt import AdaptersMap, Transformer
 from ..encodings import OVERLAPPING
 from ..generators import receive
 from ..pq import ExecStatus, Format, PGconn
-from ..query import merge
+from ..styles import bind_literals
 from ..waiting import Wait, WaitGen
 from .copyrows import BinaryFraming, BinaryRows, Record, TextRows
 from .copystatement import CopyStatement, copy_statement
@@ -105,7 +105,7 @@ class BaseCopy:
             raise e.NotSupportedError("COPY can't be done in a pipeline: leave the pipeline first")
         cursor._reset()
         assert self._asked is not None
-        bound = merge(*self._asked, cursor._transformer)
+        bound = bind_literals(*self._asked, cursor._transformer)
         cursor._query = bound
         self._statement = copy_statement(bound.query)
         return bound

@@ -258,6 +258,10 @@ class BaseCursor(Generic[Row]):
         transformer.contextual = None
         return bound
 
+    def _bound(self, query: Query, params: Params | None, format: int) -> BoundQuery:
+        """Bind a query; where cursors differ in that, they override it and `_bind_next()`."""
+        return bind(query, params, self._transformer, result_format=format)
+
     def _renew(self) -> Transformer:
         """The transformer for the current encoding, with the adapters that the cursor has."""
         adapters = cast("AdaptersMap", self._transformer.adapters)
@@ -316,8 +320,7 @@ class BaseCursor(Generic[Row]):
             try:
                 if (params := next(left, _END)) is _END:
                     break
-                bound = bind(query, params, self._transformer, result_format=self.format)
-                self._query = bound
+                self._query = bound = self._bound(query, params, self.format)
                 if not many.count and is_copy(bound.query):
                     raise _copy_refused("executemany()")
             except Exception:

@@ -1,0 +1,86 @@
+"""Other styles of parameters: written into the text by the client, and PostgreSQL's own $1, $2 ..."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import errors as e
+from . import sql as parts
+from .query import PLACEHOLDER, BoundQuery, as_sequence, check_count, composed, in_order, known_query
+from .query import refuse_params
+
+if TYPE_CHECKING:
+    from .abc import Params, Query
+    from .adapt import Transformer
+
+
+def bind_literals(query: Query, params: Params | None, transformer: Transformer) -> BoundQuery:
+    """Write parameters as literals into the places of the placeholders of `query`.
+
+    Args and errors are those of `psycopg3.query.bind()`.
+    """
+    if parts.is_template(query):
+        refuse_params(params)
+        return BoundQuery(parts.as_bytes(query, transformer))
+    has_placeholders = params is not None
+    given: Any = query
+    if not isinstance(query, (str, bytes)):
+        given = composed(query, transformer, has_placeholders)
+    known = known_query(given, has_placeholders)
+    codec = transformer.text_encoding if isinstance(given, str) else "latin-1"
+    text = given if isinstance(given, str) else given.decode(codec)
+    if params is None:
+        return BoundQuery(parts.encoded(text, codec))
+    literals = [transformer.as_literal(value) for value in in_order(known, params)]
+    numbers = {name: number for number, name in enumerate(known.names or ())}
+    written: list[bytes] = []
+    last = count = 0
+    for match in PLACEHOLDER.finditer(text):
+        written.append(parts.encoded(text[last : match.start()], codec))
+        last = match.end()
+        if match["percent"]:
+            written.append(b"%")
+            continue
+        written.append(literals[count if match["name"] is None else numbers[match["name"]]])
+        count += 1
+    written.append(parts.encoded(text[last:], codec))
+    return BoundQuery(b"".join(written))
+
+
+def bind_raw(
+    query: Query, params: Params | None, transformer: Transformer, result_format: int
+) -> BoundQuery:
+    """Dump the parameters of a query whose placeholders are $1, $2 ...
+
+    Args:
+        query: text, which is sent as it is.
+        params: a sequence.
+
+    Raises:
+        ProgrammingError: the parameters are no sequence.
+        DataError: a value can't be represented in PostgreSQL.
+        NotSupportedError: the query is a template string.
+    """
+    if parts.is_template(query):
+        raise e.NotSupportedError(
+            "a template string can't be executed with $1 for placeholders: use a Cursor"
+        )
+    given: Any = query
+    if not isinstance(query, (str, bytes)):
+        given = composed(query, transformer, False)
+    known = known_query(given, False)
+    sql = known.sql
+    if sql is None:
+        sql = parts.encoded(known.text, transformer.text_encoding)
+    if params is None:
+        return BoundQuery(sql, result_format)
+    if isinstance(params, Mapping):
+        raise e.ProgrammingError(
+            "the placeholders are $1, $2 ... but the parameters are a mapping: pass a sequence"
+        )
+    values = as_sequence(params)
+    check_count(len(values))
+    if not values:
+        return BoundQuery(sql, result_format, [])
+    return BoundQuery(sql, result_format, *transformer.dump_parameters(values))
