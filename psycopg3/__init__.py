@@ -6,12 +6,19 @@ from . import adapt, errors, pq, rows, sql, types, waiting
 from ._async.connection import AsyncConnection
 from ._async.copy import AsyncCopy
 from ._async.cursor import AsyncCursor
+from ._async.cursors import (
+    AsyncClientCursor,
+    AsyncRawCursor,
+    AsyncRawServerCursor,
+    AsyncServerCursor,
+)
 from ._async.notifies import AsyncNotifies
 from ._async.transaction import AsyncTransaction
 from ._capabilities import Capabilities, capabilities
 from ._sync.connection import Connection
 from ._sync.copy import Copy
 from ._sync.cursor import Cursor
+from ._sync.cursors import ClientCursor, RawCursor, RawServerCursor, ServerCursor
 from ._sync.notifies import Notifies
 from ._sync.transaction import Transaction
 from .dbapi20 import (
@@ -61,6 +68,14 @@ connect = Connection.connect
 connect_async = AsyncConnection.connect
 
 __all__ = [
+    "ServerCursor",
+    "RawServerCursor",
+    "RawCursor",
+    "ClientCursor",
+    "AsyncServerCursor",
+    "AsyncRawServerCursor",
+    "AsyncRawCursor",
+    "AsyncClientCursor",
     "BINARY",
     "DATETIME",
     "NUMBER",

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from . import errors as e
 from . import sql as parts
-from .query import PLACEHOLDER, BoundQuery, as_sequence, check_count, composed, in_order, known_query
-from .query import refuse_params
+from .query import (
+    PLACEHOLDER,
+    BoundQuery,
+    as_sequence,
+    check_count,
+    composed,
+    in_order,
+    known_query,
+    refuse_params,
+)
 
 if TYPE_CHECKING:
     from .abc import Params, Query

@@ -27,6 +27,7 @@ from . import cursor, transaction
 from .adaptation import AsyncAdaptation
 from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import AsyncCursor
+from .cursors import AsyncServerCursor
 from .notifies import AsyncNotifies
 from .runner import CANCEL_TIMEOUT, running_library
 from .transaction import AsyncTransaction
@@ -58,6 +59,12 @@ class AsyncConnection(AsyncAdaptation, Generic[Row]):
     """The class of the cursors that `cursor()` makes: set it on a subclass, or on a connection.
 
     It is called with the connection and the keyword `row_factory`.
+    """
+    server_cursor_factory: type[AsyncServerCursor[Row]] = cast("Any", AsyncServerCursor)
+    """The class of the cursors that `cursor()` makes with a name.
+
+    It is called with the connection and the name, and the keywords `row_factory`, `scrollable` and
+    `withhold`.
     """
     row_factory: RowFactory[Row]
 
@@ -326,21 +333,58 @@ class AsyncConnection(AsyncAdaptation, Generic[Row]):
     def cursor(
         self, *, binary: bool = False, row_factory: RowFactory[NewRow]
     ) -> AsyncCursor[NewRow]: ...
+    @overload
     def cursor(
-        self, *, binary: bool = False, row_factory: RowFactory[Any] | None = None
+        self,
+        name: str,
+        *,
+        binary: bool = False,
+        row_factory: None = None,
+        scrollable: bool | None = None,
+        withhold: bool = False,
+    ) -> AsyncServerCursor[Row]: ...
+    @overload
+    def cursor(
+        self,
+        name: str,
+        *,
+        binary: bool = False,
+        row_factory: RowFactory[NewRow],
+        scrollable: bool | None = None,
+        withhold: bool = False,
+    ) -> AsyncServerCursor[NewRow]: ...
+    def cursor(
+        self,
+        name: str = "",
+        *,
+        binary: bool = False,
+        row_factory: RowFactory[Any] | None = None,
+        scrollable: bool | None = None,
+        withhold: bool = False,
     ) -> AsyncCursor[Any]:
         """Make a cursor; it does no I/O.
 
         Args:
+            name: the name of a cursor at the server, see `AsyncServerCursor`; by default the rows
+                come to the client.
             binary: whether its queries ask for results in binary format.
             row_factory: what makes its rows, by default as the connection's.
+            scrollable: of one with a name: whether it can go backwards, which may cost the server
+                a copy of the rows; None leaves it to the server, by the query.
+            withhold: of one with a name: whether it stays open when its transaction is committed.
 
         Raises:
             OperationalError: the connection is closed.
         """
         if self.closed:
             self._check(Operation.REFER, "cursor()")
-        cursor = self.cursor_factory(self, row_factory=row_factory)
+        cursor: AsyncCursor[Any]
+        if name:
+            cursor = self.server_cursor_factory(
+                self, name, row_factory=row_factory, scrollable=scrollable, withhold=withhold
+            )
+        else:
+            cursor = self.cursor_factory(self, row_factory=row_factory)
         if binary:
             cursor.format = Format.BINARY
         return cursor

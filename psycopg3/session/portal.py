@@ -9,8 +9,9 @@ from operator import index
 from typing import Any
 
 from .. import errors as e
+from .. import sql
 from ..abc import Params, Query
-from ..pq import Escaping, TransactionStatus
+from ..pq import TransactionStatus
 from ..query import BoundQuery, RequestKind
 from ..rows import Row, RowFactory
 from ..waiting import WaitGen
@@ -30,6 +31,8 @@ class BaseServerCursor(BaseCursor[Row]):
     """How many rows an iteration fetches at once."""
     _is_open = False
     """Whether a cursor was opened at the server, or taken over; its transaction may have closed it."""
+    _asked: int | None = None
+    """The format that `execute()` was asked for; None where nothing was executed."""
     _first = 0
     """The index of the first row of the current batch, which is `_set`."""
     _is_past = False
@@ -63,8 +66,10 @@ class BaseServerCursor(BaseCursor[Row]):
 
     def __repr__(self) -> str:
         cls = type(self)
-        return super().__repr__().replace(
-            f"{cls.__qualname__} [", f"{cls.__qualname__} {self._name!r} [", 1
+        return (
+            super()
+            .__repr__()
+            .replace(f"{cls.__qualname__} [", f"{cls.__qualname__} {self._name!r} [", 1)
         )
 
     @property
@@ -89,8 +94,10 @@ class BaseServerCursor(BaseCursor[Row]):
 
     @property
     def rownumber(self) -> int | None:
-        """The index of the next row to fetch, from 0; None before `execute()` or a fetch."""
-        return None if self._set is None else self._first + self._set.position
+        """The index of the next row to fetch, from 0; None before the cursor was used."""
+        if not self._is_open:
+            return None
+        return self._first + (0 if self._set is None else self._set.position)
 
     def _may_live(self) -> bool:
         """Whether the server may have the cursor still, for all that the client knows."""
@@ -102,7 +109,7 @@ class BaseServerCursor(BaseCursor[Row]):
 
     @property
     def _quoted(self) -> bytes:
-        return self._session._quote_identifier(self._name)
+        return sql.Identifier(self._name).as_bytes(self._transformer)
 
     # -- commands --------------------------------------------------------------------------
 
@@ -110,7 +117,9 @@ class BaseServerCursor(BaseCursor[Row]):
         self._check_open(what)
         session = self._session
         if session._phase is Phase.PIPELINE:
-            raise e.NotSupportedError(f"can't do {what} of a server cursor in a pipeline: leave it first")
+            raise e.NotSupportedError(
+                f"can't do {what} of a server cursor in a pipeline: leave it first"
+            )
         session._check(Operation.EXECUTE, what)
 
     def _declare_gen(
@@ -119,18 +128,16 @@ class BaseServerCursor(BaseCursor[Row]):
         """Open the cursor for a query, in place of the one that is open."""
         self._check_here("execute()")
         session = self._session
-        was_open, self._is_open = self._is_open and self._may_live(), False
         self._reset()
-        self._first, self._is_past = 0, False
-        format = self.format if binary is None else int(bool(binary))
+        self._asked = format = self.format if binary is None else int(bool(binary))
         self._query = bound = self._bound(query, params, format)
         self._transformer.contextual = None
         scroll = {None: b"", True: b" SCROLL", False: b" NO SCROLL"}[self._scrollable]
         hold = b" WITH HOLD" if self._withhold else b""
         head = b"DECLARE %b%b CURSOR%b FOR " % (self._quoted, scroll, hold)
-        bound.query, bound.result_format, bound.kind = head + bound.query, 0, RequestKind.PARAMS
-        if was_open:
-            yield from self._close_gen()
+        bound.query, bound.kind = head + bound.query, RequestKind.PARAMS
+        yield from self._close_gen()
+        self._first, self._is_past, self._is_open = 0, False, False
         if session._must_begin():
             yield from session._command_gen(session._begin_command())
         elif session._is_idle() and not self._withhold:
@@ -139,13 +146,13 @@ class BaseServerCursor(BaseCursor[Row]):
                 " in a transaction() block, or make it with withhold=True"
             )
         # Nothing has been fetched of it: no row comes, but what the columns are.
-        yield from self._ask_gen(bound, self._fetch(b"FORWARD 0", format))
+        yield from self._ask_gen([bound, self._fetch(b"FORWARD 0", format)])
         self._is_open = True
 
     def _fetch(self, what: bytes, format: int) -> BoundQuery:
         return BoundQuery(b"FETCH %b FROM %b" % (what, self._quoted), format)
 
-    def _ask_gen(self, *requests: BoundQuery) -> WaitGen[Pending]:
+    def _ask_gen(self, requests: list[BoundQuery]) -> WaitGen[Pending]:
         """Run requests in one round trip; the results of the last one become the current batch."""
         exchange = self._session._exchange
         if opened := len(requests) > 1:
@@ -170,69 +177,59 @@ class BaseServerCursor(BaseCursor[Row]):
         """
         if count is not None and count < 0:
             raise e.ProgrammingError(f"got {count} rows to fetch: expected 0 or more")
-        left = self._set.count - self._set.position if self._set is not None else 0
+        current = self._set
+        left = 0 if current is None else current.count - current.position
         if count is not None and left >= count:
-            assert self._set is not None or not count
-            return self._set.many(count) if self._set is not None else []
-        rows = self._set.all() if self._set is not None and left else []
+            return self._rows().many(count) if count else []
+        rows = self._rows().all() if left else []
         yield from self._batch_gen(None if count is None else count - left)
         return rows + self._rows().all()
 
     def _batch_gen(self, count: int | None) -> WaitGen[None]:
         """Fetch the next batch of rows, in place of the current one, which has been read."""
         self._check_here("a fetch")
-        if not self._transformer.is_current(self._session.pgconn):
-            self._renew()
+        self._renew()
         first = self.rownumber or 0
-        format = self.format if self._query is None else self._asked
         what = b"ALL" if count is None else b"FORWARD %d" % count
-        yield from self._ask_gen(self._fetch(what, format))
+        format = self.format if self._asked is None else self._asked
+        yield from self._ask_gen([self._fetch(what, format)])
         self._first, self._is_open = first, True
-        if self._set is not None and (count is None or self._set.count < count):
-            self._is_past = True
-
-    @property
-    def _asked(self) -> int:
-        """The format that `execute()` was asked for."""
-        return self._set.result.fformat(0) if self._set and self._set.result.nfields else 0
+        self._is_past = count is None or self._rows().count < count
 
     def _scroll_gen(self, value: int, mode: str) -> WaitGen[None]:
-        """Move in the rows; rows that were fetched ahead count as not yet read."""
-        current, at = self._set, self.rownumber or 0
+        """Move in the rows; to the server, those that an iteration has fetched ahead are read."""
+        at = self.rownumber or 0
         if mode not in ("relative", "absolute"):
             raise ValueError(f"got the scroll mode {mode!r}: expected 'relative' or 'absolute'")
         target = max(0, index(value) + (at if mode == "relative" else 0))
+        current = self._set
         ahead = at if current is None else self._first + current.count
-        if current is not None and at <= target <= ahead and target - self._first < current.count:
+        if current is not None and at <= target <= ahead:
             current.position = target - self._first
             return
         self._check_here("scroll()")
-        if target >= ahead:
-            how, moved = b"FORWARD %d" % (target - ahead), target - ahead
-        elif mode == "relative":
-            how, moved = b"BACKWARD %d" % (ahead + self._is_past - target), 0
+        if mode == "absolute":
+            how = b"ABSOLUTE %d" % target
+        elif target > ahead:
+            how = b"FORWARD %d" % (target - ahead)
         else:
-            how, moved = b"ABSOLUTE %d" % target, 0
-        pending = yield from self._ask_gen(BoundQuery(b"MOVE %b FROM %b" % (how, self._quoted)))
-        passed = pending.results[-1].command_tuples or 0
-        self._is_past = target > ahead and passed < moved
-        self._first = ahead + passed if self._is_past else target
-        yield from self._ask_gen(self._fetch(b"FORWARD 0", self._asked)) if False else ()
-        self._drop_batch()
-
-    def _drop_batch(self) -> None:
-        """Forget the rows of the current batch: the cursor was moved."""
-        if self._set is not None:
-            self._set.position = self._set.count = 0
+            how = b"BACKWARD %d" % (ahead + self._is_past - target)
+        move = BoundQuery(b"MOVE %b FROM %b" % (how, self._quoted))
+        pending = yield from self._ask_gen([move])
+        moved = pending.results[-1].command_tuples or 0
+        self._is_past = target > ahead and moved < (1 if mode == "absolute" else target - ahead)
+        self._first = ahead + moved if self._is_past and mode == "relative" else target
+        self._is_open = True
+        if current is not None:  # it still tells what the columns are
+            current.position = current.count = 0
 
     def _close_gen(self) -> WaitGen[None]:
         """Close the cursor at the server, if it is there."""
-        if not self._may_live():
+        if not (self._is_open and self._may_live()):
             return
-        session = self._session
-        escaped = Escaping(session.pgconn).escape_literal(self._name.encode(session.encoding))
-        (found,) = yield from session._command_gen(
-            b"SELECT FROM pg_catalog.pg_cursors WHERE name = " + escaped
+        name = sql.Literal(self._name).as_bytes(self._transformer)
+        (found,) = yield from self._session._command_gen(
+            b"SELECT FROM pg_catalog.pg_cursors WHERE name = " + name
         )
         if found.ntuples:
-            yield from session._command_gen(b"CLOSE " + self._quoted)
+            yield from self._session._command_gen(b"CLOSE " + self._quoted)
