@@ -263,6 +263,7 @@ def refuse_params(params: Params | None) -> None:
 
 
 def check_count(count: int) -> None:
+    """Refuse more parameters than a query can have."""
     if count > _MAX_PARAMS:
         raise e.ProgrammingError(
             f"the query has {count} placeholders: PostgreSQL takes {_MAX_PARAMS} at the"

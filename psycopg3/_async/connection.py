@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
 
 from ..abc import AdaptContext, AsyncConnector, Params, Query, SSLContext
-from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
 from ..deadlines import ANY, PATIENCE, check_seconds
 from ..dialing.records import LINGER, Dialer
@@ -24,12 +23,12 @@ from ..session.routes import Route
 from ..session.states import Operation
 from ..waiting import AsyncWaitFunc
 from . import cursor, transaction
-from .adaptation import AsyncAdaptation
 from .connector import awaited, connecting_within, connection_params, open_connection
 from .cursor import AsyncCursor
 from .cursors import AsyncServerCursor
 from .notifies import AsyncNotifies
 from .runner import CANCEL_TIMEOUT, running_library
+from .settings import AsyncSettings
 from .transaction import AsyncTransaction
 
 NewRow = TypeVar("NewRow")
@@ -42,7 +41,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: AsyncConnection[Any], /) -> None: ...
 
 
-class AsyncConnection(AsyncAdaptation, Generic[Row]):
+class AsyncConnection(AsyncSettings, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.
@@ -519,86 +518,6 @@ class AsyncConnection(AsyncAdaptation, Generic[Row]):
     async def rollback(self, *, timeout: float | None = None) -> None:
         """Undo the transaction, if there is one; ProgrammingError inside a `transaction()` block."""
         await self._run(self._user_rollback_gen(), timeout)
-
-    @property
-    def autocommit(self) -> bool:
-        """Whether every statement is a transaction of its own."""
-        return self._autocommit
-
-    @autocommit.setter
-    def autocommit(self, value: bool) -> None:
-        tasks.assign(self.set_autocommit, value)
-
-    async def set_autocommit(self, value: bool, *, timeout: float | None = None) -> None:
-        """Change `autocommit`; ProgrammingError while a transaction is in progress.
-
-        Args:
-            value: the new one.
-            timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
-        """
-        await self._run(self._set_autocommit_gen(value), timeout)
-
-    @property
-    def isolation_level(self) -> IsolationLevel | None:
-        """The isolation level of the transactions to come; None leaves it to the server."""
-        return self._characteristics.isolation_level
-
-    @isolation_level.setter
-    def isolation_level(self, value: IsolationLevel | None) -> None:
-        tasks.assign(self.set_isolation_level, value)
-
-    async def set_isolation_level(
-        self, value: IsolationLevel | None, *, timeout: float | None = None
-    ) -> None:
-        """Change `isolation_level`.
-
-        Args:
-            value: a member of IsolationLevel or its number; None for the server's default.
-            timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
-
-        Raises:
-            ProgrammingError: a transaction is in progress, or there is no such level.
-        """
-        await self._run(self._set_characteristic_gen("isolation_level", value), timeout)
-
-    @property
-    def read_only(self) -> bool | None:
-        """Whether the transactions to come may only read; None leaves it to the server."""
-        return self._characteristics.read_only
-
-    @read_only.setter
-    def read_only(self, value: bool | None) -> None:
-        tasks.assign(self.set_read_only, value)
-
-    async def set_read_only(self, value: bool | None, *, timeout: float | None = None) -> None:
-        """Change `read_only`; ProgrammingError while a transaction is in progress.
-
-        Args:
-            value: the new one.
-            timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
-        """
-        await self._run(self._set_characteristic_gen("read_only", value), timeout)
-
-    @property
-    def deferrable(self) -> bool | None:
-        """Whether the transactions to come, if serializable and read only, wait for a safe snapshot.
-
-        With it they can't fail, nor make others fail. None leaves it to the server.
-        """
-        return self._characteristics.deferrable
-
-    @deferrable.setter
-    def deferrable(self, value: bool | None) -> None:
-        tasks.assign(self.set_deferrable, value)
-
-    async def set_deferrable(self, value: bool | None, *, timeout: float | None = None) -> None:
-        """Change `deferrable`; ProgrammingError while a transaction is in progress.
-
-        Args:
-            value: the new one.
-            timeout: seconds to wait for one's turn; by default the connection's `command_timeout`.
-        """
-        await self._run(self._set_characteristic_gen("deferrable", value), timeout)
 
     async def reset(self, *, timeout: float | None = None) -> None:
         """Make the server's session as good as new: for whoever uses the connection next.
