@@ -46,6 +46,7 @@ NUMERIC_OID = 1700
 NUMMULTIRANGE_OID = 4532
 NUMRANGE_OID = 3906
 OID_OID = 26
+OID8_OID = 6437
 OIDVECTOR_OID = 30
 PATH_OID = 602
 PG_LSN_OID = 3220
@@ -57,6 +58,7 @@ REFCURSOR_OID = 1790
 REGCLASS_OID = 2205
 REGCOLLATION_OID = 4191
 REGCONFIG_OID = 3734
+REGDATABASE_OID = 6490
 REGDICTIONARY_OID = 3769
 REGNAMESPACE_OID = 4089
 REGOPER_OID = 2203
@@ -127,6 +129,7 @@ NUMERIC_ARRAY_OID = 1231
 NUMMULTIRANGE_ARRAY_OID = 6151
 NUMRANGE_ARRAY_OID = 3907
 OID_ARRAY_OID = 1028
+OID8_ARRAY_OID = 6442
 OIDVECTOR_ARRAY_OID = 1013
 PATH_ARRAY_OID = 1019
 PG_LSN_ARRAY_OID = 3221
@@ -138,6 +141,7 @@ REFCURSOR_ARRAY_OID = 2201
 REGCLASS_ARRAY_OID = 2210
 REGCOLLATION_ARRAY_OID = 4192
 REGCONFIG_ARRAY_OID = 3735
+REGDATABASE_ARRAY_OID = 6491
 REGDICTIONARY_ARRAY_OID = 3770
 REGNAMESPACE_ARRAY_OID = 4090
 REGOPER_ARRAY_OID = 2208
@@ -200,6 +204,7 @@ TYPES: tuple[tuple[str, int, int, str, str], ...] = (
     ("name", 19, 1003, "name", ","),
     ("numeric", 1700, 1231, "numeric", ","),
     ("oid", 26, 1028, "oid", ","),
+    ("oid8", 6437, 6442, "oid8", ","),
     ("oidvector", 30, 1013, "oidvector", ","),
     ("path", 602, 1019, "path", ","),
     ("pg_lsn", 3220, 3221, "pg_lsn", ","),
@@ -211,6 +216,7 @@ TYPES: tuple[tuple[str, int, int, str, str], ...] = (
     ("regclass", 2205, 2210, "regclass", ","),
     ("regcollation", 4191, 4192, "regcollation", ","),
     ("regconfig", 3734, 3735, "regconfig", ","),
+    ("regdatabase", 6490, 6491, "regdatabase", ","),
     ("regdictionary", 3769, 3770, "regdictionary", ","),
     ("regnamespace", 4089, 4090, "regnamespace", ","),
     ("regoper", 2203, 2208, "regoper", ","),

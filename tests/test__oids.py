@@ -26,6 +26,14 @@ def catalogue(dsn: str) -> dict[int, tuple[str, ...]]:
     return {int(row[0]): tuple(row[1:]) for row in rows}
 
 
+SINCE_19 = {
+    _oids.OID8_OID,
+    _oids.REGDATABASE_OID,
+    _oids.OID8_ARRAY_OID,
+    _oids.REGDATABASE_ARRAY_OID,
+}
+
+
 def test_tables_are_the_servers(dsn: str) -> None:
     server = catalogue(dsn)
     ours = {
@@ -38,6 +46,8 @@ def test_tables_are_the_servers(dsn: str) -> None:
     }
     assert len(ours) >= 78
     for oid, (name, *rest) in ours.items():
+        if oid in SINCE_19 - server.keys():
+            continue
         assert server[oid] == (name.strip('"'), *map(str, rest))
 
 
@@ -47,6 +57,8 @@ def test_constants_are_the_servers(dsn: str) -> None:
     assert constants.pop("INVALID_OID") == 0
     assert len(constants) >= 150
     for constant, oid in constants.items():
+        if oid in SINCE_19 - server.keys():
+            continue
         name = constant.removesuffix("_OID").lower()
         if name.endswith("_array"):
             element = constants[constant.replace("_ARRAY_OID", "_OID")]

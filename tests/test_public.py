@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -120,3 +120,16 @@ def test_names_in_messages() -> None:
     assert repr(psycopg3.BaseConnection) == "<class 'psycopg3.BaseConnection'>"
     assert repr(psycopg3.pq.PGconn) == "<class 'psycopg3.pq.PGconn'>"
     assert inspect.signature(psycopg3.connect).parameters["row_factory"].default is None
+
+
+def test_connections_are_generic_in_hints() -> None:
+    """Packages such as pgvector write `BaseConnection[Any]`, and it is evaluated."""
+    for cls in (psycopg3.BaseConnection, psycopg3.Connection, psycopg3.AsyncConnection):
+        made: object = cls[int]
+        assert get_origin(made) is cls
+        assert get_args(made) == (int,)
+
+    class Mine(psycopg3.Connection[tuple[int]]):
+        pass
+
+    assert Mine.__orig_bases__ == (psycopg3.Connection[tuple[int]],)

@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from types import GenericAlias
 from typing import Any, ClassVar, Self, cast
 
 from .. import errors as e
@@ -65,6 +66,11 @@ class Session(_Exceptions):
     _discovery: Any = None  # its `Discovery`, if it discovers types
     _route: Route = Route()
     """How the connection's links go: libpq's own, or a connector's."""
+
+    def __class_getitem__(cls, row: Any) -> Any:
+        """Be written `BaseConnection[Row]`, as hints of other packages do."""
+        generic: Any = getattr(super(), "__class_getitem__", None)  # in subclasses that are generic
+        return GenericAlias(cls, row) if generic is None else generic(row)
 
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn

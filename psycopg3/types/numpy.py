@@ -16,7 +16,9 @@ from . import numeric
 from .array import ArrayBinaryLoader, ArrayLoader
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy import dtype, ndarray
+else:  # not everybody has it; `typing.get_type_hints()` wants the names
+    dtype = ndarray = Any
 
 _HEADER = Struct("!iiI")  # number of dimensions, whether there are NULLs, oid of the elements
 _DIMENSION = Struct("!ii")  # length, lower bound
@@ -126,11 +128,11 @@ class NdarrayDumper(Dumper):
     contextual = True  # one for all contexts is made anew to be quoted, and forgets its type
     _kind: _Kind | None = None
 
-    def get_key(self, obj: np.ndarray, format: PyFormat) -> DumperKey:
+    def get_key(self, obj: ndarray, format: PyFormat) -> DumperKey:
         """Tell the types of elements apart."""
         return (self.cls, obj.dtype.type)
 
-    def upgrade(self, obj: np.ndarray, format: PyFormat) -> Dumper:
+    def upgrade(self, obj: ndarray, format: PyFormat) -> Dumper:
         """Return a dumper for arrays of the type of the elements.
 
         Raises:
@@ -146,7 +148,7 @@ class NdarrayDumper(Dumper):
         made._kind, made.oid, made.connection = kind, kind.array_oid, self.connection
         return made
 
-    def dump(self, obj: np.ndarray) -> bytes:
+    def dump(self, obj: ndarray) -> bytes:
         """Write the elements in braces.
 
         Raises:
@@ -164,7 +166,7 @@ class NdarrayBinaryDumper(NdarrayDumper):
 
     format = Format.BINARY
 
-    def dump(self, obj: np.ndarray) -> bytes:
+    def dump(self, obj: ndarray) -> bytes:
         """Write the lengths of the dimensions, and the elements, which NumPy copies.
 
         Raises:
@@ -188,7 +190,7 @@ class NdarrayBinaryDumper(NdarrayDumper):
         return header + elements.tobytes()
 
 
-def _check_dimensions(array: np.ndarray) -> None:
+def _check_dimensions(array: ndarray) -> None:
     if not 1 <= array.ndim <= _MOST_DIMENSIONS:
         raise DataError(
             f"got a numpy array of {array.ndim} dimensions: expected 1 to {_MOST_DIMENSIONS};"
@@ -206,7 +208,7 @@ def _elements(kind: _Kind, values: list[Any]) -> list[bytes]:
     return parts
 
 
-def _element_dtype(code: str) -> np.dtype:
+def _element_dtype(code: str) -> dtype:
     """Return the dtype of an element of an array in binary: its length, then itself."""
     import numpy as np
 

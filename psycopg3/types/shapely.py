@@ -17,6 +17,8 @@ from ..waiting import WaitGen
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
+else:  # not everybody has it; `typing.get_type_hints()` wants the name
+    BaseGeometry = Any
 
 _HAS_SRID, _HAS_M, _HAS_Z = 0x20000000, 0x40000000, 0x80000000
 _POINT, _LINE, _POLYGON, *_COLLECTIONS = range(1, 8)
@@ -134,14 +136,14 @@ def register_shapely(info: TypeInfo, context: AdaptContext | None = None) -> Non
     """
     if info is None:
         raise TypeError("got None instead of a TypeInfo: has the database the extension postgis?")
-    from shapely.geometry.base import BaseGeometry
+    from shapely.geometry import base
 
     adapters = (context or global_adapters).adapters
     info.register(adapters)
     for loader in (GeometryLoader, GeometryBinaryLoader):
         adapters.register_loader(info.oid, loader)
     for dumper in (GeometryDumper, GeometryBinaryDumper):
-        adapters.register_dumper(BaseGeometry, subclass(dumper, oid=info.oid))
+        adapters.register_dumper(base.BaseGeometry, subclass(dumper, oid=info.oid))
 
 
 @overload

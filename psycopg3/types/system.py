@@ -11,6 +11,7 @@ from .._oids import CHAR_OID
 from ..abc import Buffer
 from ..adapt import Dumper, Format, Loader
 from ..adapt.base import subclass
+from .numeric import IntLoader
 from .rendered import RenderedLoader
 from .string import StrBinaryDumper, TextBinaryLoader, TextLoader
 
@@ -241,6 +242,18 @@ class SystemBinaryLoader(Loader):
         return _CLASSES[self.oid]._unpack(data)
 
 
+class Oid8BinaryLoader(Loader):
+    """Reads oid8, of servers since 19, in binary."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> int:
+        """Read an int."""
+        number: int
+        (number,) = _UINT8.unpack(data)
+        return number
+
+
 # -- loaders: text -------------------------------------------------------------------------------
 
 
@@ -318,6 +331,7 @@ DUMPERS = (
     (None, CharBinaryDumper, JsonpathBinaryDumper, RefcursorBinaryDumper),
 )
 LOADERS = (
+    (_oids.OID8_OID, IntLoader, Oid8BinaryLoader),
     *((oid, SystemTextBinaryLoader) for oid in _CLASSES),
     *((oid, SnapshotBinaryLoader) for oid in (_oids.PG_SNAPSHOT_OID, _oids.TXID_SNAPSHOT_OID)),
     *((oid, NameOfOidBinaryLoader) for oid in _NAMES),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from psycopg3._oids import CHAR_OID, REGCLASS_OID, VOID_OID
+from psycopg3._oids import CHAR_OID, OID8_OID, REGCLASS_OID, REGDATABASE_OID, VOID_OID
 from psycopg3.adapt import Format, PyFormat, Transformer
 from psycopg3.errors import DataError
 from psycopg3.types.system import Lsn, Tid, Xid8
@@ -34,6 +34,14 @@ def test_names_of_objects_are_their_oids_in_binary(shared: Bare) -> None:
     transformer.set_loader_types([REGCLASS_OID], Format.BINARY)
     with pytest.raises(DataError, match="regclass"):
         transformer.load_sequence([b"abc"])
+
+
+def test_types_of_servers_since_19() -> None:
+    transformer = Transformer()
+    transformer.set_loader_types([OID8_OID, REGDATABASE_OID], Format.TEXT)
+    assert transformer.load_sequence([b"18446744073709551615", b"mine"]) == (2**64 - 1, "mine")
+    transformer.set_loader_types([OID8_OID, REGDATABASE_OID], Format.BINARY)
+    assert transformer.load_sequence([b"\xff" * 8, b"\0\0\0\5"]) == (2**64 - 1, "5")
 
 
 @pytest.mark.parametrize("format", PyFormat)
