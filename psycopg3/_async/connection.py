@@ -24,6 +24,7 @@ from ..session.states import Operation
 from ..waiting import AsyncWaitFunc
 from . import cursor, transaction
 from .connector import awaited, connecting_within, connection_params, open_connection
+from .copying import AsyncCopying
 from .cursor import AsyncCursor
 from .cursors import AsyncServerCursor
 from .notifies import AsyncNotifies
@@ -41,7 +42,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: AsyncConnection[Any], /) -> None: ...
 
 
-class AsyncConnection(AsyncSettings, Generic[Row]):
+class AsyncConnection(AsyncCopying, AsyncSettings, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .. import errors as e
 from ..abc import Buffer
+from ..concurrency import tasks
 from ..pq import ExecStatus
-from ..session.copy import BaseCopy, flush_gen
+from ..session.copy import BaseCopy, columns_query, flush_gen
 from .turn import AsyncTurn
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class AsyncCopy(BaseCopy):
         bound = self._bind()
         if self.cursor._session._must_begin():
             await turn.begin()
+        if self._asks_types:
+            asked = await turn.ask(columns_query(self._statement.table))
+            bound = self._take_types(asked, bound)
         self._take_answer(await turn.ask(bound))
         if self._direction == ExecStatus.COPY_IN and self.writer is None:
             self.writer = AsyncLibpqWriter(self.cursor)
@@ -138,6 +142,19 @@ class AsyncCopy(BaseCopy):
         if self._is_full:
             await self._send()
 
+    async def write_rows(
+        self, rows: Iterable[Sequence[Any]] | AsyncIterable[Sequence[Any]]
+    ) -> None:
+        """Send all rows of an iterable, which may be asynchronous; it is read as it goes.
+
+        Args:
+            rows: yields rows, as `write_row()` takes them.
+        """
+        async for row in tasks.each(rows):
+            self._add_row(row)
+            if self._is_full:
+                await self._send()
+
     async def _send(self) -> None:
         assert self.writer is not None
         await self.writer.write(self._taken())
@@ -159,6 +176,8 @@ class AsyncCopy(BaseCopy):
         Raises:
             DataError: a value is none of its type.
         """
+        if not self._has_rows:
+            self._begin_reading()
         data = await self.read()
         row = self._parse(data) if data else None
         if data and row is None:

@@ -25,6 +25,7 @@ from ..session.states import Operation
 from ..waiting import WaitFunc
 from . import cursor, transaction
 from .connector import awaited, connecting_within, connection_params, open_connection
+from .copying import Copying
 from .cursor import Cursor
 from .cursors import ServerCursor
 from .notifies import Notifies
@@ -42,7 +43,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: Connection[Any], /) -> None: ...
 
 
-class Connection(Settings, Generic[Row]):
+class Connection(Copying, Settings, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Callable, Sequence
+from collections.abc import Iterable, Iterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .. import errors as e
 from ..abc import Buffer
+from ..concurrency import threads
 from ..pq import ExecStatus
-from ..session.copy import BaseCopy, flush_gen
+from ..session.copy import BaseCopy, columns_query, flush_gen
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Copy(BaseCopy):
         bound = self._bind()
         if self.cursor._session._must_begin():
             turn.begin()
+        if self._asks_types:
+            asked = turn.ask(columns_query(self._statement.table))
+            bound = self._take_types(asked, bound)
         self._take_answer(turn.ask(bound))
         if self._direction == ExecStatus.COPY_IN and self.writer is None:
             self.writer = LibpqWriter(self.cursor)
@@ -139,6 +143,17 @@ class Copy(BaseCopy):
         if self._is_full:
             self._send()
 
+    def write_rows(self, rows: Iterable[Sequence[Any]] | Iterable[Sequence[Any]]) -> None:
+        """Send all rows of an iterable, which may be asynchronous; it is read as it goes.
+
+        Args:
+            rows: yields rows, as `write_row()` takes them.
+        """
+        for row in threads.each(rows):
+            self._add_row(row)
+            if self._is_full:
+                self._send()
+
     def _send(self) -> None:
         assert self.writer is not None
         self.writer.write(self._taken())
@@ -160,6 +175,8 @@ class Copy(BaseCopy):
         Raises:
             DataError: a value is none of its type.
         """
+        if not self._has_rows:
+            self._begin_reading()
         data = self.read()
         row = self._parse(data) if data else None
         if data and row is None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from contextlib import nullcontext, suppress
 from contextvars import copy_context
 from functools import cache, partial
@@ -26,6 +34,7 @@ __all__ = [
     "Unawaitable",
     "assign",
     "current",
+    "each",
     "patience",
     "awaited",
     "shield",
@@ -161,6 +170,28 @@ async def _within(value: Awaitable[T], seconds: float, expired: Callable[[], Exc
         if scope.expired() and isinstance(ex.__context__, asyncio.CancelledError):
             raise expired() from None
         raise  # the callback's own
+
+
+def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    """Iterate over items that may come asynchronously or not."""
+    return aiter(items) if isinstance(items, AsyncIterable) else _Each(items)
+
+
+class _Each(AsyncIterator[T]):
+    """Iterates asynchronously over what isn't asynchronous."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = iter(items)
+
+    def __aiter__(self) -> _Each[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
 
 
 # ---- locks ----

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from math import inf
@@ -18,6 +18,7 @@ __all__ = [
     "Unawaitable",
     "assign",
     "current",
+    "each",
     "patience",
     "awaited",
     "shield",
@@ -213,6 +214,20 @@ def awaited(value: T, deadline: float = inf, expired: Callable[[], Exception] = 
     if monotonic() >= deadline:
         raise expired()
     return value
+
+
+def each(items: Iterable[T] | AsyncIterable[T]) -> Iterator[T]:
+    """Iterate over the items.
+
+    Raises:
+        Unawaitable: they come asynchronously.
+    """
+    if isinstance(items, AsyncIterable):
+        raise Unawaitable(
+            "got an asynchronous iterable: nothing can be awaited here; make the connection with"
+            " AsyncConnection"
+        )
+    return iter(items)
 
 
 PATIENCE, PATIENCE_ON_LOOP = 30.0, 0.4

@@ -13,15 +13,16 @@ from ..adapt import AdaptersMap, Transformer
 from ..encodings import OVERLAPPING
 from ..generators import receive
 from ..pq import ExecStatus, Format, PGconn
+from ..query import BoundQuery
 from ..styles import bind_literals
 from ..waiting import Wait, WaitGen
 from .copyrows import BinaryFraming, BinaryRows, Record, TextRows
 from .copystatement import CopyStatement, copy_statement
+from .copytypes import ColumnDumpers, column_types, columns_query
 from .cursor import BaseCursor
 from .results import check_results
 
 if TYPE_CHECKING:
-    from ..query import BoundQuery
     from .exchange import Pending
 
 # Rows are collected until they are so many bytes: what is sent costs by the piece.
@@ -58,6 +59,12 @@ class BaseCopy:
     _is_entered = _is_over = _has_ended = False
     _timeout: float | None = None
     _types: Sequence[int] | None = None
+    _known_types: list[int] | None = None
+    """The types of the table's columns, if they are known."""
+    _by_column: ColumnDumpers | None = None
+    """How rows are written if `set_types()` hasn't said it."""
+    _otherwise: bytes | None = None
+    """The statement in place of the first if types of the table can't be written in binary."""
 
     def __init__(
         self,
@@ -110,6 +117,29 @@ class BaseCopy:
         self._statement = copy_statement(bound.query)
         return bound
 
+    @property
+    def _asks_types(self) -> bool:
+        """Whether the types of the table's columns are to be asked for.
+
+        In binary, where a value of another type is an error or, by chance, another value.
+        """
+        statement = self._statement
+        return statement.is_from and statement.format == b"binary" and bool(statement.table)
+
+    def _take_types(self, pending: Pending, bound: BoundQuery) -> BoundQuery:
+        """Take the types of the table's columns; returns the statement to be sent."""
+        cursor: BaseCursor[Any] = self.cursor
+        check_results(pending.results, cursor._words_encoding)
+        self._known_types = column_types(self._statement, pending.results[0])
+        types, otherwise = self._known_types, self._otherwise
+        if types is None or otherwise is None:
+            return bound
+        if ColumnDumpers(cursor._transformer, types, Format.BINARY).are_all_known:
+            return bound
+        cursor._query = bound = BoundQuery(otherwise)
+        self._statement = copy_statement(otherwise)
+        return bound
+
     def _take_answer(self, pending: Pending) -> None:
         """Take what the server has answered to the statement.
 
@@ -135,6 +165,8 @@ class BaseCopy:
             adapters = cast("AdaptersMap", transformer.adapters)
             transformer = Transformer(cursor._session, adapters, encoding)
         self._set_format(bool(result.binary_tuples), transformer)
+        if self._known_types is not None:
+            self._by_column = ColumnDumpers(self._transformer, self._known_types, self._format)
         cursor._select(0, cursor._transformer)
 
     def _set_format(self, binary: bool, known: Transformer) -> None:
@@ -145,7 +177,7 @@ class BaseCopy:
         self._asks = PyFormat.from_pq(self._format)
         self._rows: Any = BinaryRows() if binary else TextRows(self._transformer.encoding)
         self._blocks: BinaryFraming | TextEnd | None = None
-        self._has_rows = False
+        self._has_rows = self._has_blocks = False
 
     def set_types(self, types: Iterable[int | str]) -> None:
         """Say what types the columns have.
@@ -174,18 +206,20 @@ class BaseCopy:
         """Add a row to what is to be sent."""
         if not self._has_rows:
             self._begin_rows("write_row()")
-        if self._types is None:
-            asks = self._asks
-            record: Record = self._transformer.dump_sequence(row, [asks] * len(row))
-        else:
+        record: Record
+        if self._types is not None:
             record = self._transformer.dump_sequence(row, ())
+        elif self._by_column is not None:
+            record = self._by_column.dump(row)
+        else:
+            record = self._transformer.dump_sequence(row, [self._asks] * len(row))
         self._add(self._rows.format(record))
         self._rows_done += 1
 
     def _begin_rows(self, method: str) -> None:
         self._check(ExecStatus.COPY_IN, method)
         self._check_plain(method)
-        if self._blocks is not None and self._format:
+        if self._has_blocks and self._format:
             raise e.ProgrammingError(
                 "write_row() and write() can't be mixed in a binary COPY: a block may end anywhere"
             )
@@ -194,7 +228,7 @@ class BaseCopy:
 
     def _add_block(self, data: Buffer | str) -> None:
         """Add a block to what is to be sent."""
-        if self._blocks is None:
+        if not self._has_blocks:
             self._begin_blocks()
         if isinstance(data, str):
             if self._format:
@@ -206,8 +240,8 @@ class BaseCopy:
             except TypeError:
                 kind = type(data).__name__
                 raise TypeError(f"got a {kind} as COPY data: expected bytes or str") from None
-        assert self._blocks is not None
-        self._blocks.feed(data)
+        if self._blocks is not None:
+            self._blocks.feed(data)
         self._add(data)
         if self._progress is not None:
             self._rows_done = getattr(self._blocks, "rows", 0) or self._rows_done + data.count(
@@ -216,6 +250,7 @@ class BaseCopy:
 
     def _begin_blocks(self) -> None:
         self._check(ExecStatus.COPY_IN, "write()")
+        self._has_blocks = True
         if self._format:
             if self._has_rows:
                 raise e.ProgrammingError(
@@ -223,10 +258,16 @@ class BaseCopy:
                 )
             self._blocks = BinaryFraming()
         else:
-            csv = self._statement.format == b"csv"
-            version = self.cursor._session.pgconn.server_version
-            whole = csv or self._transformer.encoding in OVERLAPPING
-            self._blocks = TextEnd(whole_lines=whole, is_data=csv and version >= 180000)
+            self._blocks = self._text_end()
+
+    def _text_end(self) -> TextEnd | None:
+        options = self._statement.options
+        if self._statement.format != b"csv":
+            return TextEnd(whole_lines=self._transformer.encoding in OVERLAPPING)
+        if self.cursor._session.pgconn.server_version >= 180000:
+            return None  # it is a value like others
+        quote = options.get("quote", b'"')
+        return TextEnd(whole_lines=True, quote=(quote, options.get("escape", quote)))
 
     def _add(self, data: bytes) -> None:
         self._buffer.append(data)
@@ -258,7 +299,7 @@ class BaseCopy:
         Raises:
             DataError: the blocks of a binary COPY are no whole stream.
         """
-        if self._has_rows or (self._blocks is None and self._format):
+        if self._has_rows or (self._format and not self._has_blocks):
             if not self._has_rows:
                 self._add(self._rows.header)
             self._add(self._rows.trailer)
@@ -308,13 +349,15 @@ class BaseCopy:
         yield from self._end_gen()
         return b""
 
+    def _begin_reading(self) -> None:
+        self._check(ExecStatus.COPY_OUT, "rows()")
+        self._check_plain("rows()")
+        self._has_rows = True
+        if self._types is None:
+            self._transformer.set_loader_types([0] * self._columns, self._format)
+
     def _parse(self, data: Buffer) -> tuple[Any, ...] | None:
         """The values of a row; None for what a binary COPY ends with."""
-        if not self._has_rows:
-            self._check_plain("rows()")
-            self._has_rows = True
-            if self._types is None:
-                self._transformer.set_loader_types([0] * self._columns, self._format)
         record = self._rows.parse(data, self._columns)
         return None if record is None else self._transformer.load_sequence(record)
 
@@ -393,14 +436,15 @@ class TextEnd:
 
     Args:
         whole_lines: whether it counts alone on its line only; else also behind a value.
-        is_data: whether it is a value like others.
+        quote: in CSV what begins and ends a value in which it doesn't count, and what is before one
+            that is meant.
     """
 
-    def __init__(self, *, whole_lines: bool, is_data: bool):
+    def __init__(self, *, whole_lines: bool, quote: tuple[bytes, bytes] | None = None):
         self._pattern = _WHOLE_LINE if whole_lines else _AT_LINE_END
-        self._is_data = is_data
+        self._quote = quote
         self._tail = b"\n"
-        self._is_over = False
+        self._is_over = self._is_quoted = False
 
     def feed(self, data: bytes) -> None:
         r"""Take the next block.
@@ -408,19 +452,36 @@ class TextEnd:
         Raises:
             DataError: something comes behind a line ``\.``.
         """
-        if self._is_data or not data:
+        if not data:
             return
-        block = self._tail + data
-        rest = data if self._is_over else b""
-        if not self._is_over and b"\\." in block and (found := self._pattern.search(block)):
-            self._is_over = True
-            rest = block[found.end() :]
+        rest = data if self._is_over else self._behind_end(data)
         if rest.removeprefix(b"\n"):
             raise e.DataError(
                 "the COPY's text goes on behind a line '\\.', where the server takes it to end: what"
-                " follows would be lost; write a value that looks like it as '\\\\.'"
+                " follows would be lost; write a value that looks like it as '\\\\.', in CSV in quotes"
             )
+
+    def _behind_end(self, data: bytes) -> bytes:
+        """What comes behind the end of the text."""
+        rest, tail = b"", self._tail
+        block = tail + data
+        for found in self._pattern.finditer(block) if b"\\." in block else ():
+            # No quote is in what was found, so there is none in what the tail has of it.
+            before = data[: max(found.start() - len(tail), 0)]
+            is_new = found.end() > len(tail)
+            if is_new and not self._is_quoted ^ self._quotes(before):
+                self._is_over, rest = True, block[found.end() :]
+                break
+        self._is_quoted ^= self._quotes(data)
         self._tail = block[-_TAIL:]
+        return rest
+
+    def _quotes(self, data: bytes) -> bool:
+        """Whether an odd number of quotes is there."""
+        if self._quote is None:
+            return False
+        quote, escape = self._quote
+        return bool((data.count(quote) - (escape != quote and data.count(escape + quote))) % 2)
 
 
 def flush_gen(pgconn: PGconn, *, wholly: bool) -> WaitGen[None]:
@@ -444,4 +505,4 @@ def reason(exc: BaseException) -> bytes:
     return text.encode("utf-8", "replace").replace(b"\0", b"")[:1000]
 
 
-__all__ = ["BaseCopy", "Progress", "flush_gen", "reason"]
+__all__ = ["BaseCopy", "Progress", "columns_query", "flush_gen"]

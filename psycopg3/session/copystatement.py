@@ -51,6 +51,8 @@ class CopyStatement(NamedTuple):
     """The table, as it is written; empty if it copies a query, or that isn't known."""
     columns: tuple[bytes, ...] = ()
     """The names of the columns that are listed."""
+    is_from: bool = False
+    """Whether the client writes."""
     options: dict[str, bytes] = {}  # noqa: RUF012  # nobody changes it
     """The options by their names, in lower case: those that are given, "format" always if known."""
 
@@ -75,7 +77,7 @@ def copy_statement(sql: bytes) -> CopyStatement:
     options = _options(tokens[turn + 2 :])
     if binary:
         options["format"] = b"binary"
-    return CopyStatement(table, columns, options)
+    return CopyStatement(table, columns, tokens[turn].word == "from", options)
 
 
 def _turn(tokens: list[_Token], at: int) -> int | None:

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 
 FORMATS = ["text", "binary"]
 MANY = "copy (select repeat('x', 1000) from generate_series(1, 1000000)) to stdout"
+HEADER = b"PGCOPY\n\xff\r\n" + bytes(9)
 ROWS = [(1, "a\tb\\c\n\r\v\f\b"), (None, None), (-3, r"\N"), (4, r"\."), (5, "")]
 
 
@@ -225,3 +226,324 @@ class TestWriter:
         with psycopg3.Copy(conn.cursor(), writer=kept) as copy:
             copy.write_row((1, "a\t", None))
         assert (kept.data, kept.ended) == (b"1\ta\\t\t\\N\n", [None])
+
+
+BINARY = "copy copied from stdin (format binary)"
+
+
+def whole(conn):
+    """A binary stream of two rows, the last value of which is NULL: it is ff ff ff ff."""
+    query = "copy (values (1, 'a'::text), (2, null)) to stdout (format binary)"
+    with conn.cursor().copy(query) as copy:
+        return b"".join([bytes(block) for block in copy])
+
+
+class TestNothingIsLostWithoutAWord:
+    @pytest.mark.parametrize("size", [1, 3, 1000])
+    def test_a_binary_stream_in_pieces(self, conn, table, size):
+        data = whole(conn)
+        with conn.cursor().copy(BINARY) as copy:
+            for at in range(0, len(data), size):
+                copy.write(data[at : at + size])
+        assert found(conn) == [(1, "a"), (2, None)]
+
+    @pytest.mark.parametrize("size", [1, 3, 1000])
+    def test_one_that_was_cut_between_two_rows(self, conn, table, size):
+        data = whole(conn).removesuffix(b"\xff\xff")
+        with pytest.raises(psycopg3.DataError, match="trailer"):
+            with conn.cursor().copy(BINARY) as copy:
+                for at in range(0, len(data), size):
+                    copy.write(data[at : at + size])
+        conn.rollback()
+        assert found(conn) == []
+
+    def test_one_of_a_header_alone(self, conn, table):
+        with pytest.raises(psycopg3.DataError, match="trailer"):
+            with conn.cursor().copy(BINARY) as copy:
+                copy.write(HEADER)
+        conn.rollback()
+
+    def test_one_behind_another(self, conn, table):
+        data = whole(conn)
+        with pytest.raises(psycopg3.DataError, match="trailer"):
+            with conn.cursor().copy(BINARY) as copy:
+                copy.write(data)
+                copy.write(data)
+        conn.rollback()
+
+    def test_text_in_a_binary_one(self, conn, table):
+        with pytest.raises(psycopg3.DataError, match="no binary COPY"):
+            with conn.cursor().copy(BINARY) as copy:
+                copy.write(b"1\ta\n" * 10)
+        conn.rollback()
+        with pytest.raises(TypeError):
+            with conn.cursor().copy(BINARY) as copy:
+                copy.write("1\ta\n")
+        conn.rollback()
+
+    def test_rows_and_blocks_of_a_binary_one(self, conn, table):
+        with pytest.raises(psycopg3.ProgrammingError, match="mixed"):
+            with conn.cursor().copy(BINARY) as copy:
+                copy.write_row((1, "a"))
+                copy.write(HEADER)
+        conn.rollback()
+
+    @pytest.mark.parametrize("mark", ["\\.\n", "\\.\r\n"])
+    @pytest.mark.parametrize("size", [1, 2, 1000])
+    def test_a_line_that_ends_the_text(self, conn, table, mark, size):
+        end = mark.removeprefix("\\.")
+        rows = f"1\ta{end}"
+        data = rows + mark + rows
+        with pytest.raises(psycopg3.DataError, match="would be lost"):
+            with conn.cursor().copy("copy copied from stdin") as copy:
+                for at in range(0, len(data), size):
+                    copy.write(data[at : at + size])
+        conn.rollback()
+        with conn.cursor().copy("copy copied from stdin") as copy:
+            copy.write(rows + mark)
+        assert found(conn) == [(1, "a")]
+
+    def test_what_looks_like_it(self, conn, table):
+        data = "1\t\\\\.\n2\t\\\\\\\\.\n3\t.\n"
+        with conn.cursor().copy("copy copied from stdin") as copy:
+            for character in data:
+                copy.write(character)
+        assert found(conn) == [(1, "\\."), (2, "\\\\."), (3, ".")]
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 1000])
+    def test_a_line_that_ends_csv(self, conn, table, size):
+        def write(data, options="csv"):
+            conn.execute("truncate copied")
+            with conn.cursor().copy(f"copy copied (b) from stdin {options}") as copy:
+                for at in range(0, len(data), size):
+                    copy.write(data[at : at + size])
+            return [b for _, b in found(conn)]
+
+        assert write('"x\n\\.\ny"\n"a""\n\\.\n"\n') == ["x\n\\.\ny", 'a"\n\\.\n']
+        assert write("!\n\\.\n!\n", "csv quote '!'") == ["\n\\.\n"]
+        if conn.info.server_version >= 180000:
+            assert write('"a"\n\\.\nb\n') == ["a", "\\.", "b"]
+        else:
+            with pytest.raises(psycopg3.DataError, match="would be lost"):
+                write('"a"\n\\.\nb\n')
+            conn.rollback()
+            assert write('"a"\n\\.\n') == ["a"]
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            "csv",
+            "(format csv)",
+            "(delimiter ',')",
+            "with null 'x'",
+            "(header)",
+            "(null '', header)",
+        ],
+    )
+    def test_rows_of_another_format(self, conn, table, options):
+        with pytest.raises(psycopg3.NotSupportedError, match="option"):
+            with conn.cursor().copy(f"copy copied from stdin {options}") as copy:
+                copy.write_row((1, "a"))
+        conn.rollback()
+        with pytest.raises(psycopg3.NotSupportedError, match="option"):
+            with conn.cursor().copy(f"copy copied to stdout {options}") as copy:
+                copy.read_row()
+        conn.rollback()
+
+    def test_options_that_change_nothing(self, conn, table):
+        options = "(format 'text', delimiter E'\\t', null '\\N', header false)"
+        with conn.cursor().copy(f"copy copied from stdin {options}") as copy:
+            copy.write_row((1, None))
+        assert found(conn) == [(1, None)]
+
+    @pytest.mark.parametrize("options", ["(encoding 'LATIN1')", "encoding 'iso-8859-1'"])
+    def test_an_encoding_of_its_own(self, conn, table, options):
+        with conn.cursor().copy(f"copy copied from stdin {options}") as copy:
+            copy.write_row((1, "é"))
+            copy.write("2\tè\n")
+        assert found(conn) == [(1, "é"), (2, "è")]
+        with conn.cursor().copy(f"copy copied to stdout {options}") as copy:
+            assert bytes(copy.read()) == b"1\t\xe9\n"
+            assert copy.read_row() == ("2", "è")
+
+    @pytest.mark.parametrize("encoding", ["SJIS", "BIG5", "GBK", "EUC_JP", "UTF8"])
+    def test_bytes_that_look_like_backslashes(self, conn, table, encoding):
+        text = {"SJIS": "表\\ソ\t", "BIG5": "功\\許\t", "GBK": "乗\\\t"}.get(encoding, "表\\\t")
+        conn.execute(f"set client_encoding to {encoding}")
+        with conn.cursor().copy("copy copied from stdin") as copy:
+            copy.write_row((1, text))
+        with conn.cursor().copy("copy copied to stdout") as copy:
+            assert [row for row in copy.rows()] == [("1", text)]
+        conn.execute("set client_encoding to UTF8")
+        assert found(conn) == [(1, text)]
+
+    def test_characters_that_the_encoding_lacks(self, conn, table):
+        with pytest.raises(psycopg3.DataError):
+            with conn.cursor().copy("copy copied from stdin (encoding 'LATIN1')") as copy:
+                copy.write_row((1, "表"))
+        conn.rollback()
+
+    def test_in_a_pipeline(self, conn):
+        with conn._turn():
+            conn._exchange.enter()
+        with pytest.raises(psycopg3.NotSupportedError, match="pipeline"):
+            with conn.cursor().copy("copy (select 1) to stdout"):
+                pytest.fail("entered")
+
+
+class TestTypesOfTheTable:
+    def test_numbers(self, conn):
+        conn.execute("create temp table wide (a int8, b int2, c float8, d numeric, e text)")
+        cur = conn.cursor()
+        with cur.copy("copy wide from stdin (format binary)") as copy:
+            copy.write_row((1, 2, 3, 4, "e"))
+        with cur.copy('copy pg_temp.wide (e, "a") from stdin (format binary)') as copy:
+            copy.write_row(("f", 2**40))
+        cur.execute("select * from wide")
+        assert cur.fetchall() == [(1, 2, 3.0, 4, "e"), (2**40, None, None, None, "f")]
+
+    def test_a_wrong_value(self, conn, table):
+        with pytest.raises(psycopg3.DataError, match="column 1: 'x' of type str .* int4"):
+            with conn.cursor().copy(BINARY) as copy:
+                copy.write_row(("x", "a"))
+        conn.rollback()
+
+    def test_a_dumper_of_ones_own(self, conn, table):
+        class Celsius(int):
+            pass
+
+        class CelsiusDumper(psycopg3.adapt.Dumper):
+            format, oid = psycopg3.pq.Format.BINARY, 23
+
+            def dump(self, obj):
+                return (obj + 273).to_bytes(4, "big") if obj > -273 else None
+
+        conn.adapters.register_dumper(Celsius, CelsiusDumper)
+        with conn.cursor().copy(BINARY) as copy:
+            copy.write_rows([(Celsius(1), "a"), (Celsius(-300), "b")])
+        assert found(conn) == [(274, "a"), (None, "b")]
+
+
+class TestWholeCopies:
+    def test_records(self, conn):
+        conn.execute(
+            "create type pg_temp.mood as enum ('sad'); create domain pg_temp.tall as int4;"
+            'create temp table "odd, Name" (id int generated always as identity, "a b" pg_temp.tall,'
+            " m pg_temp.mood, j jsonb, twice int generated always as (1) stored)"
+        )
+        told = []
+        records = [(n, "sad", {"n": n}) for n in range(3)]
+        count = conn.copy_records(
+            "odd, Name",
+            records,
+            columns=["a b", "m", "j"],
+            where='"a b" > 0',
+            progress=lambda *args: told.append(args),
+        )
+        assert (count, told[-1][0]) == (2, 2)
+        cur = conn.execute('select "a b", m::text, j from "odd, Name"')
+        assert cur.fetchall() == records[1:]
+
+    def test_records_that_come_one_by_one(self, conn, table):
+        def come():
+            for n in range(3):
+                yield n, None
+
+        assert conn.copy_records(("pg_temp", "copied"), come()) == 3
+
+    def test_to_and_from_files(self, conn, table, tmp_path):
+        conn.copy_records("copied", ROWS)
+        path = tmp_path / "data"
+        for options in ({}, {"format": "csv", "header": True}, {"format": "binary"}):
+            assert conn.copy_to("copied", path, **options) == 5
+            conn.execute("truncate copied")
+            assert conn.copy_from("copied", str(path), **options) == 5
+            with path.open("rb") as file:
+                assert conn.copy_from("copied", file, where="a = 1", **options) == 1
+            assert found(conn) == [*ROWS, ROWS[0]]
+            conn.execute("delete from copied where ctid = '(0,6)'")
+
+    def test_a_query(self, conn):
+        blocks = []
+        count = conn.copy_to(
+            "select %s, 'a;b'", blocks.append, [1], format="csv", delimiter=";", force_quote=True
+        )
+        assert (count, blocks) == (1, [b'"1";"a;b"\n'])
+
+    def test_iterables(self, conn, table):
+        def come():
+            yield "1\ta\n"
+            yield b"2\tb\n"
+
+        assert conn.copy_from("copied", come()) == 2
+        assert conn.copy_from("copied", ["3\tc", "\n"], columns=["a", "b"]) == 1
+        assert conn.copy_from("copied", b"", columns=["a"]) == 0
+        assert found(conn) == [(1, "a"), (2, "b"), (3, "c")]
+
+    def test_from_one_connection_to_another(self, conn, other, table):
+        conn.copy_records("copied", ROWS)
+        other.execute("create temp table copied (a int, b text)")
+        for format in FORMATS:
+            with (
+                conn.cursor().copy(f"copy copied to stdout (format {format})") as source,
+                other.cursor().copy(f"copy copied from stdin (format {format})") as target,
+            ):
+                for block in source:
+                    target.write(block)
+        assert found(other) == ROWS * 2
+
+    @pytest.mark.parametrize(
+        ("target", "options"),
+        [("copied", {"x y": 1}), ("copied", {"columns": "ab"}), ("select 1", {"columns": ["a"]})],
+    )
+    def test_refused(self, conn, table, target, options):
+        with pytest.raises(psycopg3.ProgrammingError):
+            conn.copy_to(target, [].append, **options)
+        with pytest.raises(psycopg3.ProgrammingError):
+            conn.copy_from("copied", 7)
+        with pytest.raises(psycopg3.ProgrammingError):
+            conn.copy_to("copied", 7)
+
+    def test_names_and_values_are_quoted(self, conn):
+        with pytest.raises(errors.UndefinedTable, match='t" from x'):
+            conn.copy_from('t" from x', b"")
+        conn.rollback()
+        with pytest.raises(errors.DatabaseError, match="x'y"):
+            conn.copy_to("pg_class", [].append, format="x'y")
+        conn.rollback()
+
+
+class TestLimits:
+    def test_a_timeout(self, conn):
+        conn.set_autocommit(True)
+        with pytest.raises(errors.QueryTimeout):
+            with conn.cursor().copy(MANY, timeout=0.1) as copy:
+                while True:
+                    copy.read()
+        assert status(conn) == TransactionStatus.IDLE
+
+    def test_a_timeout_of_what_never_waits(self, conn, table):
+        with pytest.raises(errors.QueryTimeout):
+            with conn.cursor().copy("copy copied from stdin", timeout=0.1) as copy:
+                while True:
+                    copy.write_row((1, "a"))
+        conn.rollback()
+        assert found(conn) == []
+
+    def test_progress_may_end_it(self, conn, table):
+        def enough(rows, size):
+            if size > 3_000_000:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            with conn.cursor().copy("copy copied from stdin", progress=enough) as copy:
+                while True:
+                    copy.write("1\ta\n" * 10000)
+        conn.rollback()
+
+    def test_large_values(self, conn, table):
+        text = "x" * 10_000_000
+        with conn.cursor().copy("copy copied from stdin") as copy:
+            copy.write_row((1, text))
+        with conn.cursor().copy("copy copied to stdout") as copy:
+            assert copy.read_row() == ("1", text)
