@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from ..abc import Composable, Params, Query
+from ..abc import Params, Query
 from ..errors import ProgrammingError
 from ..pq import Escaping
-from ..query import bind
 from ..styles import bind_literals
 
 if TYPE_CHECKING:
@@ -42,17 +41,12 @@ class CopyCommand:
         options: Mapping[str, Any],
     ) -> bytes:
         """COPY ... TO STDOUT of a table, or of a query with parameters."""
-        if isinstance(source, (bytes, Composable)) or (
-            isinstance(source, str) and _QUERY.match(source)
-        ):
+        is_name = isinstance(source, (str, tuple, list))
+        if not is_name or (isinstance(source, str) and _QUERY.match(source)):
             if columns is not None:
                 raise ProgrammingError("got columns for a query: select them in the query")
-            what = (
-                b"(%b)"
-                % bind_literals(
-                    cast("Query", source), params, self._session._transformer_of()
-                ).query
-            )
+            query: Any = source
+            what = b"(%b)" % bind_literals(query, params, self._session._transformer_of()).query
         elif params is not None:
             raise ProgrammingError(f"got parameters for the table {source!r}: they are for a query")
         else:
@@ -69,7 +63,7 @@ class CopyCommand:
         """COPY ... FROM STDIN into a table."""
         command = b"COPY %b FROM STDIN%b" % (self._table(table, columns), self._options(options))
         if where is not None:
-            condition = bind(where, None, self._session._transformer_of())
+            condition = bind_literals(where, None, self._session._transformer_of())
             command += b" WHERE " + condition.query
         return command
 
