@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .. import _oids
 from ..abc import AdaptContext, Buffer, DumperKey, PyFormat
@@ -91,10 +91,16 @@ _SCALARS = {
 # -- arrays --------------------------------------------------------------------------------------
 
 
-class _Kind(NamedTuple):
-    oid: int  # of the elements
-    array_oid: int
-    code: str | None  # NumPy's for what is sent of an element; None: that isn't of one length
+class _Kind:
+    """The type of an array's elements, and of the array; NumPy's code of what is sent of an element.
+
+    The code is None where that isn't of one length.
+    """
+
+    __slots__ = ("array_oid", "code", "oid")
+
+    def __init__(self, oid: int, array_oid: int, code: str | None) -> None:
+        self.oid, self.array_oid, self.code = oid, array_oid, code
 
 
 _INT2_ARRAY = _Kind(_oids.INT2_OID, _oids.INT2_ARRAY_OID, ">i2")

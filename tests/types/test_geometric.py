@@ -32,7 +32,7 @@ shapes = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(value=shapes, format=st.sampled_from(FORMATS))
 def test_round_trip(
     shared: Bare, valued: Bare, value: Any, format: tuple[PyFormat, Format]
@@ -55,7 +55,7 @@ def test_a_box_has_its_upper_right_corner_first(valued: Bare, result: Format) ->
         assert row == (Box(high=Point(3, 4), low=Point(1, 2)),)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     number=st.floats() | st.integers(2**50, 2**70).map(float) | st.integers(-600, 600).map(float)
 )
