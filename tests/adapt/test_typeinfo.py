@@ -14,6 +14,10 @@ from psycopg3.adapt.typeinfo import TypeInfo, TypesRegistry
 from psycopg3.adapt.typemod import CharTypeModifier
 from psycopg3.errors import ProgrammingError
 from psycopg3.pq import Format, TransactionStatus
+from psycopg3.types.composite import CompositeInfo
+from psycopg3.types.enum import EnumInfo
+from psycopg3.types.multirange import MultirangeInfo
+from psycopg3.types.range import RangeInfo
 
 INT4 = TypeInfo("int4", 23, 1007, regtype="integer")
 BOX = TypeInfo("box", 603, 1020, delimiter=";")
@@ -275,3 +279,45 @@ def test_register_globally(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_default_context", None)
     with pytest.raises(ProgrammingError, match="import psycopg3"):
         INT4.register()
+
+
+INFOS: list[tuple[type[TypeInfo], str]] = [
+    (RangeInfo, "int4range"),
+    (MultirangeInfo, "int4multirange"),
+    (CompositeInfo, "pg_catalog.pg_am"),
+    (EnumInfo, "mood"),
+    (TypeInfo, "int4"),
+]
+
+
+@pytest.mark.parametrize(("cls", "name"), INFOS)
+def test_fetch_of_each_kind_leaves_a_transaction_as_it_was(
+    dsn: str, cls: type[TypeInfo], name: str
+) -> None:
+    with psycopg3.connect(dsn) as conn:
+        conn.execute("create type pg_temp.mood as enum ('fine')")
+        found = cls.fetch(conn, name.replace("mood", "pg_temp.mood"))
+        assert found is not None
+        assert (type(found), found.delimiter) == (cls, ",")
+        assert found.array_oid or name.startswith("pg_catalog.")
+        assert conn.pgconn.transaction_status == TransactionStatus.INTRANS
+        # No other type is taken for one of its kind.
+        others = [cls.fetch(conn, other) for kind, other in INFOS if kind is not cls]
+        assert cls is TypeInfo or others == [None] * 4
+        assert cls.fetch(conn, "no_such_type") is None
+        with pytest.raises(psycopg3.errors.SyntaxError):
+            cls.fetch(conn, "much.too.many.names")
+        assert conn.pgconn.transaction_status == TransactionStatus.INTRANS
+        assert TypeInfo.fetch(conn, "pg_temp.mood") is not None
+        conn.rollback()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("cls", "name"), INFOS)
+async def test_fetch_of_each_kind_async(dsn: str, cls: type[TypeInfo], name: str) -> None:
+    async with await psycopg3.AsyncConnection.connect(dsn, autocommit=True) as conn:
+        await conn.execute("create type pg_temp.mood as enum ('fine')")
+        found = await cls.fetch(conn, name.replace("mood", "pg_temp.mood"))
+        assert found is not None
+        assert type(found) is cls
+        assert await cls.fetch(conn, "no_such_type") is None

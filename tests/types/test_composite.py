@@ -195,6 +195,27 @@ def test_tuples_in_themselves_are_a_data_error(types: Types) -> None:
     assert types.row("select 1") == (1,)
 
 
+@pytest.mark.parametrize("format", Format)
+def test_records_of_given_types(types: Types, format: Format) -> None:
+    card, made = types.conn.adapters.types["card"], class_of(types, "card")
+    oids = [card.oid, card.array_oid, _oids.INT4RANGE_OID, _oids.DATEMULTIRANGE_OID]
+    oids += [_oids.INT4RANGE_ARRAY_OID, _oids.NUMERIC_OID]
+    transformer = Transformer(types.conn)
+    transformer.set_dumper_types(oids, format)
+    transformer.set_loader_types(oids, format)
+    record = [
+        *(made(1, "x"), [(2, "y"), None], Range(1, 5), Multirange([Range(date(2020, 1, 1))])),
+        *([Range(1, 2**31 - 1), Range(), None], Decimal("2.5")),
+    ]
+    dumped = [bytes(data) for data in transformer.dump_sequence(record, []) if data is not None]
+    expected = (record[0], [made(2, "y"), None], *record[2:])
+    assert transformer.load_sequence(dumped) == expected
+    # A plain tuple and a plain int do, too, where the type is given.
+    plain = [(1, "x"), [], Range(1, 5), Multirange(), [], 2]
+    dumped = [bytes(data) for data in transformer.dump_sequence(plain, []) if data is not None]
+    assert transformer.load_sequence(dumped) == (made(1, "x"), *plain[1:])
+
+
 # -- types of one's own --------------------------------------------------------------------------
 
 
