@@ -283,7 +283,7 @@ def _in_braces(texts: Sequence[Buffer | None], lengths: list[int], delimiter: by
         items = [
             b"NULL"
             if text is None
-            else b'"%b"' % _ESCAPED.sub(rb"\\\g<0>", text)
+            else b'"%b"' % bytes(text).replace(b"\\", rb"\\").replace(b'"', rb"\"")
             if not text or special.search(text)
             else text
             for text in texts
@@ -293,9 +293,6 @@ def _in_braces(texts: Sequence[Buffer | None], lengths: list[int], delimiter: by
             b"{%b}" % delimiter.join(items[i : i + length]) for i in range(0, len(items), length)
         ]
     return bytes(items[0])
-
-
-_ESCAPED = re.compile(rb'["\\]')
 
 
 @cache

@@ -545,8 +545,8 @@ def test_the_map_makes_dumpers_by_type_when_they_are_wanted() -> None:
     assert made.oid == INT4_ARRAY
     assert made is context.get_dumper_by_oid(INT4_ARRAY, Format.BINARY)
     assert made is AdaptersMap(adapters).get_dumper_by_oid(INT4_ARRAY, Format.BINARY)
-    with pytest.raises(ProgrammingError, match="no dumper writes type point"):
-        context.get_dumper_by_oid(_oids.POINT_OID, Format.TEXT)
+    with pytest.raises(ProgrammingError, match="no dumper writes type aclitem"):
+        context.get_dumper_by_oid(_oids.ACLITEM_OID, Format.TEXT)
 
 
 # -- broken values -------------------------------------------------------------------------------
