@@ -118,21 +118,24 @@ def _packed(code: str, numbers: Iterable[float]) -> bytes:
 
 
 class VectorDumper(Dumper):
-    """Writes a vector of any kind in text."""
+    """Writes a vector of any kind, or what one can be made of, in text."""
 
-    def dump(self, obj: Vector | SparseVector) -> bytes:
+    _cls: ClassVar[type[Any]] = Vector
+
+    def dump(self, obj: Any) -> bytes:
         """Write it as the server does."""
-        return str(obj).encode()
+        return str(obj if isinstance(obj, self._cls) else self._cls(obj)).encode()
 
 
-class VectorBinaryDumper(Dumper):
-    """Writes a vector or halfvec in binary."""
+class VectorBinaryDumper(VectorDumper):
+    """Writes a vector or halfvec, or what one can be made of, in binary."""
 
     format = Format.BINARY
 
-    def dump(self, obj: Vector) -> bytes:
+    def dump(self, obj: Any) -> bytes:
         """Write how many numbers it has, and the numbers."""
-        return _HEADER.pack(len(obj), 0) + _packed(obj._code, obj)
+        vector = obj if isinstance(obj, self._cls) else self._cls(obj)
+        return _HEADER.pack(len(vector), 0) + _packed(self._cls._code, vector)
 
 
 class SparseVectorBinaryDumper(Dumper):
@@ -256,7 +259,7 @@ def _register_gen(conn: Any) -> WaitGen[None]:
         info.register(conn)
         for adapter in adapters:
             if issubclass(adapter, Dumper):
-                conn.adapters.register_dumper(cls, subclass(adapter, oid=info.oid))
+                conn.adapters.register_dumper(cls, subclass(adapter, oid=info.oid, _cls=cls))
             else:
                 conn.adapters.register_loader(info.oid, adapter)
     if not is_there:

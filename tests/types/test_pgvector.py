@@ -88,6 +88,26 @@ def test_they_are_what_operators_want(conn: psycopg3.Connection[Any]) -> None:
     assert conn.execute(query, [Vector([3, 0]), Vector([0, 4])]).fetchone() == (5.0,)
 
 
+@pytest.mark.parametrize("format", Format)
+def test_numbers_are_vectors_where_the_type_is_known(
+    conn: psycopg3.Connection[Any], format: Format
+) -> None:
+    """As in a COPY of columns of known types."""
+    transformer = Transformer(conn)
+    for cls in (Vector, HalfVector):
+        info = TypeInfo.fetch(conn, NAMES[cls])
+        assert info is not None
+        transformer.set_loader_types([info.oid], format)
+        transformer.set_dumper_types([info.oid], format)
+        for numbers in ([1, 2.5], cls([1, 2.5]), Vector([1, 2.5])):
+            assert transformer.load_sequence(transformer.dump_sequence([numbers], [])) == (
+                cls([1, 2.5]),
+            )
+        for wrong in ([], ["a"], 5):
+            with pytest.raises(DataError):
+                transformer.dump_sequence([wrong], [])
+
+
 @pytest.mark.anyio
 async def test_async(server: str) -> None:
     async with await psycopg3.AsyncConnection.connect(server) as conn:
