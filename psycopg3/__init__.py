@@ -13,7 +13,6 @@ from ._async.cursors import (
     AsyncServerCursor,
 )
 from ._async.notifies import AsyncNotifies
-from ._async.stream import AsyncStream
 from ._async.transaction import AsyncTransaction
 from ._capabilities import Capabilities, capabilities
 from ._sync.connection import Connection
@@ -21,7 +20,6 @@ from ._sync.copy import Copy
 from ._sync.cursor import Cursor
 from ._sync.cursors import ClientCursor, RawCursor, RawServerCursor, ServerCursor
 from ._sync.notifies import Notifies
-from ._sync.stream import Stream
 from ._sync.transaction import Transaction
 from .dbapi20 import (
     BINARY,
@@ -70,8 +68,6 @@ connect = Connection.connect
 connect_async = AsyncConnection.connect
 
 __all__ = [
-    "Stream",
-    "AsyncStream",
     "ServerCursor",
     "RawServerCursor",
     "RawCursor",

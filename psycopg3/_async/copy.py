@@ -11,7 +11,7 @@ from .. import errors as e
 from ..abc import Buffer
 from ..concurrency import tasks
 from ..pq import ExecStatus
-from ..session.copy import BaseCopy, columns_query, flush_gen
+from ..session.copy import BaseCopy, columns_query, explained, flush_gen
 from .turn import AsyncTurn
 
 if TYPE_CHECKING:
@@ -245,18 +245,24 @@ class AsyncLibpqWriter(AsyncWriter):
         turn: AsyncTurn | None = self.cursor._turn
         if turn is None:
             raise e.ProgrammingError("the cursor of this writer has no COPY under way")
-        pgconn = self.cursor._session.pgconn
-        for at in range(0, len(data), _PIECE):
-            piece = data if len(data) <= _PIECE else data[at : at + _PIECE]
-            while not pgconn.put_copy_data(piece):
-                await turn.run(flush_gen(pgconn, wholly=True))
-            self._unsent += len(piece)
-            self._since += len(piece)
-            is_much = self._unsent >= self._threshold
-            if is_much or self._since >= _PIECE:
-                await turn.run(flush_gen(pgconn, wholly=is_much))
-                self._since = 0
-                self._unsent = 0 if is_much else self._unsent
+        session = self.cursor._session
+        try:
+            for at in range(0, len(data), _PIECE):
+                piece = data if len(data) <= _PIECE else data[at : at + _PIECE]
+                while not session.pgconn.put_copy_data(piece):
+                    await turn.run(flush_gen(session.pgconn, wholly=True))
+                self._unsent += len(piece)
+                self._since += len(piece)
+                if self._since >= min(_PIECE, self._threshold):
+                    await self._flush(turn)
+        except e.OperationalError as ex:
+            raise explained(session, ex) from ex.__cause__
+
+    async def _flush(self, turn: AsyncTurn) -> None:
+        is_much = self._unsent >= self._threshold
+        await turn.run(flush_gen(self.cursor._session.pgconn, wholly=is_much))
+        self._since = 0
+        self._unsent = 0 if is_much else self._unsent
 
 
 AsyncQueuedLibpqWriter = AsyncLibpqWriter

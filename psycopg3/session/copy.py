@@ -12,7 +12,7 @@ from ..abc import Buffer, Params, PyFormat, Query
 from ..adapt import AdaptersMap, Transformer
 from ..encodings import OVERLAPPING
 from ..generators import receive
-from ..pq import ExecStatus, Format, PGconn
+from ..pq import ConnStatus, ExecStatus, Format, PGconn
 from ..query import BoundQuery
 from ..styles import bind_literals
 from ..waiting import Wait, WaitGen
@@ -24,6 +24,7 @@ from .results import check_results
 
 if TYPE_CHECKING:
     from .exchange import Pending
+    from .session import Session
 
 # Rows are collected until they are so many bytes: what is sent costs by the piece.
 _BUFFER = 1 << 15
@@ -499,10 +500,21 @@ def flush_gen(pgconn: PGconn, *, wholly: bool) -> WaitGen[None]:
             return
 
 
+def explained(session: Session, ex: e.OperationalError) -> e.Error:
+    """The best reason for an error of libpq's while a COPY is written.
+
+    As long as libpq takes data it looks at nothing that the server says, be it why it left.
+    """
+    if session.pgconn.status == ConnStatus.BAD:
+        with suppress(e.Error):
+            session.pgconn.put_copy_end()
+    return session._explain(ex)
+
+
 def reason(exc: BaseException) -> bytes:
     """What the server is told of an exception that ends a COPY to it."""
     text = f"the client's program raised {exc!r}"
     return text.encode("utf-8", "replace").replace(b"\0", b"")[:1000]
 
 
-__all__ = ["BaseCopy", "Progress", "columns_query", "flush_gen"]
+__all__ = ["BaseCopy", "Progress", "columns_query", "explained", "flush_gen"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 import psycopg3
 from psycopg3 import errors
 from psycopg3.copy import AsyncWriter
 from psycopg3.pq import TransactionStatus
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -546,3 +550,63 @@ class TestLimits:
             await copy.write_row((1, text))
         async with conn.cursor().copy("copy copied to stdout") as copy:
             assert await copy.read_row() == ("1", text)
+
+
+class TestHeld:
+    async def test_by_a_generator_that_is_dropped(self, conn):
+        """It is closed by another task than the one that it ran in, or when it is collected."""
+
+        async def numbers():
+            async with conn.cursor().copy(MANY) as copy:
+                async for row in copy.rows():
+                    yield row
+
+        await conn.set_autocommit(True)
+        dropped = numbers()
+        async for row in dropped:
+            assert len(row) == 1
+            break
+        await dropped.aclose()
+        assert not conn.lock.locked()
+        if not conn.closed:
+            assert await (await conn.execute("select 7")).fetchone() == (7,)
+
+    async def test_and_dropped_itself(self, conn):
+        await conn.set_autocommit(True)
+        copy = conn.cursor().copy(MANY)
+        await copy.__aenter__()
+        await copy.read()
+        assert conn.lock.locked()
+        del copy
+        gc.collect()
+        assert not conn.lock.locked()
+        assert await (await conn.execute("select 7")).fetchone() == (7,)
+
+    async def test_and_closed_inside(self, conn):
+        with pytest.raises(psycopg3.OperationalError):
+            async with conn.cursor().copy(MANY) as copy:
+                await conn.close()
+                await copy.read()
+        assert conn.closed
+
+    async def test_the_connection_is_lost(self, conn, other, table):
+        pid = conn.info.backend_pid
+        with pytest.raises(errors.AdminShutdown):
+            async with conn.cursor().copy("copy copied from stdin") as copy:
+                await other.execute("select pg_terminate_backend(%s)", [pid])
+                while True:
+                    await copy.write("1\ta\n" * 10000)
+        assert conn.broken
+
+    async def test_frees_its_cursor(self, conn, table):
+        cur = conn.cursor()
+        with pytest.raises(ZeroDivisionError):
+            async with cur.copy("copy copied from stdin") as copy:
+                raise ZeroDivisionError
+        copied = weakref.ref(copy)
+        del copy
+        if counts_references:
+            assert copied() is None
+        await conn.rollback()
+        await cur.execute("select 7")
+        assert await cur.fetchone() == (7,)

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 import psycopg3
 from psycopg3 import errors
 from psycopg3.copy import Writer
 from psycopg3.pq import TransactionStatus
+from tests.marks import counts_references
 
 pytestmark = pytest.mark.anyio
 
@@ -547,3 +551,63 @@ class TestLimits:
             copy.write_row((1, text))
         with conn.cursor().copy("copy copied to stdout") as copy:
             assert copy.read_row() == ("1", text)
+
+
+class TestHeld:
+    def test_by_a_generator_that_is_dropped(self, conn):
+        """It is closed by another task than the one that it ran in, or when it is collected."""
+
+        def numbers():
+            with conn.cursor().copy(MANY) as copy:
+                for row in copy.rows():
+                    yield row
+
+        conn.set_autocommit(True)
+        dropped = numbers()
+        for row in dropped:
+            assert len(row) == 1
+            break
+        dropped.close()
+        assert not conn.lock.locked()
+        if not conn.closed:
+            assert conn.execute("select 7").fetchone() == (7,)
+
+    def test_and_dropped_itself(self, conn):
+        conn.set_autocommit(True)
+        copy = conn.cursor().copy(MANY)
+        copy.__enter__()
+        copy.read()
+        assert conn.lock.locked()
+        del copy
+        gc.collect()
+        assert not conn.lock.locked()
+        assert conn.execute("select 7").fetchone() == (7,)
+
+    def test_and_closed_inside(self, conn):
+        with pytest.raises(psycopg3.OperationalError):
+            with conn.cursor().copy(MANY) as copy:
+                conn.close()
+                copy.read()
+        assert conn.closed
+
+    def test_the_connection_is_lost(self, conn, other, table):
+        pid = conn.info.backend_pid
+        with pytest.raises(errors.AdminShutdown):
+            with conn.cursor().copy("copy copied from stdin") as copy:
+                other.execute("select pg_terminate_backend(%s)", [pid])
+                while True:
+                    copy.write("1\ta\n" * 10000)
+        assert conn.broken
+
+    def test_frees_its_cursor(self, conn, table):
+        cur = conn.cursor()
+        with pytest.raises(ZeroDivisionError):
+            with cur.copy("copy copied from stdin") as copy:
+                raise ZeroDivisionError
+        copied = weakref.ref(copy)
+        del copy
+        if counts_references:
+            assert copied() is None
+        conn.rollback()
+        cur.execute("select 7")
+        assert cur.fetchone() == (7,)

@@ -62,6 +62,8 @@ OPERATIONS = {
     for operation in [
         Operation("execute", "query", lambda c: c.conn.execute("select pg_sleep(30)", **c.timeout)),
         Operation("executemany", "query", lambda c: many(c)),
+        Operation("copy out", "query", lambda c: reads(c) if c.world.has_tasks else read(c)),
+        Operation("copy in", "query", lambda c: writes(c) if c.world.has_tasks else write(c)),
         Operation("notifies", "wait", lambda c: notified(c), has_command_timeout=False),
         Operation("enter", "begin", lambda c: enter(c.conn.transaction()), True, False),
         Operation("exit", "commit", lambda c: leave(c.block), True, False),
@@ -106,6 +108,38 @@ def leave(block: Any, ex: BaseException | None = None) -> Any:
 def many(cell: Cell) -> Any:
     """Run executemany() with executions that take long."""
     return cell.conn.cursor().executemany("select pg_sleep(%s)", [(30,)] * 3, **cell.timeout)
+
+
+TARDY = "create temp table tardy (n int, slept text default pg_sleep(30)::text)"
+READ, WRITE = "copy (select pg_sleep(30)) to stdout", "copy tardy (n) from stdin"
+LINES = "1\n" * 100_000
+"""More of them than are on their way while the server sleeps."""
+
+
+async def reads(cell: Cell) -> None:
+    """Read a row that takes long."""
+    async with cell.conn.cursor().copy(READ, **cell.timeout) as copy:
+        await copy.read()
+
+
+def read(cell: Cell) -> None:
+    """Read a row that takes long."""
+    with cell.conn.cursor().copy(READ, **cell.timeout) as copy:
+        copy.read()
+
+
+async def writes(cell: Cell) -> None:
+    """Write more rows than the server takes."""
+    async with cell.conn.cursor().copy(WRITE, **cell.timeout) as copy:
+        while True:
+            await copy.write(LINES)
+
+
+def write(cell: Cell) -> None:
+    """Write more rows than the server takes."""
+    with cell.conn.cursor().copy(WRITE, **cell.timeout) as copy:
+        while True:
+            copy.write(LINES)
 
 
 def notified(cell: Cell) -> Any:
@@ -190,6 +224,8 @@ class Cell:
         if self.operation.name in ("exit", "undo"):
             self.block = self.conn.transaction()
             await settled(enter(self.block))
+        if self.operation.name == "copy in":
+            await settled(self.conn.execute(TARDY))
         if kind in ("commit", "rollback"):
             cur = await settled(self.conn.execute("select txid_current()"))
             (self.xid,) = await settled(cur.fetchone())
