@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .concurrency.calls import BlockingCall
 from .errors import OperationalError, ProgrammingError
-from .waiting import call_gen
-
-if TYPE_CHECKING:
-    from .waiting import WaitGen
+from .waiting import WaitGen, call_gen
 
 
 class Place(NamedTuple):

@@ -10,16 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import errors as e
 from . import sql as parts
-from .abc import Composable, PyFormat
+from .abc import Composable, Params, PyFormat, Query
+from .adapt import Transformer
 from .pq import arguments
-
-if TYPE_CHECKING:
-    from .abc import Params, Query
-    from .adapt import Transformer
 
 # Texts longer than this are parsed each time: they are rarely repeated, and a cache of 128
 # of them must not hold memory that nobody expects (128 x 4 KiB at the most).

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from ..concurrency import tasks
 from ..conninfo import conninfo_to_dict
 from ..deadlines import Deadline, check_seconds
+from ..dialing.records import Dialer
 from ..errors import ConnectionTimeout, ProgrammingError
+from ..generators import EarlyNotices
+from ..pq import PGconn
 from ..session.attempts import Attempts
-from ..waiting import STOCK
+from ..session.routes import Route
+from ..waiting import STOCK, AsyncWaitFunc
 from .dial import drive
 from .runner import running_library
-
-if TYPE_CHECKING:
-    from ..dialing.records import Dialer
-    from ..generators import EarlyNotices
-    from ..pq import PGconn
-    from ..session.routes import Route
-    from ..waiting import AsyncWaitFunc
 
 
 def connecting_within(timeout: float | None) -> Deadline | None:

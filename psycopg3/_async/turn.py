@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from .. import errors as e
+from ..deadlines import Deadline
 from ..generators import until_gen
+from ..query import BoundQuery
+from ..session.exchange import Pending
 from ..session.recovery import ending_gen
-from ..waiting import TICK, tick_within
+from ..waiting import TICK, WaitGen, tick_within
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from ..deadlines import Deadline
-    from ..query import BoundQuery
-    from ..session.exchange import Pending
-    from ..waiting import WaitGen
     from .runner import AsyncRunner
 
 T = TypeVar("T")

@@ -4,23 +4,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from ..concurrency import threads
 from ..conninfo import conninfo_to_dict
 from ..deadlines import Deadline, check_seconds
+from ..dialing.records import Dialer
 from ..errors import ConnectionTimeout, ProgrammingError
+from ..generators import EarlyNotices
+from ..pq import PGconn
 from ..session.attempts import Attempts
-from ..waiting import STOCK
+from ..session.routes import Route
+from ..waiting import STOCK, WaitFunc
 from .dial import drive
 from .runner import running_library
-
-if TYPE_CHECKING:
-    from ..dialing.records import Dialer
-    from ..generators import EarlyNotices
-    from ..pq import PGconn
-    from ..session.routes import Route
-    from ..waiting import WaitFunc
 
 
 def connecting_within(timeout: float | None) -> Deadline | None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from ..deadlines import Deadline
 from ..dialing import threads
+from ..dialing.records import Dial, Dialer
 from ..generators import until_gen
-from ..waiting import TICK, tick_within
-
-if TYPE_CHECKING:
-    from ..deadlines import Deadline
-    from ..dialing.records import Dial, Dialer
-    from ..waiting import WaitFunc, WaitGen
+from ..waiting import TICK, WaitFunc, WaitGen, tick_within
 
 T = TypeVar("T")
 

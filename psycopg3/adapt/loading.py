@@ -5,14 +5,12 @@ from __future__ import annotations
 import reprlib
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from ..abc import Buffer
 from ..errors import DataError
 from ..pq import PGresult
-
-if TYPE_CHECKING:
-    from .finder import AdapterFinder
+from .finder import AdapterFinder
 
 Load: TypeAlias = Callable[[Any], Any]
 """What makes a value of the bytes of a field."""

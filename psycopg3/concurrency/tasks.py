@@ -13,20 +13,16 @@ from collections.abc import (
     Iterable,
 )
 from contextlib import nullcontext, suppress
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import cache, partial
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from types import FrameType
+from typing import Any, ParamSpec, TypeVar, cast
 
 from .._exceptions import InterfaceError
+from ..deadlines import Deadline
 from .threads import Library, Unawaitable, patience
-
-if TYPE_CHECKING:
-    from contextvars import Context
-    from types import FrameType
-
-    from ..deadlines import Deadline
 
 __all__ = [
     "Library",

@@ -12,6 +12,8 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from ..deadlines import Deadline
+
 __all__ = [
     "Library",
     "Lock",
@@ -29,8 +31,6 @@ T = TypeVar("T")
 
 if TYPE_CHECKING:
     from threading import RLock as _RLock
-
-    from ..deadlines import Deadline
 else:
     # The class is asked for, not named: where gevent has patched threading, it is another one.
     _RLock = type(threading.RLock())

@@ -14,15 +14,11 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from .. import errors as e
-from ..pq import ConnStatus, PGconn, PollingStatus
+from ..pq import ConnStatus, PGcancelConn, PGconn, PollingStatus
 from ..waiting import Wait, WaitGen
-
-if TYPE_CHECKING:
-    from ..pq import PGcancelConn
-    from .records import Link
+from .records import Link
 
 Identity = tuple[int, int]
 

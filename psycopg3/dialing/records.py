@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from .. import errors as e
 from ..concurrency.calls import Call, ImmediateCall
+from ..deadlines import Deadline
 
 if TYPE_CHECKING:
     from ssl import SSLContext
-
-    from ..deadlines import Deadline
 
 LINGER = 1.0
 """Seconds that the last bytes of a connection that was closed may take through a relay."""

@@ -8,15 +8,12 @@ import selectors
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from .. import errors as e
 from .offers import ScramFilter
 from .pumps import ThreadRelay
-from .records import Link, address_of, discard
-
-if TYPE_CHECKING:
-    from .records import Dialer, Relay, Target
+from .records import Dialer, Link, Relay, Target, address_of, discard
 
 EXPECTED = "a connected socket, or an object with recv(), sendall() and close()"
 FOR_TLS = "a connected socket, over which TLS is done as ssl= says"

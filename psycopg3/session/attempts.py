@@ -17,7 +17,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors as e
 from .._capabilities import capabilities, needs_newer
@@ -37,12 +37,10 @@ from ..deadlines import Deadline
 from ..dialing.records import Dial, Dialer
 from ..generators import connect_gen, until_gen
 from ..places import Place, look_up_gen, ordered
+from ..pq import PGconn
+from ..waiting import WaitGen
 from .dialled import DialledAttempt, check_params
 from .routes import Route
-
-if TYPE_CHECKING:
-    from ..pq import PGconn
-    from ..waiting import WaitGen
 
 TARGETS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 ORDERS = ("disable", "random")

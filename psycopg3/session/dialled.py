@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors as e
 from .. import scram
+from ..abc import SSLContext
 from ..conninfo import get_param, make_conninfo, rehearse
 from ..deadlines import Deadline
 from ..dialing.adoption import negotiate_gen
@@ -25,9 +26,6 @@ from ..pq import PGconn, PollingStatus
 from ..pq.failed import FailedPGconn
 from ..waiting import WaitGen
 from .routes import DialledRoute
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
 
 _WITH_TLS = ("require", "verify-ca", "verify-full")
 

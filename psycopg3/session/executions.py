@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..query import BoundQuery
+from ..waiting import WaitGen
 from .exchange import Pending
 from .results import check_results
-
-if TYPE_CHECKING:
-    from ..query import BoundQuery
-    from ..waiting import WaitGen
-    from .session import Session
+from .session import Session
 
 # How many executions, and bytes of their parameters, are sent before the older half of them must
 # have its results. They bound the memory that results and unsent parameters take; more than 100 in

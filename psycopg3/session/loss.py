@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors as e
 from ..encodings import words_encoding
 from ..generators import unread_error
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..pq import PGconn, PGresult, TransactionStatus
+from ..pq import PGconn, PGresult, TransactionStatus
 
 
 class Loss:

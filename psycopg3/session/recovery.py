@@ -11,21 +11,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 from .. import errors as e
 from ..deadlines import Deadline
+from ..dialing.records import Dial
 from ..generators import until_gen
-from ..pq import TransactionStatus
+from ..pq import PGresult, TransactionStatus
 from ..waiting import Ready, WaitGen
 from .endings import Ending, ending_of, may_commit
+from .exchange import Exchange, Pending
+from .session import Session
 from .states import Meaning, meaning_of
-
-if TYPE_CHECKING:
-    from ..dialing.records import Dial
-    from ..pq import PGresult
-    from .exchange import Exchange, Pending
-    from .session import Session
 
 _COMMITTED = frozenset({b"COMMIT", b"COMMIT PREPARED", b"PREPARE TRANSACTION"})
 _UNDONE = frozenset({b"ROLLBACK", b"ROLLBACK PREPARED"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors as e
 from ..conninfo import get_param
@@ -14,13 +14,10 @@ from ..dialing.adoption import apply_tcp_options, negotiate_gen, shared_reservat
 from ..dialing.records import Dial, Dialer, Link, Relay, Target
 from ..generators import cancel_gen, until_gen
 from ..places import Place
-from ..pq import ConnStatus, PGconn, PollingStatus, version
+from ..pq import ConnStatus, PGcancelConn, PGconn, PollingStatus, version
 from ..pq.misc import connection_summary, get_compiled_port
 from ..waiting import WaitGen, call_gen
 from .cancelling import blocking_cancel_gen, request_of, send_gen, undelivered
-
-if TYPE_CHECKING:
-    from ..pq import PGcancelConn
 
 HAS_CANCEL_CONN = 170000
 
