@@ -23,7 +23,7 @@ from ..session.routes import Route
 from ..session.states import Operation
 from ..waiting import AsyncWaitFunc
 from . import cursor, transaction
-from .connector import awaited, connecting_within, connection_params, open_connection
+from .connector import connecting_within, connection_params, open_connection
 from .copying import AsyncCopying
 from .cursor import AsyncCursor
 from .cursors import AsyncServerCursor
@@ -208,7 +208,7 @@ class AsyncConnection(AsyncCopying, AsyncSettings, Generic[Row]):
             check_seconds(command_timeout)
             check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
             limit = connecting_within(timeout)
-            params = await awaited(cls._get_connection_params(conninfo, **kwargs), limit)
+            params = await tasks.awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
             warn_of_environment()
             pgconn, route = await open_connection(params, wait, limit, links)

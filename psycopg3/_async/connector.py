@@ -9,7 +9,7 @@ from ..concurrency import tasks
 from ..conninfo import conninfo_to_dict
 from ..deadlines import Deadline, check_seconds
 from ..dialing.records import Dialer
-from ..errors import ConnectionTimeout, ProgrammingError
+from ..errors import ConnectionTimeout
 from ..generators import EarlyNotices
 from ..pq import PGconn
 from ..session.attempts import Attempts
@@ -30,21 +30,6 @@ def connecting_within(timeout: float | None) -> Deadline | None:
     """
     check_seconds(timeout)
     return None if timeout is None else Deadline.after(timeout, partial(_expired, timeout))
-
-
-async def awaited(value: Any, limit: Deadline | None) -> Any:
-    """What a function of the user's returned, awaited if it is to be, within the limit.
-
-    Raises:
-        ConnectionTimeout: the time has passed. A call that can't be interrupted is over by then.
-        ProgrammingError: it is to be awaited, and can't be.
-    """
-    try:
-        if limit is None:
-            return await tasks.awaited(value)
-        return await tasks.awaited(value, limit.at, limit.expired)
-    except tasks.Unawaitable as ex:
-        raise ProgrammingError(str(ex)) from None
 
 
 def connection_params(conninfo: str, **kwargs: Any) -> dict[str, Any]:
@@ -87,7 +72,7 @@ async def open_connection(
     waiter: AsyncWaitFunc = wait or STOCK[running_library().name]
     password = params.get("password")
     if callable(password):
-        params = {**params, "password": await awaited(password(), limit)}
+        params = {**params, "password": await tasks.awaited(password(), limit)}
     attempts = Attempts(params, dialer)
     if limit is not None:
         limit = Deadline(limit.at, partial(attempts.overdue, limit.seconds))

@@ -24,7 +24,7 @@ from ..session.routes import Route
 from ..session.states import Operation
 from ..waiting import WaitFunc
 from . import cursor, transaction
-from .connector import awaited, connecting_within, connection_params, open_connection
+from .connector import connecting_within, connection_params, open_connection
 from .copying import Copying
 from .cursor import Cursor
 from .cursors import ServerCursor
@@ -209,7 +209,7 @@ class Connection(Copying, Settings, Generic[Row]):
             check_seconds(command_timeout)
             check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
             limit = connecting_within(timeout)
-            params = awaited(cls._get_connection_params(conninfo, **kwargs), limit)
+            params = threads.awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
             warn_of_environment()
             pgconn, route = open_connection(params, wait, limit, links)

@@ -15,28 +15,14 @@ from collections.abc import (
 from contextlib import nullcontext, suppress
 from contextvars import Context, copy_context
 from functools import cache, partial
-from math import inf
-from time import monotonic
 from types import FrameType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, TypeVar
 
 from .._exceptions import InterfaceError
 from ..deadlines import Deadline
-from .threads import Library, Unawaitable, patience
+from .threads import Library as Library
+from .threads import patience as patience
 
-__all__ = [
-    "Library",
-    "Lock",
-    "Unawaitable",
-    "assign",
-    "current",
-    "each",
-    "patience",
-    "awaited",
-    "shield",
-]
-
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -101,20 +87,6 @@ def _frame(coroutine: Any) -> FrameType | None:
     return getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
 
 
-async def shield(func: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Await ``func(*args, **kwargs)`` to its end, whatever is cancelled meanwhile.
-
-    `func` has to bound its own time: nobody else can.
-
-    On asyncio, a cancellation that comes meanwhile is raised after the end, unless the caller is
-    in the middle of handling one (``except CancelledError: await shield(...); raise``): then the
-    one it handles stands for all, and leaves it unchanged. The counts of ``Task.cancelling()``
-    are nowhere touched: whoever cancelled takes his own back. On trio, the cancellation is
-    raised by the next checkpoint after the end.
-    """
-    return await current().shield(func, *args, **kwargs)  # type: ignore[no-any-return]
-
-
 def assign(setter: Callable[[T], object], _value: T) -> None:
     """Refuse to set a property: the change takes its turn, so it must be awaited.
 
@@ -128,43 +100,40 @@ def assign(setter: Callable[[T], object], _value: T) -> None:
     )
 
 
-async def awaited(
-    value: T | Awaitable[T],
-    deadline: float = inf,
-    expired: Callable[[], Exception] = TimeoutError,
-) -> T:
+async def awaited(value: Any, deadline: Deadline | None = None) -> Any:
     """What a callback returned that may be a coroutine function: awaited, if it is to be.
 
     Args:
         value: what it returned.
-        deadline: until when to wait for it, by `time.monotonic()`; then it is cancelled.
-        expired: makes the error if it comes too late.
+        deadline: until when to wait for it; then it is cancelled.
+
+    Raises:
+        Exception: what the deadline raises of who is too late.
     """
     if isinstance(value, Awaitable):
-        seconds = max(0.0, deadline - monotonic())
-        value = await (value if deadline == inf else _within(value, seconds, expired))
-    if monotonic() >= deadline:
-        raise expired()
-    return cast(T, value)
+        value = await (value if deadline is None else _within(value, deadline))
+    if deadline is not None:
+        deadline.check()
+    return value
 
 
-async def _within(value: Awaitable[T], seconds: float, expired: Callable[[], Exception]) -> T:
+async def _within(value: Awaitable[T], deadline: Deadline) -> T:
     if current().name == "trio":
         import trio
 
-        with trio.move_on_after(seconds):
+        with trio.move_on_after(deadline.left):
             return await value
-        raise expired()
+        raise deadline.expired()
     import asyncio
 
-    scope = asyncio.timeout(seconds)
+    scope = asyncio.timeout(deadline.left)
     try:
         async with scope:
             return await value
     except TimeoutError as ex:
         # Not its cause: Python before 3.11.3 names none.
         if scope.expired() and isinstance(ex.__context__, asyncio.CancelledError):
-            raise expired() from None
+            raise deadline.expired() from None
         raise  # the callback's own
 
 
@@ -247,7 +216,7 @@ class Lock:
         elif deadline is None:
             await self._wait_turn(me)
         else:
-            await _within(self._wait_turn(me), deadline.left, deadline.expired)
+            await _within(self._wait_turn(me), deadline)
 
     def release(self) -> None:
         """Pass the lock on to whoever waits longest, or leave it free.
@@ -331,6 +300,13 @@ class _Asyncio(Library):
     name = "asyncio"
 
     async def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Await ``func(*args, **kwargs)`` to its end, whatever is cancelled meanwhile.
+
+        A cancellation that comes meanwhile is raised after the end, unless the caller is in the
+        middle of handling one (``except CancelledError: await shield(...); raise``): then the one
+        it handles stands for all, and leaves it unchanged. The counts of ``Task.cancelling()`` are
+        nowhere touched: whoever cancelled takes his own back.
+        """
         # anyio cancels a task anew in each turn of the loop: 70,805 times in a recovery of one second.
         with anyio.CancelScope(shield=True) if (anyio := _anyio()) else nullcontext():
             return await _outlast(_awaited(func, *args, **kwargs))
@@ -403,6 +379,7 @@ class _Trio(Library):
     name = "trio"
 
     async def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Await a call to its end; a cancellation is raised by the next checkpoint after it."""
         import trio
 
         scope: Any = trio.CancelScope()  # Any: for type checkers a scope may swallow what leaves it

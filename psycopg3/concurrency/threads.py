@@ -8,25 +8,11 @@ from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from math import inf
-from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._exceptions import ProgrammingError
 from ..deadlines import Deadline
 
-__all__ = [
-    "Library",
-    "Lock",
-    "Unawaitable",
-    "assign",
-    "current",
-    "each",
-    "patience",
-    "awaited",
-    "shield",
-]
-
-P = ParamSpec("P")
 T = TypeVar("T")
 
 if TYPE_CHECKING:
@@ -61,7 +47,10 @@ class Library:
         self.Lock, self.place = lock, place
 
     def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Call a function that must come to its end, whoever is cancelled meanwhile."""
+        """Call a function that must come to its end, whoever is cancelled meanwhile.
+
+        It has to bound its own time: nobody else can.
+        """
         return func(*args, **kwargs)
 
     def deserted(self, _place: Any) -> bool:
@@ -179,40 +168,31 @@ class Within:
         return self._lock.__exit__  # type: ignore[no-any-return]
 
 
-def shield(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `func`: nobody cancels a thread. A task needs more than that."""
-    return func(*args, **kwargs)
-
-
 def assign(setter: Callable[[T], object], value: T) -> None:
     """Set a property by its setter method. A task must await the method instead."""
     setter(value)
 
 
-class Unawaitable(TypeError):
-    """Something is to be awaited where nothing can be."""
-
-
-def awaited(value: T, deadline: float = inf, expired: Callable[[], Exception] = TimeoutError) -> T:
+def awaited(value: Any, deadline: Deadline | None = None) -> Any:
     """What a callback returned, as it is; in the other world it may be a coroutine.
 
     Args:
         value: what it returned.
-        deadline: when it had to be there, by `time.monotonic()`. Nobody can interrupt a call.
-        expired: makes the error if it came too late.
+        deadline: when it had to be there. Nobody can interrupt a call.
 
     Raises:
-        Unawaitable: it is to be awaited.
+        ProgrammingError: it is to be awaited, and nothing can be.
+        Exception: what the deadline raises of who is too late.
     """
     if isinstance(value, Awaitable):
         if isinstance(value, Coroutine):
             value.close()  # or it would warn that nobody awaited it
-        raise Unawaitable(
+        raise ProgrammingError(
             "got an asynchronous function as a callback: nothing can be awaited here; give an"
             " ordinary function, or make the connection with AsyncConnection"
         )
-    if monotonic() >= deadline:
-        raise expired()
+    if deadline is not None:
+        deadline.check()
     return value
 
 

@@ -23,6 +23,7 @@ import trio
 
 from psycopg3.concurrency import tasks
 from psycopg3.concurrency.threads import PATIENCE, PATIENCE_ON_LOOP
+from psycopg3.deadlines import Deadline
 
 pytestmark = pytest.mark.anyio
 
@@ -136,19 +137,21 @@ async def test_settled_in_time() -> None:
     async def failing() -> None:
         raise TimeoutError("of its own")
 
-    def soon() -> float:
-        return time.monotonic() + 0.1
+    def soon() -> Deadline:
+        return Deadline.after(0.1, ZeroDivisionError)
 
-    assert await tasks.awaited(5, soon(), ZeroDivisionError) == 5
-    assert await tasks.awaited(callback(0), soon(), ZeroDivisionError) == 5
+    over = Deadline.after(-1, ZeroDivisionError)
+
+    assert await tasks.awaited(5, soon()) == 5
+    assert await tasks.awaited(callback(0), soon()) == 5
     with pytest.raises(ZeroDivisionError):
-        await tasks.awaited(callback(30), soon(), ZeroDivisionError)
+        await tasks.awaited(callback(30), soon())
     with pytest.raises(ZeroDivisionError):
-        await tasks.awaited(callback(0), time.monotonic() - 1, ZeroDivisionError)
+        await tasks.awaited(callback(0), over)
     with pytest.raises(ZeroDivisionError):
-        await tasks.awaited(5, time.monotonic() - 1, ZeroDivisionError)
+        await tasks.awaited(5, over)
     with pytest.raises(TimeoutError, match="of its own"):
-        await tasks.awaited(failing(), soon(), ZeroDivisionError)
+        await tasks.awaited(failing(), soon())
 
 
 async def test_patience_on_a_loop() -> None:
@@ -408,10 +411,9 @@ async def test_shield_passes_what_comes_of_it() -> None:
         await anyio.sleep(0)
         raise ZeroDivisionError
 
-    assert await tasks.shield(add, 1, b=2) == 3
     assert await tasks.current().shield(add, 1, b=2) == 3
     with pytest.raises(ZeroDivisionError):
-        await tasks.shield(fail)
+        await tasks.current().shield(fail)
 
 
 async def test_shield_outlasts_a_scope() -> None:
@@ -423,7 +425,7 @@ async def test_shield_outlasts_a_scope() -> None:
         done = True
 
     with anyio.move_on_after(0.02) as scope:
-        await tasks.shield(cleanup)
+        await tasks.current().shield(cleanup)
         await anyio.sleep(0)
         after = True
     assert done
@@ -446,7 +448,7 @@ async def test_shield_while_a_cancellation_is_handled() -> None:
         except BaseException as ex:
             raised.append(ex)
             try:
-                await tasks.shield(cleanup)
+                await tasks.current().shield(cleanup)
                 raise
             except BaseException as again:
                 raised.append(again)
@@ -482,7 +484,7 @@ async def test_shield_does_not_spin(anyio_backend_name: str) -> None:
             scope.cancel()
             await anyio.sleep(1)
         except BaseException:
-            await tasks.shield(cleanup)
+            await tasks.current().shield(cleanup)
             raise
     assert 5 < turns < 20
 
@@ -509,7 +511,7 @@ def test_shield_wakes_up_rarely() -> None:
                 scope.cancel()
                 await anyio.sleep(1)
             except BaseException:
-                await tasks.shield(asyncio.sleep, 0.3)
+                await tasks.current().shield(asyncio.sleep, 0.3)
                 raise
         return selected.count
 
@@ -528,7 +530,7 @@ def test_shield_cancelled_natively(times: int) -> None:
             return "value"
 
         async def work() -> None:
-            await tasks.shield(cleanup)
+            await tasks.current().shield(cleanup)
 
         task = asyncio.create_task(work())
         for number in range(times):
@@ -552,7 +554,7 @@ def test_shield_leaves_the_first_cancellation_as_it_was() -> None:
                 await asyncio.sleep(10)
             except BaseException as ex:
                 passed.append(ex)
-                assert await tasks.shield(asyncio.sleep, 0.1, "value") == "value"
+                assert await tasks.current().shield(asyncio.sleep, 0.1, "value") == "value"
                 raise
 
         task = asyncio.create_task(work())
@@ -577,7 +579,7 @@ def test_shield_keeps_the_counts_of_timeouts() -> None:
         try:
             await asyncio.sleep(10)
         except BaseException:
-            await tasks.shield(asyncio.sleep, 0.15)
+            await tasks.current().shield(asyncio.sleep, 0.15)
             raise
 
     async def main() -> None:
@@ -594,7 +596,7 @@ def test_shield_keeps_the_counts_of_timeouts() -> None:
 
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
-                await tasks.shield(asyncio.sleep, 0.05)
+                await tasks.current().shield(asyncio.sleep, 0.05)
         assert task.cancelling() == 0
         await asyncio.sleep(0)
 
@@ -614,7 +616,7 @@ def test_shield_in_a_task_group() -> None:
             try:
                 await asyncio.sleep(10)
             finally:
-                await tasks.shield(cleanup)
+                await tasks.current().shield(cleanup)
 
         async def fail() -> None:
             await asyncio.sleep(0.02)
@@ -644,7 +646,7 @@ def test_shield_cancelled_and_failed() -> None:
             raise ZeroDivisionError
 
         async def work() -> None:
-            await tasks.shield(cleanup)
+            await tasks.current().shield(cleanup)
 
         task = asyncio.create_task(work())
         await asyncio.sleep(0.01)
@@ -661,7 +663,7 @@ def test_shield_ends_with_the_loop() -> None:
     """At its end a loop cancels every task, that of the cleanup too: nobody waits for ever."""
 
     async def main() -> None:
-        task = asyncio.create_task(tasks.shield(asyncio.sleep, 30))
+        task = asyncio.create_task(tasks.current().shield(asyncio.sleep, 30))
         await asyncio.sleep(0.02)
         assert not task.done()
 
@@ -677,7 +679,7 @@ def test_shield_without_anyio() -> None:
         from psycopg3.concurrency import tasks
 
         async def main():
-            task = asyncio.create_task(tasks.shield(asyncio.sleep, 0.2, "value"))
+            task = asyncio.create_task(tasks.current().shield(asyncio.sleep, 0.2, "value"))
             for _ in range(3):
                 await asyncio.sleep(0.02)
                 task.cancel()
@@ -706,7 +708,7 @@ def test_shield_in_trio_holds_under_a_deadline() -> None:
             try:
                 await trio.sleep_forever()
             except BaseException:
-                await tasks.shield(cleanup)
+                await tasks.current().shield(cleanup)
                 raise
         assert done == 5
         assert scope.cancelled_caught
