@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
 from . import adapt, errors, pq, rows, sql, types, waiting
 from ._async.connection import AsyncConnection
 from ._async.copy import AsyncCopy
@@ -54,9 +56,6 @@ from .session.notices import Notify
 from .session.results import Column
 from .session.session import Session as BaseConnection
 from .session.transaction import Rollback
-
-# The name that the class has for users is made here.
-BaseConnection.__module__, BaseConnection.__qualname__ = __name__, "BaseConnection"
 
 __version__ = "3.4.0.dev1"
 
@@ -133,3 +132,8 @@ __all__ = [
     "types",
     "waiting",
 ]
+
+# What users read in a traceback, and what pickle looks up, is where the names are for them.
+for _name in __all__:
+    if isinstance(_thing := globals()[_name], type | FunctionType):
+        _thing.__module__, _thing.__qualname__ = __name__, _name

@@ -14,8 +14,6 @@ class Capabilities:
     that of the build is of no matter.
     """
 
-    __module__ = "psycopg3"
-
     def has_encrypt_password(self, check: bool = False) -> bool:
         """Whether `PGconn.encrypt_password()` works.
 

@@ -114,8 +114,6 @@ SEVERITY_NONLOCALIZED_FIELD = Diagnostic.severity_nonlocalized.code
 class Warning(Exception):
     """Important warnings. PEP 249 asks for the class; psycopg3 doesn't raise it."""
 
-    __module__ = "psycopg3"
-
 
 class Error(Exception):
     """Base of all the errors of psycopg3.
@@ -130,8 +128,6 @@ class Error(Exception):
     What the server told is in `diag`, and field by field in attributes of the error itself: `detail`,
     `hint`, `constraint_name` and so on, None for what it didn't tell.
     """
-
-    __module__ = "psycopg3"
 
     sqlstate: str | None = None
     pgconn: Any = None
@@ -211,46 +207,30 @@ _TOLD = {name: field for name, field in vars(Error).items() if isinstance(field,
 class InterfaceError(Error):
     """The driver is used wrongly, or something is wrong with the driver itself."""
 
-    __module__ = "psycopg3"
-
 
 class DatabaseError(Error):
     """Something is wrong with the database, or what was asked of it."""
-
-    __module__ = "psycopg3"
 
 
 class DataError(DatabaseError):
     """A value can't be processed: out of range, malformed, of the wrong length."""
 
-    __module__ = "psycopg3"
-
 
 class OperationalError(DatabaseError):
     """The database can't do it now, maybe by nobody's fault: a lost connection, a full disk."""
-
-    __module__ = "psycopg3"
 
 
 class IntegrityError(DatabaseError):
     """A constraint of the database forbids it: a foreign key, a unique index."""
 
-    __module__ = "psycopg3"
-
 
 class InternalError(DatabaseError):
     """The database is in no state for this: a failed transaction, an invalid cursor."""
-
-    __module__ = "psycopg3"
 
 
 class ProgrammingError(DatabaseError):
     """What is asked for is wrong: a syntax error, a table that isn't there, a wrong argument."""
 
-    __module__ = "psycopg3"
-
 
 class NotSupportedError(DatabaseError):
     """The server, this libpq or psycopg3 doesn't offer this."""
-
-    __module__ = "psycopg3"

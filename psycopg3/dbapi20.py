@@ -57,7 +57,6 @@ ROWID = DBAPITypeObject("ROWID", _oids.OID_OID)
 class Binary:
     """Bytes to be sent as bytea: PEP 249's constructor. Plain `bytes` do as well."""
 
-    __module__ = "psycopg3"
     __slots__ = ("obj",)
 
     def __init__(self, obj: Any) -> None:
@@ -108,7 +107,3 @@ def TimeFromTicks(ticks: float) -> dt.time:  # noqa: N802
 def TimestampFromTicks(ticks: float) -> dt.datetime:  # noqa: N802
     """Make the date and time, with the time zone UTC, of `ticks`: seconds since 1970."""
     return dt.datetime.fromtimestamp(ticks, dt.UTC)
-
-
-for _function in (Date, Time, Timestamp, DateFromTicks, TimeFromTicks, TimestampFromTicks):
-    _function.__module__ = "psycopg3"

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
 
 from ..abc import AdaptContext, AsyncConnector, Params, Query, SSLContext
+from ..concurrency import tasks
 from ..conninfo import check_url, with_ssl
 from ..deadlines import ANY, PATIENCE, check_seconds
 from ..dialing.records import LINGER, Dialer
@@ -52,8 +53,6 @@ class AsyncConnection(AsyncCopying, AsyncSettings, Generic[Row]):
         row_factory: what makes the rows of its cursors, by default tuples.
         wait: a waiter of your own; by default the one of the running library.
     """
-
-    __module__ = "psycopg3"
 
     cursor_factory: type[AsyncCursor[Row]] = cast("Any", AsyncCursor)
     """The class of the cursors that `cursor()` makes: set it on a subclass, or on a connection.

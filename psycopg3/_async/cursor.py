@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 class AsyncCursor(BaseCursor[Row]):
     """Runs queries on a connection and fetches their results."""
 
-    __module__ = "psycopg3"
-
     _session: AsyncConnection[Any]
 
     if TYPE_CHECKING:  # that of `BaseCursor`, as exact as users see it

@@ -25,8 +25,6 @@ class AsyncNotifies(AsyncIterator[Notify]):
     loop needs no clean-up.
     """
 
-    __module__ = "psycopg3"
-
     def __init__(self, connection: AsyncRunner, timeout: float | None, stop_after: int | None):
         self._session = connection
         self._timeout = timeout

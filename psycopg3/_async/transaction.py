@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 class AsyncTransaction(BaseTransaction):
     """A transaction, or a savepoint inside one, for the length of a block."""
 
-    __module__ = "psycopg3"
-
     _session: AsyncConnection[Any]
 
     @property

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
 
 from ..abc import AdaptContext, Connector, Params, Query, SSLContext
+from ..concurrency import threads
 from ..conninfo import check_url, with_ssl
 from ..deadlines import ANY, PATIENCE, check_seconds
 from ..dialing.records import LINGER, Dialer
@@ -53,8 +54,6 @@ class Connection(Copying, Settings, Generic[Row]):
         row_factory: what makes the rows of its cursors, by default tuples.
         wait: a waiter of your own; by default the one of the running library.
     """
-
-    __module__ = "psycopg3"
 
     cursor_factory: type[Cursor[Row]] = cast("Any", Cursor)
     """The class of the cursors that `cursor()` makes: set it on a subclass, or on a connection.

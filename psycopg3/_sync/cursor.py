@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 class Cursor(BaseCursor[Row]):
     """Runs queries on a connection and fetches their results."""
 
-    __module__ = "psycopg3"
-
     _session: Connection[Any]
 
     if TYPE_CHECKING:  # that of `BaseCursor`, as exact as users see it

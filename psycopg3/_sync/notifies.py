@@ -26,8 +26,6 @@ class Notifies(Iterator[Notify]):
     loop needs no clean-up.
     """
 
-    __module__ = "psycopg3"
-
     def __init__(self, connection: Runner, timeout: float | None, stop_after: int | None):
         self._session = connection
         self._timeout = timeout

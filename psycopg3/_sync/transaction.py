@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 class Transaction(BaseTransaction):
     """A transaction, or a savepoint inside one, for the length of a block."""
 
-    __module__ = "psycopg3"
-
     _session: Connection[Any]
 
     @property

@@ -20,3 +20,6 @@ __all__ = [
     "RecursiveLoader",
     "Transformer",
 ]
+
+for _class in (AdaptersMap, Dumper, Loader, RecursiveDumper, RecursiveLoader, Transformer):
+    _class.__module__ = __name__

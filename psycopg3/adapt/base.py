@@ -67,8 +67,6 @@ class Dumper(_Adapter):
         context: where they are dumped.
     """
 
-    __module__ = "psycopg3.adapt"
-
     oid: int = 0
     """The type to tell the server; 0 lets it choose."""
 
@@ -134,8 +132,6 @@ class Loader(_Adapter):
         context: where they are loaded.
     """
 
-    __module__ = "psycopg3.adapt"
-
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         self.oid = oid
         self.connection = context.connection if context is not None else None
@@ -148,6 +144,18 @@ class Loader(_Adapter):
         escape on data that is no value of its type: the `Transformer` makes a DataError of it,
         which costs nothing as long as all goes well.
         """
+
+
+class BinaryDumper(Dumper):
+    """A dumper that writes the binary format."""
+
+    format = Format.BINARY
+
+
+class BinaryLoader(Loader):
+    """A loader that reads the binary format."""
+
+    format = Format.BINARY
 
 
 def subclass(base: type[A], **values: Any) -> type[A]:

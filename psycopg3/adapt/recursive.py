@@ -40,8 +40,6 @@ def _nested(context: AdaptContext | None, error: type[DataError]) -> Transformer
 class RecursiveDumper(Dumper):
     """A dumper that has its parts dumped by the transformer `_tx`."""
 
-    __module__ = "psycopg3.adapt"
-
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
         super().__init__(cls, context)
         self._tx = _nested(context, DataError)
@@ -98,8 +96,6 @@ class RecursiveDumper(Dumper):
 
 class RecursiveLoader(Loader):
     """A loader that has its parts loaded by the transformer `_tx`."""
-
-    __module__ = "psycopg3.adapt"
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)

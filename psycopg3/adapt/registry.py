@@ -22,8 +22,6 @@ class AdaptersMap:
         types: the types to look names up in; None takes the template's.
     """
 
-    __module__ = "psycopg3.adapt"
-
     # A cursor has a map of its own, so a copy must cost little: maps share their tables until
     # one of them is written to.
     _dumpers: dict[PyFormat, dict[type | str, type[Dumper]]]

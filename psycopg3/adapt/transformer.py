@@ -35,8 +35,6 @@ class Transformer(AdapterFinder):
         adapters: the map, where it isn't the context's.
     """
 
-    __module__ = "psycopg3.adapt"
-
     types: tuple[int, ...] | None = None
     """The oids of the parameters dumped last."""
     formats: list[Format] | None = None

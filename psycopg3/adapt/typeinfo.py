@@ -47,8 +47,6 @@ class TypeInfo:
         typemod: reads the type's modifiers, as the 10 of ``varchar(10)``.
     """
 
-    __module__ = "psycopg3.types"
-
     base_oid: int = 0
     """Of a domain: the type that its values have."""
 
@@ -206,8 +204,6 @@ class TypesRegistry:
     Args:
         template: the registry to start as a copy of.
     """
-
-    __module__ = "psycopg3.types"
 
     __slots__ = ("_by_key", "_by_subtype", "_shared", "_unique")
 

@@ -203,7 +203,7 @@ def each(items: Iterable[T] | AsyncIterable[T]) -> Iterator[T]:
         Unawaitable: they come asynchronously.
     """
     if isinstance(items, AsyncIterable):
-        raise Unawaitable(
+        raise ProgrammingError(
             "got an asynchronous iterable: nothing can be awaited here; make the connection with"
             " AsyncConnection"
         )

@@ -64,7 +64,7 @@ __all__ = [
     "version_pretty",
 ]
 
-# What users read in a traceback is where the names are for them.
+# As in `psycopg3/__init__.py`.
 for _name in __all__:
     if callable(_thing := globals()[_name]):
         _thing.__module__ = __name__

@@ -11,8 +11,6 @@ from .. import errors as e
 class IsolationLevel(IntEnum):
     """What a transaction sees of others; the manual's chapter "Transaction Isolation"."""
 
-    __module__ = "psycopg3"
-
     READ_UNCOMMITTED = 1
     """In PostgreSQL the same as READ_COMMITTED."""
     READ_COMMITTED = 2

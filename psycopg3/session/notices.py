@@ -32,8 +32,6 @@ class Notify(NamedTuple):
     """The process id of the sending session."""
 
 
-Notify.__module__ = "psycopg3"
-
 # A user's function, and the context it was registered in.
 _Handler = tuple[Callable[..., object], Context]
 

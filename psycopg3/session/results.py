@@ -227,6 +227,3 @@ class Column(_Seven):
 
     def __repr__(self) -> str:
         return f"<Column {self.name!r}, type: {self.type_display} (oid: {self.type_code})>"
-
-
-Column.__module__ = "psycopg3"

@@ -21,8 +21,6 @@ class Rollback(Exception):
             undone on the way.
     """
 
-    __module__ = "psycopg3"
-
     def __init__(self, transaction: BaseTransaction | None = None):
         super().__init__(transaction)
         self.transaction = transaction

@@ -5,3 +5,5 @@ from __future__ import annotations
 from ..adapt.typeinfo import TypeInfo, TypesRegistry
 
 __all__ = ["TypeInfo", "TypesRegistry"]
+
+TypeInfo.__module__ = TypesRegistry.__module__ = __name__
