@@ -254,15 +254,11 @@ class Commands(Handle):
 
     @nonblocking.setter
     def nonblocking(self, on: int) -> None:
-        if self._call(lib.PQsetnonblocking, int(on)) < 0:
-            raise self._failed("setting the connection non-blocking failed")
+        self._count("setting the connection non-blocking", lib.PQsetnonblocking, int(on))
 
     def flush(self) -> int:
         """Send what waits to be sent: 0 when all of it went, 1 when some is left."""
-        left: int = self._call(lib.PQflush)
-        if left < 0:
-            raise self._failed("flushing failed")
-        return left
+        return self._count("flushing", lib.PQflush)
 
     def set_single_row_mode(self) -> None:
         """Ask, right after sending a query, for a result of its own for each row."""
@@ -286,6 +282,12 @@ class Commands(Handle):
     def _send(self, doing: str, function: Callable[..., int], *given: Any) -> None:
         if not self._call(function, *given):
             raise self._failed(f"{doing} failed")
+
+    def _count(self, doing: str, function: Callable[..., int], *given: Any) -> int:
+        count: int = self._call(function, *given)
+        if count < 0:
+            raise self._failed(f"{doing} failed")
+        return count
 
     def _result(self, doing: str, function: Callable[..., Pointer], *given: Any) -> PGresult:
         pointer = self._call(function, *given)

@@ -15,10 +15,7 @@ class Conninfo:
     @classmethod
     def get_defaults(cls) -> list[ConninfoOption]:
         """Every option, with the value it has when a connection string doesn't mention it."""
-        pointer = lib.PQconndefaults()
-        if not pointer:
-            raise MemoryError("libpq couldn't allocate the default options")
-        return copies.options(pointer)
+        return copies.options(copies.allocated(lib.PQconndefaults(), "the default options"))
 
     @classmethod
     def parse(cls, conninfo: Buffer) -> list[ConninfoOption]:
@@ -33,7 +30,5 @@ class Conninfo:
         pointer = lib.PQconninfoParse(checked, reason)
         if pointer:
             return copies.options(pointer)
-        if not reason[0]:
-            raise MemoryError("libpq couldn't allocate the options")
-        message = copies.take(reason[0]).decode("utf-8", "replace").strip()
-        raise OperationalError(redact(message, checked))
+        message = copies.take(copies.allocated(reason[0], "the options"))
+        raise OperationalError(redact(message.decode("utf-8", "replace").strip(), checked))

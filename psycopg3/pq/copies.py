@@ -6,6 +6,13 @@ from .binding import lib, memory
 from .records import ConninfoOption, Pointer
 
 
+def allocated(pointer: Pointer, what: str) -> Pointer:
+    """A pointer of libpq's to something that it has allocated; MemoryError for NULL."""
+    if not pointer:
+        raise MemoryError(f"libpq couldn't allocate {what}")
+    return pointer
+
+
 def take(pointer: Pointer, size: int | None = None) -> bytes:
     """A copy of a C string, or of `size` bytes, which are freed; b"" for NULL."""
     if not pointer:

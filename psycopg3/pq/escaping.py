@@ -62,17 +62,13 @@ class Escaping:
             escaped = lib.PQescapeBytea(*given)
         else:
             escaped = self.conn._call(lib.PQescapeByteaConn, *given)
-        if not escaped:
-            raise MemoryError("libpq couldn't allocate the escaped bytes")
-        return copies.take(escaped)
+        return copies.take(copies.allocated(escaped, "the escaped bytes"))
 
     def unescape_bytea(self, data: Buffer) -> bytes:
         """The binary data that the server's text for a bytea means."""
         size = memory.cell("size_t")
         plain = lib.PQunescapeBytea(arguments.text(data, "escaped bytes"), size)
-        if not plain:
-            raise MemoryError("libpq couldn't allocate the bytes")
-        return copies.take(plain, size[0])
+        return copies.take(copies.allocated(plain, "the bytes"), size[0])
 
     def _quoted(self, name: str, function: object, data: Buffer) -> bytes:
         text = arguments.text(data, "text to escape")

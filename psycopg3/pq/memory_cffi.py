@@ -98,7 +98,10 @@ def value(result: Pointer, row: int, column: int) -> bytes | None:
 
 
 def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
-    """Copies of the values of one column, from `row0` to before `row1`; whether one may be None."""
+    """Copies of the values of one column, from `row0` to before `row1`; whether one may be NULL.
+
+    SQL's NULL is None or an empty value here: `PGresult.column` tells which.
+    """
     count = row1 - row0
     size = extension.column_size(result, column, row0, row1)
     block = _new_unset("char[]", size)
@@ -116,11 +119,6 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[byt
         values.pop()
         if len(values) != count:
             return [value(result, row, column) for row in range(row0, row1)], True
-    if empty:
-        is_null = lib.PQgetisnull
-        for i, data in enumerate(values):
-            if not data and is_null(result, row0 + i, column):
-                values[i] = None
     return values, bool(empty)
 
 

@@ -130,7 +130,10 @@ def value(result: Pointer, row: int, column: int) -> bytes | None:
 
 
 def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[bytes | None], bool]:
-    """Copies of the values of one column, from `row0` to before `row1`; whether one may be None."""
+    """Copies of the values of one column, from `row0` to before `row1`; whether one may be NULL.
+
+    SQL's NULL is None or an empty value here: `PGresult.column` tells which.
+    """
     rows = range(row0, row1)
     # Loops inside C cost half of what loops in Python do.
     cells = repeat(result), rows, repeat(column)
@@ -145,13 +148,7 @@ def column(result: Pointer, column: int, row0: int, row1: int) -> tuple[list[byt
     else:
         # libpq's promise for text: a C string, that is, without zero bytes.
         values = list(map(lib.PQgetvalue, *cells))
-    empty = not all(values)
-    if empty:
-        is_null = lib.PQgetisnull
-        for i, data in enumerate(values):
-            if not data and is_null(result, row0 + i, column):
-                values[i] = None
-    return values, empty
+    return values, not all(values)
 
 
 def ints(result: Pointer, column: int, row0: int, row1: int) -> list[int] | None:  # noqa: ARG001

@@ -96,9 +96,7 @@ class PGconn(Commands):
             # One step of C: a signal's handler may raise as soon as the call is over, which takes
             # much of an attempt, and its connection would be lost, socket and all.
             owned.extend(map(function, (checked,)))
-            if not owned[0]:
-                raise MemoryError("libpq couldn't allocate a connection")
-            return cls(owned[0], checked, owned)
+            return cls(copies.allocated(owned[0], "a connection"), checked, owned)
         except BaseException:
             while owned:
                 lib.PQfinish(owned.pop())
@@ -287,9 +285,7 @@ class PGconn(Commands):
     def make_empty_result(self, exec_status: int) -> PGresult:
         """A result of our own, with the connection's message if the status is an error."""
         pointer = lib.PQmakeEmptyPGresult(self._ptr, exec_status)
-        if not pointer:
-            raise MemoryError("libpq couldn't allocate a result")
-        return PGresult(memory.owned(pointer))
+        return PGresult(memory.owned(copies.allocated(pointer, "a result")))
 
     # Pipeline mode
 
@@ -324,18 +320,12 @@ class PGconn(Commands):
     def put_copy_data(self, buffer: Buffer) -> int:
         """Send some of COPY's data: 1, or 0 when it has to wait for `flush`."""
         data = arguments.data(buffer, "COPY data")
-        sent: int = self._call(lib.PQputCopyData, data, len(data))
-        if sent < 0:
-            raise self._failed("sending COPY data failed")
-        return sent
+        return self._count("sending COPY data", lib.PQputCopyData, data, len(data))
 
     def put_copy_end(self, error: Buffer | None = None) -> int:
         """Send that COPY's data is complete, or why it never will be; as `put_copy_data`."""
         message = memory.NULL if error is None else arguments.text(error, "COPY error")
-        sent: int = self._call(lib.PQputCopyEnd, message)
-        if sent < 0:
-            raise self._failed("ending COPY failed")
-        return sent
+        return self._count("ending COPY", lib.PQputCopyEnd, message)
 
     def get_copy_data(self, async_: int) -> tuple[int, memoryview]:
         """Receive a row of COPY's data: its length and itself.
@@ -361,9 +351,7 @@ class PGconn(Commands):
     def cancel_conn(self) -> PGcancelConn:
         """A connection that cancels the command under way, safely and without waiting. libpq 17."""
         pointer = lib.PQcancelCreate(self._open())
-        if not pointer:
-            raise MemoryError("libpq couldn't allocate a cancel connection")
-        return PGcancelConn(pointer)
+        return PGcancelConn(copies.allocated(pointer, "a cancel connection"))
 
     # Notices and notifications
 

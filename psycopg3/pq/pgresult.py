@@ -144,6 +144,11 @@ class PGresult:
             more, empty = memory.column(pointer, column_number, row, min(row + _AT_ONCE, row1))
             values += more
             may_be_null = may_be_null or empty
+        if may_be_null:
+            is_null = lib.PQgetisnull
+            for i, data in enumerate(values):
+                if not data and is_null(pointer, row0 + i, column_number):
+                    values[i] = None
         return values, may_be_null
 
     @property

@@ -99,7 +99,10 @@ def test_null_is_harmless() -> None:
     assert copies.take(memory.NULL) == b""
     assert copies.options(memory.NULL) == []
     assert memory.value(memory.NULL, 0, 0) is None
-    assert memory.column(memory.NULL, 0, 0, 2) == ([None, None], True)
+    values, may_be_null = memory.column(memory.NULL, 0, 0, 2)
+    assert len(values) == 2
+    assert may_be_null
+    assert pq.PGresult(memory.NULL).get_column(0, 0, 10) == [None] * 10
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's GIL")
