@@ -28,7 +28,6 @@ else:  # these take long to import; `typing.get_type_hints()` wants the names
     AbstractEventLoop = BaseProtocol = AsyncioProtocol = SSLContext = Any
 
 T = TypeVar("T")
-R_co = TypeVar("R_co", covariant=True)
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """What travels to and from libpq."""

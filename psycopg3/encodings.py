@@ -9,9 +9,9 @@ SHIFT_JIS_2004 reads and writes another character for the backslash, so it isn't
 from __future__ import annotations
 
 from codecs import lookup
-from typing import Protocol
 
 from .errors import NotSupportedError, OperationalError
+from .pq import PGconn
 
 _LATINS = dict(enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1))  # LATIN5 is ISO 8859-9
 _CODE_PAGES = (866, 874, *range(1250, 1259))  # of Windows
@@ -84,15 +84,7 @@ encodings of clients only: the server has them converted before it looks.
 _known: dict[bytes, str] = {b"UTF8": "utf-8"}
 
 
-class ReportingConnection(Protocol):
-    """What is asked of libpq's connection."""
-
-    def parameter_status(self, name: bytes, /) -> bytes | None:
-        """What the server reported for a setting; None if it doesn't report it."""
-        ...
-
-
-def conn_encoding(pgconn: ReportingConnection | None) -> str:
+def conn_encoding(pgconn: PGconn | None) -> str:
     """The Python codec of a connection's `client_encoding`.
 
     Returns:
@@ -106,7 +98,7 @@ def conn_encoding(pgconn: ReportingConnection | None) -> str:
     return pg2py(reported or b"UTF8")
 
 
-def reported_encoding(pgconn: ReportingConnection) -> bytes | None:
+def reported_encoding(pgconn: PGconn) -> bytes | None:
     """A connection's `client_encoding` as the server reported it last; None if it is closed."""
     try:
         return pgconn.parameter_status(b"client_encoding")
@@ -114,7 +106,7 @@ def reported_encoding(pgconn: ReportingConnection) -> bytes | None:
         return None
 
 
-def words_encoding(pgconn: ReportingConnection) -> str:
+def words_encoding(pgconn: PGconn) -> str:
     """The codec for the server's words: always one, be there no right one for its data."""
     try:
         codec = conn_encoding(pgconn)

@@ -8,13 +8,7 @@ from ._oids import MULTIRANGES, RANGES, TYPES
 from .abc import AdaptContext
 from .adapt.registry import adapters
 from .adapt.typeinfo import TypeInfo, TypesRegistry
-from .adapt.typemod import (
-    BitTypeModifier,
-    CharTypeModifier,
-    NumericTypeModifier,
-    TimeTypeModifier,
-    TypeModifier,
-)
+from .adapt.typemod import MODIFIERS, TypeModifier
 from .types import (
     array,
     bits,
@@ -66,24 +60,11 @@ FAMILIES: tuple[Any, ...] = (
     composite,
 )
 
-_MODIFIERS = {
-    "bit": BitTypeModifier,
-    "bpchar": CharTypeModifier,
-    "interval": TimeTypeModifier,
-    "numeric": NumericTypeModifier,
-    "time": TimeTypeModifier,
-    "timestamp": TimeTypeModifier,
-    "timestamptz": TimeTypeModifier,
-    "timetz": TimeTypeModifier,
-    "varbit": BitTypeModifier,
-    "varchar": CharTypeModifier,
-}
-
 
 def register_default_types(types: TypesRegistry) -> None:
     """Make PostgreSQL's own types known to a registry."""
     for name, oid, array_oid, regtype, delimiter in TYPES:
-        typemod = _MODIFIERS.get(name, TypeModifier)
+        typemod = MODIFIERS.get(name, TypeModifier)
         types.add(
             TypeInfo(name, oid, array_oid, regtype=regtype, delimiter=delimiter, typemod=typemod)
         )

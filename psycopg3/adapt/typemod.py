@@ -78,3 +78,18 @@ class TimeTypeModifier(TypeModifier):
         # An interval keeps its range of fields in the upper half; all ones are "not limited".
         digits = fmod & 0xFFFF
         return digits if fmod >= 0 and digits != 0xFFFF else None
+
+
+MODIFIERS = {
+    "bit": BitTypeModifier,
+    "bpchar": CharTypeModifier,
+    "interval": TimeTypeModifier,
+    "numeric": NumericTypeModifier,
+    "time": TimeTypeModifier,
+    "timestamp": TimeTypeModifier,
+    "timestamptz": TimeTypeModifier,
+    "timetz": TimeTypeModifier,
+    "varbit": BitTypeModifier,
+    "varchar": CharTypeModifier,
+}
+"""What reads the modifiers of PostgreSQL's own types, by the type's name."""

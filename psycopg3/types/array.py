@@ -109,23 +109,30 @@ class _ListDumper(RecursiveDumper):
     element_oid: int = INVALID_OID
     """The type of the elements."""
 
-    _one_type: ClassVar[bool] = False  # True in a subclass for arrays of its `element_oid` alone
     _element_format: ClassVar[PyFormat]
     _delimiter: bytes = b","
     _element: DumperLike | None = None
+    """What dumps the elements, if that isn't to be chosen by them."""
+
+    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
+        super().__init__(cls, context)
+        if self.element_oid:  # a subclass for arrays of this type alone
+            get_dumper = self._tx.adapters.get_dumper_by_oid
+            self._element = get_dumper(self.element_oid, self.format)(type(None), self._tx)
 
     def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
         """That of the elements."""
-        if self._one_type:
+        if self._element is not None:
             return self.cls
         element, example, _ = self._choose(_flatten(obj)[1])
         if element is not None:
             return (self.cls, type(element), element.get_key(example, self._element_format))
-        return self._key_of_nothing()
+        # Binary arrays are of some type; text ones of what the query needs.
+        return self.cls if self.format == Format.TEXT else (self.cls, type(None))
 
     def upgrade(self, obj: list[Any], format: PyFormat) -> Dumper:
         """A dumper for arrays of what the elements are sent as."""
-        if self._one_type:
+        if self._element is not None:
             return self
         element = self._choose(_flatten(obj)[1])[0]
         if element is None or element.format != self.format:
@@ -142,12 +149,19 @@ class _ListDumper(RecursiveDumper):
             DataError: the list is no array.
         """
         lengths, elements = _flatten(obj)
-        kind = _Kind(self.oid, self.element_oid, self._delimiter)
-        return self._joined(lengths, self._dump_elements(elements), kind)
+        element = self._element
+        if element is None:
+            element = self._choose(elements)[0]
+        elif any(isinstance(item, list) for item in elements):
+            raise _mixed(set(map(type, elements)))
+        dumped: list[Buffer | None] = [None] * len(elements)
+        if element is not None:
+            dumped = _dump_all(elements, element.dump, has_none=True)
+        return self._joined(lengths, dumped, _Kind(self.oid, self.element_oid, self._delimiter))
 
     def write(self, obj: list[Any]) -> tuple[bytes, int, Format]:
         """The array, its type, and the format, with one look through the list."""
-        if self._one_type or self._element is not None:
+        if self._element is not None:
             return self.dump(obj), self.oid, self.format
         lengths, elements = _flatten(obj)
         element, _, has_none = self._choose(elements)
@@ -157,9 +171,6 @@ class _ListDumper(RecursiveDumper):
         kind = self._array_of(element.oid)
         dumped = _dump_all(elements, element.dump, has_none)
         return self._joined(lengths, dumped, kind), kind.oid, self.format
-
-    def _key_of_nothing(self) -> DumperKey:
-        return self.cls
 
     def _array_of(self, oid: int) -> _Kind:
         """The kind of the arrays of a type."""
@@ -207,21 +218,6 @@ class _ListDumper(RecursiveDumper):
             " an array has elements of one type"
         )
 
-    def _dump_elements(self, elements: list[Any]) -> list[Buffer | None]:
-        element = self._element
-        if self._one_type:
-            if any(isinstance(item, list) for item in elements):
-                raise _mixed(set(map(type, elements)))
-            if element is None:
-                get_dumper = self._tx.adapters.get_dumper_by_oid
-                element = get_dumper(self.element_oid, self.format)(type(None), self._tx)
-                self._element = element
-        elif element is None:
-            element = self._choose(elements)[0]
-        if element is None:
-            return [None] * len(elements)
-        return _dump_all(elements, element.dump, has_none=True)
-
 
 def _dump_all(
     elements: list[Any], dump: Callable[[Any], Buffer | None], has_none: bool
@@ -251,10 +247,6 @@ class ListBinaryDumper(_ListDumper):
 
     format = Format.BINARY
     _element_format = PyFormat.BINARY
-
-    def _key_of_nothing(self) -> DumperKey:
-        # Binary arrays are of some type; text ones of what the query needs.
-        return (self.cls, type(None))
 
     def _array_of(self, oid: int) -> _Kind:
         found = super()._array_of(oid or TEXT_OID)
@@ -491,12 +483,10 @@ def _dumpers_of(
     """Make dumpers for arrays of one type, for where types are given instead of objects."""
 
     class OneTypeListDumper(ListDumper):
-        _one_type = True
         element_oid = oid
         _delimiter = delimiter.encode()
 
     class OneTypeListBinaryDumper(ListBinaryDumper):
-        _one_type = True
         element_oid = oid
 
     OneTypeListDumper.oid = OneTypeListBinaryDumper.oid = array_oid

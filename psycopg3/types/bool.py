@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .._oids import BOOL_OID
 from ..abc import Buffer
-from ..adapt import Dumper, Format, Loader
+from ..adapt import Dumper, Loader
+from ..adapt.base import BinaryDumper, BinaryLoader
 
 
 class BoolDumper(Dumper):
@@ -21,10 +22,9 @@ class BoolDumper(Dumper):
         return b"true" if obj else b"false"
 
 
-class BoolBinaryDumper(Dumper):
+class BoolBinaryDumper(BinaryDumper):
     """bool in binary."""
 
-    format = Format.BINARY
     oid = BOOL_OID
 
     def dump(self, obj: bool) -> bytes:
@@ -44,10 +44,8 @@ class BoolLoader(Loader):
         raise ValueError("expected t or f")
 
 
-class BoolBinaryLoader(Loader):
+class BoolBinaryLoader(BinaryLoader):
     """boolean in binary."""
-
-    format = Format.BINARY
 
     def load(self, data: Buffer) -> bool:
         """A byte: 1 is True, 0 is False."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import NamedTuple, TypeVar
@@ -14,24 +13,6 @@ T = TypeVar("T")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 _MONTHS_A_UNIT = {"day": 0, "mon": 1, "year": 12}
-
-
-def _refusing(read: Callable[[str], T]) -> Callable[[str], T]:
-    """`read`, which raises ValueError for all that isn't of its form."""
-
-    def refusing(text: str) -> T:
-        try:
-            return read(text)
-        except AssertionError as ex:
-            raise ValueError("not of the form of ISO 8601") from ex
-
-    return refusing
-
-
-_date_from_iso: Callable[[str], date] = date.fromisoformat
-_datetime_from_iso: Callable[[str], datetime] = datetime.fromisoformat
-if sys.implementation.name == "pypy":  # whose own are of Python, and assert what isn't always so
-    _date_from_iso, _datetime_from_iso = _refusing(_date_from_iso), _refusing(_datetime_from_iso)
 
 
 class DateStyle(NamedTuple):
@@ -48,30 +29,28 @@ class DateStyle(NamedTuple):
 
 
 def date_reader(style: DateStyle) -> Callable[[str], date]:
-    """Return a function that reads a date written in `style`; it raises ValueError."""
-    if style.layout == "ISO":
-        return _date_from_iso
-
-    day_first = style.day_first
-
-    def read_date(text: str) -> date:
-        return _date_from_iso(_iso_from_numeric(text, day_first))
-
-    return read_date
+    """Return a function that reads a date written in `style`; it raises as `fromisoformat` does."""
+    return _reader(style, date.fromisoformat, _iso_from_numeric)
 
 
 def timestamp_reader(style: DateStyle) -> Callable[[str], datetime]:
-    """Return a function that reads a timestamp written in `style`; it raises ValueError."""
+    """Return a function that reads a timestamp written in `style`; it raises as a date's does."""
+    iso_from = _iso_from_words if style.layout == "Postgres" else _iso_from_numeric
+    return _reader(style, datetime.fromisoformat, iso_from)
+
+
+def _reader(
+    style: DateStyle, read_iso: Callable[[str], T], iso_from: Callable[[str, bool], str]
+) -> Callable[[str], T]:
     if style.layout == "ISO":
-        return _datetime_from_iso
+        return read_iso
 
     day_first = style.day_first
-    iso_from = _iso_from_words if style.layout == "Postgres" else _iso_from_numeric
 
-    def read_timestamp(text: str) -> datetime:
-        return _datetime_from_iso(iso_from(text, day_first))
+    def read(text: str) -> T:
+        return read_iso(iso_from(text, day_first))
 
-    return read_timestamp
+    return read
 
 
 def read_time(text: str) -> time:

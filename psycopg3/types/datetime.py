@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from .._oids import DATE_OID, INTERVAL_OID, TIME_OID, TIMESTAMP_OID, TIMESTAMPTZ_OID, TIMETZ_OID
 from ..abc import AdaptContext, Buffer, DumperKey
 from ..adapt import Dumper, Format, Loader, PyFormat
+from ..adapt.base import BinaryDumper
 from ..errors import DataError, NotSupportedError
 from .datestyle import DateStyle, date_reader, read_interval, read_time, timestamp_reader
 from .interval import Interval
@@ -63,10 +64,9 @@ class DateDumper(Dumper):
         return obj.isoformat().encode()
 
 
-class DateBinaryDumper(Dumper):
+class DateBinaryDumper(BinaryDumper):
     """Writes a date as the days since 2000."""
 
-    format = Format.BINARY
     oid = DATE_OID
 
     def dump(self, obj: date) -> bytes:
@@ -110,10 +110,9 @@ class TimeTzDumper(Dumper):
         return obj.isoformat().encode()
 
 
-class TimeTzBinaryDumper(Dumper):
+class TimeTzBinaryDumper(BinaryDumper):
     """Writes a time that has a zone of fixed offset, as timetz."""
 
-    format = Format.BINARY
     oid = TIMETZ_OID
 
     def dump(self, obj: time) -> bytes:
@@ -182,10 +181,9 @@ class DatetimeNoTzDumper(Dumper):
         return _clock(obj).isoformat(" ").encode()
 
 
-class DatetimeNoTzBinaryDumper(Dumper):
+class DatetimeNoTzBinaryDumper(BinaryDumper):
     """Writes a datetime as timestamp: a zone, if there is one, does not count."""
 
-    format = Format.BINARY
     oid = TIMESTAMP_OID
 
     def dump(self, obj: datetime) -> bytes:
@@ -289,10 +287,9 @@ class TimedeltaDumper(Dumper):
         return f"{days} days +{timedelta(0, 0, microseconds)}".encode()
 
 
-class TimedeltaBinaryDumper(Dumper):
+class TimedeltaBinaryDumper(BinaryDumper):
     """Writes a timedelta as interval."""
 
-    format = Format.BINARY
     oid = INTERVAL_OID
 
     def dump(self, obj: timedelta) -> bytes:
@@ -371,14 +368,16 @@ class _TextLoader(TimeLikeLoader):
         """
         try:
             return self._read(str(data, "ascii"))
-        except (ValueError, OverflowError) as ex:
+        # AssertionError: of PyPy's fromisoformat(), which is of Python.
+        except (ValueError, OverflowError, AssertionError) as ex:
             return self._refused(data, ex)
 
     def _refused(self, data: Buffer, ex: Exception) -> Any:
         text = str(data[:_SHOWN], "ascii", "backslashreplace")
         if isinstance(ex, OverflowError) or re.search(_BEYOND, text):
             return self.out_of_range(text)
-        raise DataError(f"got {text!r} for a {self.name}: {ex}") from None
+        reason = str(ex) or "not of the form of ISO 8601"
+        raise DataError(f"got {text!r} for a {self.name}: {reason}") from None
 
 
 class DateLoader(_TextLoader):
@@ -540,8 +539,6 @@ class TimestampBinaryLoader(TimeLikeLoader):
 
 class TimestamptzBinaryLoader(_ZonedLoader):
     """Reads the microseconds since 2000 in UTC, into the session's TimeZone."""
-
-    format = Format.BINARY
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)

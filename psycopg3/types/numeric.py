@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .._oids import FLOAT4_OID, FLOAT8_OID, INT2_OID, INT4_OID, INT8_OID, NUMERIC_OID, OID_OID
 from ..abc import AdaptContext, Buffer, DumperKey
 from ..adapt import Dumper, Format, Loader, PyFormat
-from ..adapt.base import frameless
+from ..adapt.base import BinaryDumper, BinaryLoader, frameless
 from ..errors import DataError
 
 if TYPE_CHECKING:
@@ -106,25 +106,26 @@ class _IntTextDumper(Dumper):
         return b" " + digits if obj < 0 else digits
 
 
-class Int2Dumper(_IntTextDumper):
+class _ShortIntDumper(_IntTextDumper):
+    dump = frameless(b"%d".__mod__)
+
+
+class Int2Dumper(_ShortIntDumper):
     """int as smallint in text."""
 
     oid = INT2_OID
-    dump = frameless(b"%d".__mod__)
 
 
-class Int4Dumper(_IntTextDumper):
+class Int4Dumper(_ShortIntDumper):
     """int as integer in text."""
 
     oid = INT4_OID
-    dump = frameless(b"%d".__mod__)
 
 
-class Int8Dumper(_IntTextDumper):
+class Int8Dumper(_ShortIntDumper):
     """int as bigint in text."""
 
     oid = INT8_OID
-    dump = frameless(b"%d".__mod__)
 
 
 class IntNumericDumper(_IntTextDumper):
@@ -133,50 +134,45 @@ class IntNumericDumper(_IntTextDumper):
     oid = NUMERIC_OID
 
 
-class OidDumper(_IntTextDumper):
+class OidDumper(_ShortIntDumper):
     """int as oid in text."""
 
     oid = OID_OID
-    dump = frameless(b"%d".__mod__)
-
-
-class _BinaryDumper(Dumper):
-    format = Format.BINARY
 
 
 # Struct.pack refuses what doesn't fit its size with a struct.error, of which Transformer makes
 # a DataError.
 
 
-class Int2BinaryDumper(_BinaryDumper):
+class Int2BinaryDumper(BinaryDumper):
     """int as smallint in binary."""
 
     oid = INT2_OID
     dump = frameless(INT2.pack)
 
 
-class Int4BinaryDumper(_BinaryDumper):
+class Int4BinaryDumper(BinaryDumper):
     """int as integer in binary."""
 
     oid = INT4_OID
     dump = frameless(INT4.pack)
 
 
-class Int8BinaryDumper(_BinaryDumper):
+class Int8BinaryDumper(BinaryDumper):
     """int as bigint in binary."""
 
     oid = INT8_OID
     dump = frameless(INT8.pack)
 
 
-class OidBinaryDumper(_BinaryDumper):
+class OidBinaryDumper(BinaryDumper):
     """int as oid in binary."""
 
     oid = OID_OID
     dump = frameless(UINT4.pack)
 
 
-class IntNumericBinaryDumper(_BinaryDumper):
+class IntNumericBinaryDumper(BinaryDumper):
     """int as numeric in binary."""
 
     oid = NUMERIC_OID
@@ -272,14 +268,14 @@ class Float4Dumper(FloatDumper):
     _sql_type = b"float4"
 
 
-class FloatBinaryDumper(_BinaryDumper):
+class FloatBinaryDumper(BinaryDumper):
     """float as double precision in binary."""
 
     oid = FLOAT8_OID
     dump = frameless(FLOAT8.pack)
 
 
-class Float4BinaryDumper(_BinaryDumper):
+class Float4BinaryDumper(BinaryDumper):
     """float as real in binary."""
 
     oid = FLOAT4_OID
@@ -320,7 +316,7 @@ class DecimalDumper(Dumper):
         return b" " + data if data.startswith(b"-") else data
 
 
-class DecimalBinaryDumper(_BinaryDumper):
+class DecimalBinaryDumper(BinaryDumper):
     """Decimal as numeric in binary."""
 
     oid = NUMERIC_OID
@@ -424,10 +420,6 @@ class Float4Loader(Loader):
         return FLOAT4.unpack(FLOAT4.pack(float(data)))[0]  # type: ignore[no-any-return]
 
 
-class _BinaryLoader(Loader):
-    format = Format.BINARY
-
-
 def _unpacked(struct: Struct) -> Callable[[Any, Buffer], Any]:
     unpack = struct.unpack
 
@@ -438,37 +430,37 @@ def _unpacked(struct: Struct) -> Callable[[Any, Buffer], Any]:
     return load
 
 
-class Int2BinaryLoader(_BinaryLoader):
+class Int2BinaryLoader(BinaryLoader):
     """smallint in binary."""
 
     load = _unpacked(INT2)
 
 
-class Int4BinaryLoader(_BinaryLoader):
+class Int4BinaryLoader(BinaryLoader):
     """integer in binary."""
 
     load = _unpacked(INT4)
 
 
-class Int8BinaryLoader(_BinaryLoader):
+class Int8BinaryLoader(BinaryLoader):
     """bigint in binary."""
 
     load = _unpacked(INT8)
 
 
-class OidBinaryLoader(_BinaryLoader):
+class OidBinaryLoader(BinaryLoader):
     """oid in binary."""
 
     load = _unpacked(UINT4)
 
 
-class Float4BinaryLoader(_BinaryLoader):
+class Float4BinaryLoader(BinaryLoader):
     """real in binary."""
 
     load = _unpacked(FLOAT4)
 
 
-class Float8BinaryLoader(_BinaryLoader):
+class Float8BinaryLoader(BinaryLoader):
     """double precision in binary."""
 
     load = _unpacked(FLOAT8)
@@ -493,7 +485,7 @@ class NumericLoader(Loader):
         return self._decimal(str(data, "ascii"))
 
 
-class NumericBinaryLoader(_BinaryLoader):
+class NumericBinaryLoader(BinaryLoader):
     """numeric in binary."""
 
     contextual = False

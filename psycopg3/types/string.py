@@ -9,7 +9,7 @@ from typing import Any
 from .._oids import BPCHAR_OID, BYTEA_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID
 from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader, Transformer
-from ..adapt.base import frameless
+from ..adapt.base import BinaryDumper, BinaryLoader, frameless
 from ..dbapi20 import Binary
 from ..errors import DataError
 
@@ -112,10 +112,9 @@ class BytesDumper(Dumper):
         return b" E'\\%b'" % self.dump(obj)
 
 
-class BytesBinaryDumper(Dumper):
+class BytesBinaryDumper(BinaryDumper):
     """bytes, bytearray, memoryview, and what `Binary()` wraps, as bytea in binary."""
 
-    format = Format.BINARY
     oid = BYTEA_OID
 
     def dump(self, obj: Buffer | Binary) -> Buffer:
@@ -185,10 +184,8 @@ class ByteaLoader(Loader):
         return _ESCAPE.sub(_unescaped, data) if b"\\" in data else data
 
 
-class ByteaBinaryLoader(Loader):
+class ByteaBinaryLoader(BinaryLoader):
     """bytea in binary; and values of types without a binary loader, as they are sent."""
-
-    format = Format.BINARY
 
     load = frameless(bytes)
     """The bytes."""

@@ -6,10 +6,10 @@ import re
 from datetime import UTC, timedelta, timezone, tzinfo
 from functools import lru_cache
 
-from ..encodings import ReportingConnection
+from ..pq import PGconn
 
 
-def session_timezone(pgconn: ReportingConnection | None) -> tzinfo:
+def session_timezone(pgconn: PGconn | None) -> tzinfo:
     """Return the zone in which the session shows its timestamptz; UTC without a connection."""
     name = pgconn.parameter_status(b"TimeZone") if pgconn else None
     return timezone_named(name or b"UTC")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .._oids import UUID_OID
 from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader
+from ..adapt.base import BinaryDumper
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,10 +25,9 @@ class UUIDDumper(Dumper):
         return b"%032x" % obj.int
 
 
-class UUIDBinaryDumper(Dumper):
+class UUIDBinaryDumper(BinaryDumper):
     """UUID in binary."""
 
-    format = Format.BINARY
     oid = UUID_OID
 
     def dump(self, obj: UUID) -> bytes:
