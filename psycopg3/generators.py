@@ -7,7 +7,7 @@ an interval passed in silence, which is when the clocks of `connect_gen` are loo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic, sleep
 from typing import TypeVar
@@ -18,6 +18,7 @@ from .concurrency.calls import CpuCall, native
 from .conninfo import SCRAM_MAX_ITERATIONS
 from .deadlines import Deadline
 from .dialing.adoption import negotiate_gen
+from .dialing.records import Link
 from .pq import (
     ConnStatus,
     ExecStatus,
@@ -33,8 +34,6 @@ from .pq.records import Buffer
 from .waiting import Ready, Wait, WaitGen, call_gen
 
 T = TypeVar("T")
-
-_WANTS = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 
 # Between two looks at a message of which a part is missing. Few servers ever send one so.
 _PAUSE = 0.02
@@ -69,26 +68,41 @@ def connect_gen(
     """
     if isinstance(conninfo, str):
         conninfo = conninfo.encode()
-    gen = _connect_gen(conninfo, scram_max_iterations)
-    if timeout <= 0:
-        return (yield from gen)
-
     too_late = partial(
         e.ConnectionTimeout,
         f"no connection within {timeout:g} seconds: the server did not answer in"
         " time; check host and port, or raise connect_timeout",
     )
-    return (yield from until_gen(gen, Deadline.after(timeout, too_late)))
+    deadline = Deadline.after(timeout, too_late)
+    gen = started_gen(PGconn.connect_start(conninfo), scram_max_iterations)
+    return (yield from (until_gen(gen, deadline) if timeout > 0 else gen))
 
 
-def _connect_gen(conninfo: bytes, scram_max_iterations: int) -> WaitGen[PGconn]:
-    pgconn = PGconn.connect_start(conninfo)
+def started_gen(
+    pgconn: PGconn,
+    scram_max_iterations: int,
+    link_gen: Callable[[], WaitGen[Link]] | None = None,
+) -> WaitGen[PGconn]:
+    """Bring a connection that was started to its end: ready for commands, or finished.
+
+    Args:
+        pgconn: what libpq has begun to connect.
+        scram_max_iterations: how often a server may have the password hashed.
+        link_gen: as in `negotiate_gen()`.
+
+    Returns:
+        `pgconn`, in non-blocking mode.
+
+    Raises:
+        OperationalError: as `connect_gen()`.
+    """
     pgconn.notice_handler = EarlyNotices()
     try:
-        guard = scram.Guard(pgconn, scram_max_iterations)
-        poll_gen = partial(connect_poll_gen, pgconn, guard)
-        if (yield from negotiate_gen(pgconn, poll_gen)) == PollingStatus.FAILED:
-            raise _refused(pgconn)
+        poll_gen = partial(_connect_poll_gen, pgconn, scram.Guard(pgconn, scram_max_iterations))
+        if (yield from negotiate_gen(pgconn, poll_gen, link_gen)) == PollingStatus.FAILED:
+            # What stays with the exception tells `needs_password` and `used_password` to whoever
+            # wants to ask the user for one.
+            raise e.OperationalError(pgconn.get_error_message(), pgconn=FailedPGconn(pgconn))
     except BaseException:
         pgconn.finish()
         raise
@@ -103,7 +117,7 @@ class EarlyNotices(list[dict[int, "bytes | None"]]):
         self.append({code: result.error_field(code) for code in e.FIELD_CODES})
 
 
-def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatus]:
+def _connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatus]:
     """Take the next step of connecting: PQconnectPoll, but nobody waits while libpq computes.
 
     Raises:
@@ -120,13 +134,6 @@ def connect_poll_gen(pgconn: PGconn, guard: scram.Guard) -> WaitGen[PollingStatu
         # The descriptor stays readable: waiting for it would be no waiting.
         yield from call_gen(CpuCall(sleep, _PAUSE))
     return PollingStatus.READING
-
-
-def _refused(pgconn: PGconn) -> e.OperationalError:
-    """Say why libpq refused."""
-    # What stays with the exception tells `needs_password` and `used_password` to whoever wants to
-    # ask the user for one.
-    return e.OperationalError(pgconn.get_error_message(), pgconn=FailedPGconn(pgconn))
 
 
 def receive(pgconn: PGconn) -> None:
@@ -265,30 +272,49 @@ def arrived_notifies(pgconn: PGconn) -> list[PGnotify]:
     return notifies
 
 
-def cancel_gen(cancel_conn: PGcancelConn, *, timeout: float = 0) -> WaitGen[None]:
+def cancel_gen(
+    cancel_conn: PGcancelConn,
+    *,
+    timeout: float = 0,
+    link_gen: Callable[[], WaitGen[Link]] | None = None,
+) -> WaitGen[None]:
     """Ask the server to cancel, and wait until it has taken the request (libpq 17 and newer).
 
     Waiting for the end matters: a request that is only sent may strike the next query.
 
     Args:
         timeout: seconds; 0 means no limit.
+        link_gen: as in `negotiate_gen()`.
 
     Raises:
         CancellationTimeout: the server did not take the request in time.
         OperationalError: the request could not be delivered.
     """
-    deadline = monotonic() + timeout if timeout > 0 else None
+    too_late = partial(
+        e.CancellationTimeout,
+        f"the server did not take the cancel request within {timeout:g} seconds",
+    )
+    sent = False
+
+    def poll_gen() -> WaitGen[PollingStatus]:
+        nonlocal sent
+        yield from ()
+        sent = sent or cancel_conn.status == ConnStatus.AWAITING_RESPONSE
+        return cancel_conn.poll()
+
+    deadline = Deadline.after(timeout, too_late)
     cancel_conn.start()
-    while (status := cancel_conn.poll()) != PollingStatus.OK:
-        if status == PollingStatus.FAILED:
-            raise e.OperationalError(
-                f"the cancel request could not be delivered: {cancel_conn.get_error_message()}"
-            )
-        while (yield cancel_conn.socket, _WANTS[status]) == Ready.NONE:
-            if deadline is not None and monotonic() >= deadline:
-                raise e.CancellationTimeout(
-                    f"the server did not take the cancel request within {timeout:g} seconds"
-                )
+    gen = negotiate_gen(cancel_conn, poll_gen, link_gen)
+    status = yield from (until_gen(gen, deadline) if timeout > 0 else gen)
+    # Over a connector's link any end will do once it is sent: TLS may end without a close_notify.
+    if status == PollingStatus.FAILED and not (sent and link_gen):
+        raise undelivered(cancel_conn.get_error_message())
+
+
+def undelivered(reason: object) -> e.OperationalError:
+    """The error for a request to cancel that didn't get to the server."""
+    text = str(reason) or repr(reason)
+    return e.OperationalError(f"the cancel request could not be delivered: {text}")
 
 
 def until_gen(gen: WaitGen[T], deadline: Deadline) -> WaitGen[T]:

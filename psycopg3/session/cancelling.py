@@ -12,8 +12,8 @@ import socket
 import struct
 from contextlib import suppress
 
-from .. import errors as e
 from ..concurrency.calls import ImmediateCall, native
+from ..generators import undelivered
 from ..pq import PGconn
 from ..waiting import Wait, WaitGen, call_gen
 
@@ -36,12 +36,6 @@ def blocking_cancel_gen(pgconn: PGconn) -> WaitGen[None]:
         deliver()  # no thread or descriptor is to be had, and the query must not go on
         return
     yield from call_gen(call)
-
-
-def undelivered(reason: object) -> e.OperationalError:
-    """The error for a request that didn't get to the server."""
-    text = str(reason) or repr(reason)
-    return e.OperationalError(f"the cancel request could not be delivered: {text}")
 
 
 def send_gen(sock: socket.socket, packet: bytes) -> WaitGen[None]:

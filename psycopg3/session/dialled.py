@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from .. import errors as e
-from .. import scram
 from ..abc import SSLContext
 from ..conninfo import get_param, make_conninfo, rehearse
 from ..deadlines import Deadline
-from ..dialing.adoption import negotiate_gen
 from ..dialing.records import Dial, Dialer, Link
-from ..generators import EarlyNotices, connect_poll_gen
+from ..generators import started_gen
 from ..passfile import find_password
 from ..places import Place
-from ..pq import PGconn, PollingStatus
-from ..pq.failed import FailedPGconn
+from ..pq import PGconn
 from ..waiting import WaitGen
 from .routes import DialledRoute
 
@@ -94,35 +90,19 @@ class DialledAttempt:
             ProgrammingError: the connector did TLS where libpq is to do it.
         """
         try:
-            pgconn = yield from self._connect_gen(dial, deadline)
-        except BaseException:
+            # libpq starts by what the first is.
+            first = [(yield from self._link_gen(dial, deadline))]
+            self._pgconn = self._started(first[0])
+
+            def link_gen() -> WaitGen[Link]:
+                return first.pop() if first else (yield from self._link_gen(dial, deadline))
+
+            return (yield from started_gen(self._pgconn, self._scram_limit, link_gen))
+        except BaseException as ex:
             self._end_link()
-            if self._pgconn is not None:
-                self._pgconn.finish()
+            if isinstance(ex, e.OperationalError):
+                ex.args = tuple(map(self.route.named_in, ex.args))
             raise
-        pgconn.nonblocking = 1
-        return pgconn
-
-    def _connect_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[PGconn]:
-        # libpq starts by what the first is.
-        first = [(yield from self._link_gen(dial, deadline))]
-        pgconn = self._pgconn = self._started(first[0])
-        guard = scram.Guard(pgconn, self._scram_limit)
-
-        def link_gen() -> WaitGen[Link]:
-            return first.pop() if first else (yield from self._link_gen(dial, deadline))
-
-        try:
-            status = yield from negotiate_gen(
-                pgconn, partial(connect_poll_gen, pgconn, guard), link_gen
-            )
-        except e.OperationalError as ex:
-            ex.args = tuple(map(self.route.named_in, ex.args))
-            raise
-        if status == PollingStatus.FAILED:
-            message = self.route.named_in(pgconn.get_error_message())
-            raise e.OperationalError(message, pgconn=FailedPGconn(pgconn))
-        return pgconn
 
     def _link_gen(self, dial: Dial, deadline: Deadline) -> WaitGen[Link]:
         """Have a link made, in place of the one that libpq has given up."""
@@ -152,9 +132,7 @@ class DialledAttempt:
                     params[keyword] = value
         here = self.route.reservation
         params |= {"hostaddr": here.ip, "port": here.port}
-        pgconn = DialledPGconn.connect_start(make_conninfo("", **params).encode())
-        pgconn.notice_handler = EarlyNotices()
-        return pgconn
+        return DialledPGconn.connect_start(make_conninfo("", **params).encode())
 
     def _no_link(self, reason: Exception) -> e.OperationalError:
         """Say why there is no link; and if libpq wanted another one, why that was."""

@@ -84,17 +84,6 @@ class Pending:
 class Exchange:
     """The conversation over one libpq connection."""
 
-    __slots__ = (
-        "fatal_result",
-        "has_begun",
-        "is_own",
-        "is_used",
-        "last",
-        "owed",
-        "pgconn",
-        "pipelined",
-    )
-
     def __init__(self, pgconn: PGconn):
         self.pgconn = pgconn
         self.owed: deque[Pending] = deque()

@@ -14,7 +14,7 @@ from ..encodings import conn_encoding, words_encoding
 from ..errors import ProgrammingError
 from ..pq import ConninfoOption, ConnStatus, PGconn, PipelineStatus, TransactionStatus
 from ..types.timezone import session_timezone
-from .routes import Route
+from .routes import Route, decoded
 
 # What servers of version 18 report, by the manual's section "Asynchronous Operations" of the
 # protocol; older ones report less.
@@ -59,7 +59,6 @@ class ConnectionInfo:
         route: how its links go; by default they are libpq's own.
     """
 
-    __module__ = "psycopg3"
     __slots__ = ("_route", "pgconn")
 
     def __init__(self, pgconn: PGconn, route: Route = Route()):  # it has no state
@@ -100,22 +99,22 @@ class ConnectionInfo:
     @property
     def dbname(self) -> str:
         """The name of the database (`PQdb`)."""
-        return _text(self.pgconn.db)
+        return decoded(self.pgconn.db)
 
     @property
     def user(self) -> str:
         """The name of the user who connected (`PQuser`)."""
-        return _text(self.pgconn.user)
+        return decoded(self.pgconn.user)
 
     @property
     def password(self) -> str:
         """The password that was given for connecting, "" without (`PQpass`)."""
-        return _text(self.pgconn.password)
+        return decoded(self.pgconn.password)
 
     @property
     def options(self) -> str:
         """The command-line options sent to the server when connecting (`PQoptions`)."""
-        return _text(self.pgconn.options)
+        return decoded(self.pgconn.options)
 
     def get_parameters(self) -> dict[str, str]:
         """The connection parameters that differ from libpq's defaults, without any password.
@@ -124,7 +123,7 @@ class ConnectionInfo:
         """
         return self._route.parameters(
             {
-                option.keyword.decode(): _text(option.val)
+                option.keyword.decode(): decoded(option.val)
                 for option in self.pgconn.info
                 if option.val is not None and not _is_default(option) and not _is_secret(option)
             }
@@ -238,17 +237,12 @@ class ServerVersion(NamedTuple):
     minor: int
 
 
-ServerVersion.__module__ = "psycopg3"  # a NamedTuple's body may not say so for type checkers
-
-
 class ServerSettings(Mapping[str, str]):
     """The session's settings that the server reports on its own, a live view by name.
 
     Which these are is the server's choice: see `ConnectionInfo.parameter_status()`. Iteration
     gives those that PostgreSQL reports; others, of poolers or of its kin, are found by name.
     """
-
-    __module__ = "psycopg3"
 
     __slots__ = ("_pgconn",)
 
@@ -275,16 +269,11 @@ class ServerSettings(Mapping[str, str]):
         return f"<{type(self).__module__}.{type(self).__qualname__} {content}>"
 
 
-def _text(value: bytes | None) -> str:
-    # They are what we gave to libpq, in UTF-8, or come from an environment of another encoding.
-    return (value or b"").decode("utf-8", "surrogateescape")
-
-
 def _is_default(option: ConninfoOption) -> bool:
     # A libpq that was built without TLS can't use client certificates: that isn't the user's choice.
     if (option.keyword, option.val) == (b"sslcertmode", b"disable"):
         return True
-    return option.val == option.compiled or _text(option.val) == _unlisted_default(option.keyword)
+    return option.val == option.compiled or decoded(option.val) == _unlisted_default(option.keyword)
 
 
 def _unlisted_default(keyword: bytes) -> str | None:

@@ -10,14 +10,14 @@ from typing import Any
 from .. import errors as e
 from ..conninfo import get_param
 from ..deadlines import Deadline
-from ..dialing.adoption import apply_tcp_options, negotiate_gen, shared_reservation
+from ..dialing.adoption import apply_tcp_options, shared_reservation
 from ..dialing.records import Dial, Dialer, Link, Relay, Target
-from ..generators import cancel_gen, until_gen
+from ..generators import cancel_gen, undelivered, until_gen
 from ..places import Place
-from ..pq import ConnStatus, PGcancelConn, PGconn, PollingStatus, version
+from ..pq import PGconn, version
 from ..pq.misc import connection_summary, get_compiled_port
 from ..waiting import WaitGen, call_gen
-from .cancelling import blocking_cancel_gen, request_of, send_gen, undelivered
+from .cancelling import blocking_cancel_gen, request_of, send_gen
 
 HAS_CANCEL_CONN = 170000
 
@@ -25,6 +25,12 @@ _TCP_OPTIONS = (
     *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
     "tcp_user_timeout",
 )
+
+
+def decoded(value: bytes | None) -> str:
+    """What libpq tells of a connection, as text."""
+    # It is what we gave to libpq, in UTF-8, or comes from an environment of another encoding.
+    return (value or b"").decode("utf-8", "surrogateescape")
 
 
 class Route:
@@ -43,11 +49,7 @@ class Route:
         Raises:
             OperationalError: the connection is closed.
         """
-        # They are what we gave to libpq, in UTF-8, or come from an environment of another encoding.
-        host, hostaddr, port = (
-            (text or b"").decode("utf-8", "surrogateescape")
-            for text in (pgconn.host, pgconn.hostaddr, pgconn.port)
-        )
+        host, hostaddr, port = map(decoded, (pgconn.host, pgconn.hostaddr, pgconn.port))
         return Place(host, hostaddr, port or get_compiled_port())
 
     def parameters(self, params: dict[str, str]) -> dict[str, str]:
@@ -72,10 +74,15 @@ class Route:
         """
         if version() < HAS_CANCEL_CONN:
             yield from blocking_cancel_gen(pgconn)
-            return
+        else:
+            yield from self._deliver_gen(pgconn)
+
+    def _deliver_gen(
+        self, pgconn: PGconn, link_gen: Callable[[], WaitGen[Link]] | None = None
+    ) -> WaitGen[None]:
         cancel_conn = pgconn.cancel_conn()
         try:
-            yield from cancel_gen(cancel_conn)
+            yield from cancel_gen(cancel_conn, link_gen=link_gen)
         finally:
             cancel_conn.finish()
 
@@ -177,25 +184,8 @@ class DialledRoute(Route):
                 packet = request_of(pgconn)
                 yield from send_gen((yield from link_gen()).socket, packet)
             else:
-                yield from self._deliver_gen(pgconn.cancel_conn(), link_gen)
-
-    def _deliver_gen(
-        self, cancel_conn: PGcancelConn, link_gen: Callable[[], WaitGen[Link]]
-    ) -> WaitGen[None]:
-        sent = False
-
-        def poll_gen() -> WaitGen[PollingStatus]:
-            nonlocal sent
-            yield from ()
-            sent = sent or cancel_conn.status == ConnStatus.AWAITING_RESPONSE
-            return cancel_conn.poll()
-
-        try:
-            cancel_conn.start()
-            status = yield from negotiate_gen(cancel_conn, poll_gen, link_gen)
-            # Once it is sent, any end will do: TLS may end without a close_notify.
-            if not sent and status == PollingStatus.FAILED:
-                reason = self.named_in(cancel_conn.get_error_message()) or "the link was cut"
-                raise undelivered(reason)
-        finally:
-            cancel_conn.finish()
+                try:
+                    yield from self._deliver_gen(pgconn, link_gen)
+                except e.OperationalError as ex:
+                    ex.args = tuple(map(self.named_in, ex.args))
+                    raise
