@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import FunctionType
+from sys import modules as _modules
 
 from . import adapt, errors, pq, rows, sql, types, waiting
 from ._async.connection import AsyncConnection
@@ -135,5 +135,5 @@ __all__ = [
 
 # What users read in a traceback, and what pickle looks up, is where the names are for them.
 for _name in __all__:
-    if isinstance(_thing := globals()[_name], type | FunctionType):
+    if isinstance(_thing := getattr(_modules[__name__], _name), type):  # lazy imports are made here
         _thing.__module__, _thing.__qualname__ = __name__, _name

@@ -107,3 +107,7 @@ def TimeFromTicks(ticks: float) -> dt.time:  # noqa: N802
 def TimestampFromTicks(ticks: float) -> dt.datetime:  # noqa: N802
     """Make the date and time, with the time zone UTC, of `ticks`: seconds since 1970."""
     return dt.datetime.fromtimestamp(ticks, dt.UTC)
+
+
+for _function in (Date, Time, Timestamp, DateFromTicks, TimeFromTicks, TimestampFromTicks):
+    _function.__module__ = "psycopg3"

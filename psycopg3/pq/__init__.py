@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import modules as _modules
+
 from . import abc, misc
 from .binding import IMPL, lib
 from .cancel import PGcancel, PGcancelConn
@@ -66,5 +68,5 @@ __all__ = [
 
 # As in `psycopg3/__init__.py`.
 for _name in __all__:
-    if callable(_thing := globals()[_name]):
+    if callable(_thing := getattr(_modules[__name__], _name)):
         _thing.__module__ = __name__
