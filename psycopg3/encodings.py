@@ -15,6 +15,7 @@ from .pq import PGconn
 
 _LATINS = dict(enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1))  # LATIN5 is ISO 8859-9
 _CODE_PAGES = (866, 874, *range(1250, 1259))  # of Windows
+_EASTERN_PAGES = {932: "SJIS", 936: "GBK", 949: "UHC", 950: "BIG5"}
 
 _PYTHON_CODECS = {
     "BIG5": "big5",
@@ -49,14 +50,8 @@ _ALIASES = {
     "unicode": "UTF8",
     "vscii": "WIN1258",
     "win": "WIN1251",
-    "win932": "SJIS",
-    "win936": "GBK",
-    "win949": "UHC",
-    "win950": "BIG5",
-    "windows932": "SJIS",
-    "windows936": "GBK",
-    "windows949": "UHC",
-    "windows950": "BIG5",
+    **{f"win{n}": name for n, name in _EASTERN_PAGES.items()},
+    **{f"windows{n}": name for n, name in _EASTERN_PAGES.items()},
     **{f"windows{n}": f"WIN{n}" for n in _CODE_PAGES},
     **{f"iso8859{n}": f"LATIN{i}" for i, n in _LATINS.items()},
 }

@@ -449,20 +449,21 @@ def _asyncio_beside_trio() -> Library:
         return asyncio.get_running_loop()
 
     # Looked up late: trio-asyncio puts functions of its own there.
-    library = _Asyncio(partial(Lock, lambda: asyncio.current_task(), asyncio.Event), place)
+    make_lock = partial(Lock, lambda: asyncio.current_task(), asyncio.Event)
+    library = _Asyncio(make_lock, place, asyncio.sleep)
     return library
 
 
 @cache
 def _asyncio() -> Library:
-    from asyncio import Event, current_task, get_running_loop
+    from asyncio import Event, current_task, get_running_loop, sleep
 
-    return _Asyncio(partial(Lock, current_task, Event), get_running_loop)
+    return _Asyncio(partial(Lock, current_task, Event), get_running_loop, sleep)
 
 
 @cache
 def _trio() -> Library:
-    from trio import Event
+    from trio import Event, sleep
     from trio.lowlevel import current_task, current_trio_token, enable_ki_protection
 
     def place() -> Any:
@@ -478,5 +479,5 @@ def _trio() -> Library:
         setattr(_TrioLock, name, enable_ki_protection(getattr(_TrioLock, name)))
     for name in ("__aenter__", "__aexit__"):
         setattr(Within, name, enable_ki_protection(getattr(Within, name)))
-    library = _Trio(partial(_TrioLock, current_task, Event), place)
+    library = _Trio(partial(_TrioLock, current_task, Event), place, sleep)
     return library

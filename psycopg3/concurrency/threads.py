@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
+from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._exceptions import ProgrammingError
@@ -35,6 +36,7 @@ class Library:
     Args:
         lock: makes a lock that knows its owner.
         place: tells which event loop runs here; RuntimeError if none of this library does.
+        sleep: lets others run for so many seconds.
     """
 
     name = "threads"
@@ -42,9 +44,14 @@ class Library:
     spawn: Callable[..., Callable[[], object]] | None = None
     """Runs a coroutine on its own, its errors go to the log; returns what cancels it."""
 
-    def __init__(self, lock: Callable[[], Any], place: Callable[[], Any] = _nowhere) -> None:
+    def __init__(
+        self,
+        lock: Callable[[], Any],
+        place: Callable[[], Any] = _nowhere,
+        sleep: Callable[[float], Any] = sleep,
+    ) -> None:
         # Attributes, since an import inside a method would cost each operation.
-        self.Lock, self.place = lock, place
+        self.Lock, self.place, self.sleep = lock, place, sleep
 
     def shield(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function that must come to its end, whoever is cancelled meanwhile.

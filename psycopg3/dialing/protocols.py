@@ -19,8 +19,8 @@ from ..watching import may_touch
 from . import streams
 from .adoption import Identity, identity
 from .offers import ScramFilter
-from .records import LINGER, Dialer, Link, Target, discard
-from .sockets import check_socket, peer_address, refuse, refuse_plain, relayed
+from .records import LINGER, Dialer, Link, Target, discard, hang_up
+from .sockets import link_over, refuse, refuse_plain, relayed
 
 _STOCK = {
     "asyncio.selector_events._SelectorSocketTransport",
@@ -76,7 +76,12 @@ async def _link_of(
         if wants_tls:
             refuse_plain("transport")
         if not protocol.held and not transport.get_write_buffer_size():
-            return _stolen(transport, protocol, tcp)
+            transport.pause_reading()
+            # The transport closes its descriptor, and no more: the connection lives on in the duplicate.
+            descriptor = os.dup(tcp.fileno())
+            protocol.transport = None
+            transport.abort()
+            return link_over(descriptor, dialer, target)
     encrypted = bool(extra("ssl_object") or extra("sslcontext"))
     if (
         wants_tls and not encrypted and protocol.has_socket
@@ -103,22 +108,6 @@ def _is_of_loop(transport: Any, loop: asyncio.AbstractEventLoop) -> bool:
 
 def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _stolen(transport: Any, protocol: TransportRelay, tcp: Any) -> Link:
-    """The socket of a transport, taken out of the event loop; the transport is gone afterwards."""
-    transport.pause_reading()
-    # The transport closes its descriptor, and no more: the connection lives on in the duplicate.
-    sock = socket.socket(fileno=os.dup(tcp.fileno()))
-    try:
-        protocol.transport = None
-        transport.abort()
-        check_socket(sock)
-        is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
-        return Link(sock, hostaddr=peer_address(sock), tcp=sock if is_tcp else None)
-    except BaseException:
-        sock.close()
-        raise
 
 
 class TransportRelay(asyncio.Protocol):
@@ -246,9 +235,7 @@ class TransportRelay(asyncio.Protocol):
         with suppress(RuntimeError):  # the loop is closed
             self.loop.remove_reader(self._near.fileno())
             self.loop.remove_writer(self._near.fileno())
-        # A forked child may have inherited the descriptor: to close ours alone isn't enough.
-        with suppress(OSError):
-            self._near.shutdown(socket.SHUT_RDWR)
+        hang_up(self._near)
         self._near.close()
         self._close_far()
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from ..concurrency import forks
 from ..concurrency.calls import refused
 from .offers import ScramFilter
-from .records import LINGER, close
+from .records import LINGER, close, hang_up
 
 PIECE = 262144
 
@@ -73,7 +73,7 @@ class ThreadRelay:
         # Whatever the link raises, libpq learns of it as a closed connection.
         with suppress(Exception):
             work()
-        self._hang_up()
+        hang_up(self._near)
         self._near.close()
         self._close_far()
 
@@ -96,26 +96,19 @@ class ThreadRelay:
         What the user's link does to close may take its time: it is done by the relay's threads, or
         by one more, as they may be held up in what only that ends.
         """
-        self._hang_up()
+        hang_up(self._near)
         if not self._far_closing.locked():
             try:
                 threading.Thread(target=self._close_far, name="psycopg3-relay", daemon=True).start()
             except RuntimeError:  # there is no thread to be had
                 self._close_far()
 
-    def _hang_up(self) -> None:
-        # A forked child may have inherited the descriptor: to close ours isn't enough.
-        with suppress(OSError):
-            self._near.shutdown(socket.SHUT_RDWR)
-
     def _close_far(self) -> None:
         """Close the user's link, unless another thread does."""
         if self._far_closing.acquire(blocking=False):
-            # As for the near end; and it wakes who waits for this one. The socket's own method comes
-            # first: that of TLS gives its state up before, and what is sent meanwhile would go in clear.
+            # It wakes who waits for this one, too.
             if isinstance(self._far, socket.socket):
-                with suppress(OSError):
-                    socket.socket.shutdown(self._far, socket.SHUT_RDWR)
+                hang_up(self._far)
             elif callable(shutdown := getattr(self._far, "shutdown", None)):
                 with suppress(Exception):
                     shutdown(socket.SHUT_RDWR)

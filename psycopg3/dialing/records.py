@@ -113,7 +113,14 @@ class Dialer:
                 f"got connector_factory of type {type(self.connector).__name__}: expected a"
                 " function of host and port"
             )
-        _check_context(self.ssl)
+        if self.ssl is not None:
+            from ssl import SSLContext  # a context is given: it is imported already
+
+            if not isinstance(self.ssl, SSLContext):
+                raise e.ProgrammingError(
+                    f"got ssl={self.ssl!r}: expected an ssl.SSLContext, or None to let libpq do TLS"
+                    " by sslmode"
+                )
         if os.name == "nt":
             raise e.NotSupportedError(
                 "connector_factory and sock don't work on Windows: libpq can't be given a socket"
@@ -141,15 +148,14 @@ class Dialer:
             discard(sock)
 
 
-def _check_context(ssl: object) -> None:
-    if ssl is None:
-        return
-    from ssl import SSLContext  # a context is given: it is imported already
+def hang_up(sock: socket.socket) -> None:
+    """End a connection in both directions, whoever else has its descriptor.
 
-    if not isinstance(ssl, SSLContext):
-        raise e.ProgrammingError(
-            f"got ssl={ssl!r}: expected an ssl.SSLContext, or None to let libpq do TLS by sslmode"
-        )
+    A forked child may have inherited it: to close ours isn't enough. The method is that of plain
+    sockets: TLS gives its state up first, and what is sent meanwhile would go in clear.
+    """
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def address_of(sockaddr: Any) -> str:

@@ -46,6 +46,13 @@ def link_of(made: Any, dialer: Dialer, target: Target) -> Link | None:
     return None
 
 
+def link_over(descriptor: int, dialer: Dialer, target: Target) -> Link:
+    """The link over a socket that was duplicated: whoever it belonged to closes the original."""
+    link = link_of(socket.socket(fileno=descriptor), dialer, target)
+    assert link is not None
+    return link
+
+
 def _socket_link(made: socket.socket, wants_tls: bool, target: Target) -> Link:
     check_socket(made)
     tcp = made if made.family in (socket.AF_INET, socket.AF_INET6) else None

@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import Any
 
 from .. import errors as e
-from ..concurrency.tasks import Library, current
+from ..concurrency.tasks import Library
 from .offers import ScramFilter
-from .records import LINGER, Dialer, Link, Target, discard
-from .sockets import has, refuse, refuse_plain, relayed
+from .records import LINGER, Dialer, Link, Target, discard, hang_up
+from .sockets import has, link_over, refuse, refuse_plain, relayed
 from .sockets import link_of as socket_link_of
 
 _PIECE = 65536
@@ -67,7 +67,9 @@ async def link_of(
         await _close_now(made, _kit(library))
         refuse_plain("stream")
     if trio_stream and kind in _PLAIN:
-        return _stolen(made, dialer, target)
+        descriptor = os.dup(made.socket.fileno())
+        made.socket.close()  # trio's: the duplicate lives on
+        return link_over(descriptor, dialer, target)
     if library.name == "trio" and hasattr(made, "do_handshake"):
         await _shake_hands(made)
     encrypted = wants_tls or _is_tls(made)
@@ -106,15 +108,6 @@ def _socket_below(stream: Any) -> Any:
             return sock
         stream = getattr(stream, "transport_stream", None)
     return None
-
-
-def _stolen(stream: Any, dialer: Dialer, target: Target) -> Link:
-    """The socket of a trio.SocketStream, which is closed afterwards: the duplicate lives on."""
-    sock = socket.socket(fileno=os.dup(stream.socket.fileno()))
-    stream.socket.close()
-    link = socket_link_of(sock, dialer, target)
-    assert link is not None
-    return link
 
 
 class StreamRelay:
@@ -180,9 +173,7 @@ class StreamRelay:
                 await self._send_near(data)
 
     def _close_near(self) -> None:
-        # A forked child may have inherited the descriptor: to close ours alone isn't enough.
-        with suppress(OSError):
-            self._near.shutdown(socket.SHUT_RDWR)
+        hang_up(self._near)
         self._near.close()
 
     async def _close_far(self) -> None:
@@ -213,15 +204,3 @@ def _kit(library: Library) -> Any:
 async def _close_now(stream: Any, kit: Any) -> None:
     with suppress(Exception):
         await kit.aclose_forcefully(stream)
-
-
-async def sleep(seconds: float) -> None:
-    """Let others run for so long, in the library that runs here."""
-    if current().name == "trio":
-        import trio
-
-        await trio.sleep(seconds)
-    else:
-        import asyncio
-
-        await asyncio.sleep(seconds)

@@ -192,7 +192,7 @@ async def _soon(condition: Callable[[], bool], seconds: float) -> None:
     """Wait until something comes true, but not for longer than so many seconds."""
     deadline, pause = monotonic() + seconds, 0.0
     while not condition() and monotonic() < deadline:
-        await streams.sleep(pause)
+        await current().sleep(pause)
         pause = min(pause + 0.001, 0.02)
 
 

@@ -67,7 +67,10 @@ class DialledAttempt:
         self._link: Link | None = None
         self._pgconn: DialledPGconn | None = None
         self._params["host"] = place.host
-        self._params["password"] = _password(params, place)
+        # By the server's place: libpq would look it up by the address that it is sent to.
+        self._params["password"] = get_param(params, "password") or find_password(
+            params, place.host or place.hostaddr, place.port
+        )
 
     def stage(self) -> str:
         """What it waits for, to be said when the time is over."""
@@ -223,9 +226,3 @@ def _default_host(params: Mapping[str, Any]) -> str:
     host = os.fsdecode(pgconn.host)
     pgconn.finish()
     return host
-
-
-def _password(params: Mapping[str, Any], place: Place) -> str | None:
-    """The password, which libpq would look up by the address that it is sent to."""
-    given = get_param(params, "password")
-    return given or find_password(params, place.host or place.hostaddr, place.port)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from .. import _oids
 from ..abc import Buffer, SessionLike
 from ..adapt import AdaptersMap, Dumper, Format, Loader
+from ..adapt.base import BinaryDumper, BinaryLoader
 from ..adapt.typeinfo import TypeInfo
 from ..errors import DataError, ProgrammingError
 from ..waiting import WaitGen
@@ -111,8 +112,7 @@ def _text_adapters(
 def _binary_adapters(
     type_oid: int, encoder: Function, decoder: Function
 ) -> tuple[type[Dumper], type[Loader]]:
-    class CodecDumper(Dumper):
-        format = Format.BINARY
+    class CodecDumper(BinaryDumper):
         oid = type_oid
         contextual = False
 
@@ -121,8 +121,7 @@ def _binary_adapters(
             data: Buffer = _checked(encoder(obj), bytes | bytearray | memoryview, encoder)
             return data
 
-    class CodecLoader(Loader):
-        format = Format.BINARY
+    class CodecLoader(BinaryLoader):
         contextual = False
 
         def load(self, data: Buffer) -> Any:

@@ -113,11 +113,10 @@ class JsonDumper(_JsonDumper):
     oid = JSON_OID
 
 
-class JsonBinaryDumper(_JsonDumper):
+class JsonBinaryDumper(JsonDumper):
     """Any object as json in binary, which has the same bytes."""
 
     format = Format.BINARY
-    oid = JSON_OID
 
 
 class JsonbDumper(_JsonDumper):
@@ -126,11 +125,10 @@ class JsonbDumper(_JsonDumper):
     oid = JSONB_OID
 
 
-class JsonbBinaryDumper(_JsonDumper):
+class JsonbBinaryDumper(JsonbDumper):
     """Any object as jsonb in binary: a version, then the text."""
 
     format = Format.BINARY
-    oid = JSONB_OID
 
     def dump(self, obj: Any) -> bytes:
         """The version, and the JSON."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from .._oids import CIDR_OID, INET_OID
 from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader
+from ..adapt.base import BinaryDumper
 from ..errors import DataError
 
 if TYPE_CHECKING:
@@ -69,10 +70,9 @@ class InterfaceDumper(Dumper):
         return _written(obj)
 
 
-class InetBinaryDumper(Dumper):
+class InetBinaryDumper(BinaryDumper):
     """Writes an address or interface as inet in binary."""
 
-    format = Format.BINARY
     oid = INET_OID
 
     def dump(self, obj: _Address | _Interface) -> bytes:
@@ -98,10 +98,9 @@ class NetworkDumper(Dumper):
         return _written(obj)
 
 
-class NetworkBinaryDumper(Dumper):
+class NetworkBinaryDumper(BinaryDumper):
     """Writes a network as cidr in binary."""
 
-    format = Format.BINARY
     oid = CIDR_OID
 
     def dump(self, obj: _Network) -> bytes:
