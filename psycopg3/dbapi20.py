@@ -15,8 +15,6 @@ from . import _oids
 class DBAPITypeObject:
     """A kind of type in PEP 249's sense: it equals each of the oids given."""
 
-    __slots__ = ("name", "oids")
-
     def __init__(self, name: str, *oids: int) -> None:
         self.name = name
         self.oids = frozenset(oids)

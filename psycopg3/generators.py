@@ -246,16 +246,14 @@ def notifies_gen(pgconn: PGconn, *, timeout: float | None = None) -> WaitGen[lis
         OperationalError: the connection was lost.
     """
     deadline = None if timeout is None else monotonic() + timeout
-    notifies = arrived_notifies(pgconn)
-    if not notifies:
-        receive(pgconn)
-        notifies = arrived_notifies(pgconn)
-    while not (notifies or timeout == 0):
-        if (yield pgconn.socket, Wait.R) or pgconn.ssl_in_use:
+    ready: int = Ready.R
+    while not (notifies := arrived_notifies(pgconn)):
+        if ready or pgconn.ssl_in_use:
             receive(pgconn)
             notifies = arrived_notifies(pgconn)
-        if deadline is not None and monotonic() >= deadline:
+        if notifies or (deadline is not None and monotonic() >= deadline):
             break
+        ready = yield pgconn.socket, Wait.R
     return notifies
 
 

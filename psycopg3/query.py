@@ -111,25 +111,17 @@ class KnownQuery:
         DataError: a NUL character, or too long.
     """
 
-    __slots__ = ("formats", "is_auto", "names", "sql", "text")
-
-    text: str
-    """The query with $1, $2 ... in place of its placeholders; one in bytes as Latin 1 reads it."""
-    sql: bytes | None
-    """The same as it is sent; None if that depends on the connection's encoding."""
-    formats: tuple[PyFormat, ...]
-    """The format asked by each $n."""
-    is_auto: bool
-    """Whether no $n asks for a format."""
-    names: tuple[str, ...] | None
-    """The name of each $n if the placeholders are named, else None."""
-
     def __init__(self, query: str | bytes, has_placeholders: bool):
         # Latin 1 maps every byte to one character and back: the parser is written once, for str.
         text = query.decode("latin-1") if isinstance(query, bytes) else query
-        self.text, self.formats, self.names = _parse(text) if has_placeholders else (text, (), None)
+        parsed = _parse(text) if has_placeholders else (text, (), None)
+        # The query with $1, $2 ... in place of its placeholders (one in bytes as Latin 1 reads it),
+        # the format asked by each $n, and their names if they are named, else None.
+        self.text, self.formats, self.names = parsed
         self.is_auto = all(format is PyFormat.AUTO for format in self.formats)
-        self.sql = None
+        """Whether no $n asks for a format."""
+        self.sql: bytes | None = None
+        """The text as it is sent; None if that depends on the connection's encoding."""
         # Every encoding that a client of PostgreSQL may have writes ASCII as it is.
         if isinstance(query, bytes) or self.text.isascii():
             self.sql = arguments.text(self.text.encode("latin-1"), "query")

@@ -87,8 +87,6 @@ class Choice:
 class Made:
     """Adapters that were made: dumpers by format and class, loaders by format and oid."""
 
-    __slots__ = ("dumpers", "loaders", "maker", "rows")
-
     def __init__(self, maker: AdaptContext | None = None):
         self.maker = maker
         """The context they are made with, if they are for all of an encoding."""

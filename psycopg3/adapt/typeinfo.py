@@ -205,8 +205,6 @@ class TypesRegistry:
         template: the registry to start as a copy of.
     """
 
-    __slots__ = ("_by_key", "_by_subtype", "_shared", "_unique")
-
     _by_key: dict[str | int, TypeInfo]
     _by_subtype: dict[tuple[type, int], TypeInfo]
 

@@ -34,12 +34,8 @@ class Reservation:
         OperationalError: this machine has no loopback interface.
     """
 
-    __slots__ = ("_socket", "ip", "port")
-
     def __init__(self) -> None:
         self._socket = _bound()
-        self.ip: str
-        self.port: int
         self.ip, self.port = self._socket.getsockname()[:2]
 
     def close(self) -> None:

@@ -23,8 +23,6 @@ class ScramFilter:
     and all passes unseen.
     """
 
-    __slots__ = ("_begun", "_held", "done")
-
     def __init__(self) -> None:
         self._held = b""
         self._begun = False

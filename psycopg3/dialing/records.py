@@ -88,8 +88,6 @@ class Dialer:
         NotSupportedError: the system is Windows.
     """
 
-    __slots__ = ("_sock", "connector", "one_shot", "ssl")
-
     def __init__(self, connector: Callable[..., Any] | None, sock: Any, ssl: SSLContext | None):
         self.connector = connector
         self.one_shot = sock is not None

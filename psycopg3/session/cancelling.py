@@ -12,6 +12,7 @@ import socket
 import struct
 from contextlib import suppress
 
+from .. import errors as e
 from ..concurrency.calls import ImmediateCall, native
 from ..generators import undelivered
 from ..pq import PGconn

@@ -306,19 +306,13 @@ class ArrayLoader(RecursiveLoader):
                 f"got an array of the unknown type with oid {oid}: register its TypeInfo"
             )
         self._delimiter = info.delimiter.encode()
-        self._encoding = self._tx.text_encoding
-        self._load_element = self._tx.get_loader(info.oid, self.format).load
+        self._is_plain = self._tx.text_encoding not in OVERLAPPING
+        self._load_element = self._part_loader(info.oid)
 
     def load(self, data: Buffer) -> list[Any]:
         """A list, of lists where the array has several dimensions; lower bounds are forgotten."""
-        encoding = self._encoding
-        if encoding not in OVERLAPPING:
-            return parse_array(bytes(data), self._delimiter, self._load_element)
-        return parse_array(
-            str(data, encoding).encode(),
-            self._delimiter,
-            lambda item: self._load_element(item.decode().encode(encoding)),
-        )
+        text = bytes(data) if self._is_plain else self._plain(data)
+        return parse_array(text, self._delimiter, self._load_element)
 
 
 class ArrayBinaryLoader(RecursiveLoader):
