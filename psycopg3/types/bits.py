@@ -7,7 +7,8 @@ from typing import Self
 
 from .._oids import BIT_OID, VARBIT_OID
 from ..abc import Buffer
-from ..adapt import Dumper, Format, Loader
+from ..adapt import Dumper, Loader
+from ..adapt.base import BinaryDumper, BinaryLoader
 from ..errors import DataError
 from .string import StrDumperUnknown
 
@@ -67,10 +68,9 @@ class VarbitDumper(BitDumper):
     oid = VARBIT_OID
 
 
-class BitBinaryDumper(Dumper):
+class BitBinaryDumper(BinaryDumper):
     """Writes digits as bit in binary."""
 
-    format = Format.BINARY
     oid = BIT_OID
 
     def dump(self, obj: str) -> bytes:
@@ -108,10 +108,8 @@ class BitLoader(Loader):
         return Bits(data, "ascii")
 
 
-class BitBinaryLoader(Loader):
+class BitBinaryLoader(BinaryLoader):
     """Reads bit and bit varying in binary."""
-
-    format = Format.BINARY
 
     def load(self, data: Buffer) -> Bits:
         """Read the bits."""

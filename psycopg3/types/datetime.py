@@ -540,6 +540,8 @@ class TimestampBinaryLoader(TimeLikeLoader):
 class TimestamptzBinaryLoader(_ZonedLoader):
     """Reads the microseconds since 2000 in UTC, into the session's TimeZone."""
 
+    format = Format.BINARY
+
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         self._epoch = _EPOCH.replace(tzinfo=self.timezone)

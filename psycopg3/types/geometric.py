@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from .. import _oids
 from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader
-from ..adapt.base import subclass
+from ..adapt.base import BinaryDumper, subclass
 from ..adapt.loading import shown
 from ..errors import DataError
 from .rendered import RenderedLoader
@@ -250,10 +250,8 @@ class GeometricDumper(Dumper):
         return _text(cls, *_shape(cls, obj)).encode()
 
 
-class GeometricBinaryDumper(Dumper):
+class GeometricBinaryDumper(BinaryDumper):
     """Writes a value, or the text of one, in binary."""
-
-    format = Format.BINARY
 
     def dump(self, obj: Geometric | str) -> bytes:
         """Write its numbers.
