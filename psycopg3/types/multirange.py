@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, MutableSequence
 from datetime import date, datetime
+from functools import total_ordering
 from struct import Struct
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
@@ -30,6 +31,7 @@ _COUNT = Struct("!i")
 # -- multiranges ---------------------------------------------------------------------------------
 
 
+@total_ordering
 class Multirange(MutableSequence[Range[T]]):
     """A list of ranges.
 
@@ -88,15 +90,6 @@ class Multirange(MutableSequence[Range[T]]):
 
     def __lt__(self, other: object) -> bool:
         return self._ranges < other._ranges if isinstance(other, Multirange) else NotImplemented
-
-    def __le__(self, other: object) -> bool:
-        return self._ranges <= other._ranges if isinstance(other, Multirange) else NotImplemented
-
-    def __gt__(self, other: object) -> bool:
-        return self._ranges > other._ranges if isinstance(other, Multirange) else NotImplemented
-
-    def __ge__(self, other: object) -> bool:
-        return self._ranges >= other._ranges if isinstance(other, Multirange) else NotImplemented
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._ranges!r})"

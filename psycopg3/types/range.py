@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, total_ordering
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from .. import _oids
@@ -36,6 +36,7 @@ _EMPTY, _LOWER_INC, _UPPER_INC, _LOWER_INF, _UPPER_INF = 1, 2, 4, 8, 16
 # -- ranges --------------------------------------------------------------------------------------
 
 
+@total_ordering
 class Range(Generic[T]):
     """A range of values, which never changes.
 
@@ -143,15 +144,6 @@ class Range(Generic[T]):
 
     def __lt__(self, other: object) -> bool:
         return self._order() < other._order() if isinstance(other, Range) else NotImplemented
-
-    def __le__(self, other: object) -> bool:
-        return self._order() <= other._order() if isinstance(other, Range) else NotImplemented
-
-    def __gt__(self, other: object) -> bool:
-        return self._order() > other._order() if isinstance(other, Range) else NotImplemented
-
-    def __ge__(self, other: object) -> bool:
-        return self._order() >= other._order() if isinstance(other, Range) else NotImplemented
 
     def __repr__(self) -> str:
         given = f"{self._lower!r}, {self._upper!r}, {self._bounds!r}" if self else "empty=True"
