@@ -207,10 +207,10 @@ def each(items: Iterable[T] | AsyncIterable[T]) -> Iterator[T]:
     """Iterate over the items.
 
     Raises:
-        Unawaitable: they come asynchronously.
+        TypeError: they come asynchronously.
     """
     if isinstance(items, AsyncIterable):
-        raise ProgrammingError(
+        raise TypeError(
             "got an asynchronous iterable: nothing can be awaited here; make the connection with"
             " AsyncConnection"
         )
