@@ -309,6 +309,9 @@ def test_arrays_of_every_type_we_know_by_default(shared: Bare, result: Format) -
     for info in adapters.types:
         if not info.array_oid or info.name in ("aclitem", "gtsvector"):  # these have no binary form
             continue
+        if not shared.row("select to_regtype($1) is not null", (info.regtype,))[0]:
+            assert info.name in ("oid8", "regdatabase")  # servers have them from version 19 on
+            continue
         (got,) = shared.row(f"select array[null]::{info.regtype}[]", result=result)
         assert got == [None], info
 
