@@ -181,8 +181,8 @@ class AsyncRunner(Session):
         if turn.is_held and not self.lock.owned():
             with suppress(RuntimeError):  # only a thread's own locks are its to release
                 self.lock.release()
-        turn.is_held = False
         self._leave()
+        turn.is_held = False  # in this order: a signal in between must not leave the lock taken
 
     def _deadline(self, timeout: float | Deadline | None) -> Deadline | None:
         if isinstance(timeout, Deadline):

@@ -220,10 +220,11 @@ class Strike:
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="signals strike elsewhere")
-@pytest.mark.parametrize("name", ["few", "select", "under_a_timeout"])
+@pytest.mark.parametrize("name", ["few", "select", "under_a_timeout", "copy_in"])
 def test_a_signal_at_each_place(dsn: str, name: str) -> None:
     conn = psycopg3.connect(dsn, autocommit=True, cancel_timeout=5)
     with conn, bell({"on": True}):
+        conn.execute("create temp table struck (n int)")
         work = getattr(Works(conn, random.Random(1)), name)
         work()
         for number in itertools.count(1):
