@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 import psycopg3
+from psycopg3.conninfo import make_conninfo
 from psycopg3.testing import Cluster
 from tests.marks import needs_uvloop
 
@@ -54,9 +56,22 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def dsn(cluster: Cluster) -> str:
-    """The connection string of `cluster`."""
-    return cluster.dsn
+def dsn(cluster: Cluster) -> Iterator[str]:
+    """The connection string of `cluster`.
+
+    On a server that is named, each process of `pytest -n` has a database of its own: in one, they would get
+    each other's notifications.
+    """
+    process = os.environ.get("PYTEST_XDIST_WORKER")
+    if cluster.owned or process is None:
+        yield cluster.dsn
+        return
+    name = f"psycopg3_test_{process}_{os.getpid()}"
+    with psycopg3.connect(cluster.dsn, autocommit=True) as conn:
+        conn.execute(f"create database {name}")
+    yield make_conninfo(cluster.dsn, dbname=name)
+    with psycopg3.connect(cluster.dsn, autocommit=True) as conn:
+        conn.execute(f"drop database {name} with (force)")
 
 
 HBA = [

@@ -305,6 +305,12 @@ class MuteTransport(LeakyTransport):
     lost_is_told = False
 
 
+class Channel(LeakyTransport):
+    """One of several on a socket: the channel is closed, the socket stays. No event loop's transport."""
+
+    __module__ = "channels"
+
+
 class LeakyLoop(CarelessLoop):
     """Its transports leave their sockets open, and know no TLS: `ssl` is ignored."""
 
@@ -391,30 +397,25 @@ class TestTransportsThatLeaveTheSocketOpen:
 
     def test_one_that_others_use_is_left_alone(self, dsn):
         """As the channels of one SSH connection, which tell of its socket."""
-
-        class Channel:
-            def __init__(self, transport):
-                self.transport = transport
-
-            def __getattr__(self, name):
-                return getattr(self.transport, name)
-
         made = []
 
         async def connector(factory, host, port, *, loop, ssl):
-            transport, protocol = await by_the_loop(factory, host, port, loop=loop, ssl=ssl)
-            protocol._socket = None  # the protocol was made for the channel, not for what is below
-            made.append(transport.fd)
-            return Channel(transport), protocol
+            sock = socket.create_connection((host, port))
+            sock.setblocking(False)
+            protocol = factory()
+            made.append((sock.fileno(), os.fstat(sock.fileno()).st_ino))
+            return Channel(loop, sock, protocol), protocol
 
         async def main():
             where = make_conninfo(dsn, host="127.0.0.1")
-            async with await psycopg3.connect_async(where, connector_factory=connector):
-                pass
+            async with await psycopg3.connect_async(where, connector_factory=connector) as conn:
+                await conn.execute("select 1")
             await asyncio.sleep(0.05)
-            os.close(made[0])  # it was open
 
         run(main(), LeakyLoop)
+        ((fd, inode),) = made
+        assert os.fstat(fd).st_ino == inode
+        os.close(fd)
 
 
 # ---- a descriptor closed underneath ----

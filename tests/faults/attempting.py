@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import psycopg3
+from tests.clocks import OwnClock
 from tests.faults import scripted
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
 from tests.listeners import Listener
@@ -29,39 +30,58 @@ class Outcome(NamedTuple):
 
     error: Exception | None
     seconds: float
+    own: float
+    """The seconds without those that a busy machine has taken: for upper bounds."""
     gap: float
-    """The longest time, in seconds, in which nobody else got a turn."""
+    """The longest of such times in which nobody else got a turn."""
+    calls: int
+    """The calls of the driver's own that were under way still when it was over."""
+
+    @property
+    def tolerable(self) -> float:
+        """The longest gap of a loop that isn't blocked: less than its share of a busy machine."""
+        return max(0.5, self.own / 2)
 
 
 def attempt(world: World, *args: Any, **kwargs: Any) -> Outcome:
     """Connect, and close the connection that comes of it; meanwhile others want a turn each 10 ms."""
     error: Exception | None = None
-    begin = end = 0.0
+    before = set(threading.enumerate())
+    calls = 0
+    begin = end = (0.0, 0.0)
+    clock = OwnClock()
     turns: list[float] = []
+
+    def now() -> tuple[float, float]:
+        return time.monotonic(), clock()
+
     over = threading.Event()
 
     async def connect() -> None:
-        nonlocal begin, end, error
-        begin = time.monotonic()
+        nonlocal begin, end, error, calls
+        begin = now()
         try:
             conn = await settled(world.connect(*args, **kwargs))
-            end = time.monotonic()
+            end = now()
             await settled(conn.close())
         except Exception as ex:
-            end = end or time.monotonic()
+            end = end if any(end) else now()
+            calls = sum(
+                thread.name == "psycopg3-call" for thread in set(threading.enumerate()) - before
+            )
             error = ex
         finally:
             over.set()
 
     async def tick() -> None:
         while not over.is_set():
-            turns.append(time.monotonic())
+            turns.append(clock())
             await world.sleep(TICK)
-        turns.append(time.monotonic())
+        turns.append(clock())
 
     def tick_in_a_thread() -> None:
         while not over.wait(TICK):
-            turns.append(time.monotonic())
+            turns.append(clock())
 
     if world.has_tasks:
         world.run(lambda: world.together(tick, connect))
@@ -73,8 +93,8 @@ def attempt(world: World, *args: Any, **kwargs: Any) -> Outcome:
         finally:
             over.set()
             thread.join()
-    gaps = [b - a for a, b in zip([begin, *turns], [*turns, end])]  # noqa: B905
-    return Outcome(error, end - begin, max(gaps))
+    gaps = [b - a for a, b in zip([begin[1], *turns], [*turns, end[1]])]  # noqa: B905
+    return Outcome(error, end[0] - begin[0], end[1] - begin[1], max(gaps), calls)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from psycopg3 import errors, pq
 from psycopg3.concurrency import threads
 from psycopg3.concurrency.calls import BlockingCall
 from psycopg3.testing import Cluster
+from tests.clocks import OwnClock
 from tests.faults.cells import Script, alarm
 from tests.faults.proxy import Proxy, Target
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, counted, settled
@@ -397,21 +398,21 @@ def test_a_very_long_query(world: World, dsn: str, proxy: Proxy) -> None:
     async def body() -> None:
         conn = await world.connect(proxy.dsn(dsn), autocommit=True, cancel_timeout=0.5)
         proxy.freeze(after=3_000_000, to="server")
-        gaps, over = [0.0], False
+        clock, gaps, over = OwnClock(), [0.0], False
 
         async def tick() -> None:
             while not over:
-                last = time.monotonic()
+                last = clock()
                 await world.sleep(0.01)
-                gaps.append(time.monotonic() - last)
+                gaps.append(clock() - last)
 
         async def ask() -> None:
             nonlocal over
-            begin = time.monotonic()
+            begin = clock()
             with pytest.raises(errors.QueryTimeout):
                 await conn.execute(text, timeout=0.2)
             over = True
-            assert time.monotonic() - begin < 0.2 + 0.5 + 0.5
+            assert clock() - begin < 0.2 + 0.5 + 0.5
             assert conn.broken
 
         await world.together(tick, ask)

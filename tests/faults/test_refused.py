@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import resource
 import socket
-import struct
 import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,12 +20,7 @@ import pytest
 import psycopg3
 from psycopg3 import errors
 from psycopg3.testing import Cluster
-from psycopg3.transaction import OutOfOrderTransactionNesting
-from psycopg3.waiting import Wait, WaitGen, wait_select
-from tests import listeners
 from tests.faults.running import ASYNCIO, THREADS, TRIO, UVLOOP, World, settled
-from tests.listeners import Listener
-from tests.marks import counts_references
 from tests.settling import eventually
 
 every_world = pytest.mark.parametrize("world", [THREADS, ASYNCIO, UVLOOP, TRIO], ids=repr)
@@ -181,118 +173,3 @@ def test_in_a_function_of_atexit(scram: Cluster) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr
-
-
-# -- again and again -----------------------------------------------------------------------------
-
-
-def memory() -> float:
-    """That of this process, in MB, without what the C library keeps for later."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def crossed(conn: Any, dsn: str) -> None:
-    first, second = conn.transaction(), conn.transaction()
-    first.__enter__()
-    second.__enter__()
-    for block in (first, second):
-        with pytest.raises(OutOfOrderTransactionNesting):
-            block.__exit__(None, None, None)
-
-
-def an_encoding_that_changes(conn: Any, dsn: str) -> None:
-    cur = conn.execute("set client_encoding to latin1; select 'é'")
-    assert cur.nextset() and cur.fetchone() == ("é",)
-    conn.execute("set client_encoding to utf8")
-
-
-def a_factory_that_raises(conn: Any, dsn: str) -> None:
-    with pytest.raises(ZeroDivisionError):
-        conn.cursor(row_factory=lambda cursor: 1 // 0).execute("select repeat('x', 100000)")
-
-
-def a_refused_string(conn: Any, dsn: str) -> None:
-    for text in ("postgresql+asyncpg://ann:s3cr3t@h/d", "ann:s3cr3t@h/d", "host=h sslnegotiaton=x"):
-        with pytest.raises(psycopg3.ProgrammingError):
-            psycopg3.connect(text)
-
-
-def a_pooler_s_error(conn: Any, dsn: str) -> None:
-    def end(sock: socket.socket) -> None:
-        listeners.error(sock, "08006", "failed to wait for more data")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        sock.close()
-
-    with Listener(listeners.pooler(end)) as server:
-        place = {"host": "127.0.0.1", "port": server.port, "sslmode": "disable", "user": "me"}
-        lost = psycopg3.connect(**place)
-        lost.execute("select 1")
-        with pytest.raises(errors.TransactionOutcomeUnknown):
-            lost.commit()
-        lost.close()
-        server.ended.acquire()
-
-
-def a_loss_in_its_block(conn: Any, dsn: str) -> None:
-    setting = "set idle_in_transaction_session_timeout = 1"
-    with pytest.raises(errors.IdleInTransactionSessionTimeout):
-        with psycopg3.connect(dsn) as lost:
-            cur = lost.execute(f"{setting}; select 1")
-            wait_select(until_closing(lost.fileno()))
-    with pytest.raises(errors.IdleInTransactionSessionTimeout):
-        cur.execute("select 1")
-
-
-def until_closing(fd: int) -> WaitGen[None]:
-    while not (yield fd, Wait.R):
-        pass
-
-
-def a_fetch_after_its_block(conn: Any, dsn: str) -> None:
-    with psycopg3.connect(dsn) as gone:
-        cur = gone.execute("select repeat('x', 100000)")
-    with pytest.raises(psycopg3.OperationalError):
-        cur.fetchone()
-
-
-def threads_refused(conn: Any, dsn: str) -> None:
-    with no_threads(), pytest.raises(psycopg3.OperationalError, match="no address"):
-        psycopg3.connect(host="fe80::1%nosuch")
-
-
-def descriptors_refused(conn: Any, dsn: str) -> None:
-    with no_descriptors(), pytest.raises(psycopg3.OperationalError, match="open files"):
-        psycopg3.connect(dsn)
-
-
-@needs_proc
-@counts_references
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "fault",
-    [
-        crossed,
-        an_encoding_that_changes,
-        a_factory_that_raises,
-        a_refused_string,
-        a_pooler_s_error,
-        a_loss_in_its_block,
-        a_fetch_after_its_block,
-        threads_refused,
-        descriptors_refused,
-    ],
-)
-def test_a_thousand_times(fault: Callable[[Any, str], None], conn: Any, dsn: str) -> None:
-    for _ in range(100):
-        fault(conn, dsn)
-    gc.collect()
-    before, count, used = descriptors(), threading.active_count(), memory()
-    for _ in range(1000):
-        fault(conn, dsn)
-    gc.collect()
-    eventually(lambda: threading.active_count() <= count)
-    assert descriptors() <= before
-    assert memory() < used + 2
-    assert conn.execute("select 1").fetchone() == (1,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import subprocess
 import sys
@@ -66,7 +67,7 @@ class TestRealServer:
     def test_plain(self, world: World, cluster_with_passwords: Cluster) -> None:
         found = attempt(world, **by_tcp(cluster_with_passwords))
         assert found.error is None
-        assert found.gap < 0.5
+        assert found.gap < found.tolerable
 
     def test_unix_socket(self, world: World, cluster_with_passwords: Cluster) -> None:
         assert attempt(world, cluster_with_passwords.dsn).error is None
@@ -82,7 +83,7 @@ class TestRealServer:
         if "support is not compiled in" in str(found.error):
             pytest.skip(str(found.error))
         assert found.error is None
-        assert found.gap < 0.5
+        assert found.gap < found.tolerable
 
     @pytest.mark.parametrize("sslmode", ["disable", "prefer"])
     def test_wrong_password(
@@ -107,24 +108,26 @@ class TestRealServer:
             found.error.pgconn.exec_(b"select 1")
 
     def test_many_at_once(self, cluster_with_passwords: Cluster) -> None:
-        """Some hundredths of a second of hashing each, and all wait in the same loop."""
+        """Some thousandths of a second of hashing each, and all wait in the same loop: others do it."""
         params = by_tcp(cluster_with_passwords)
+        begin = time.thread_time()
+        for _ in range(40):
+            hashlib.pbkdf2_hmac("sha256", b"s3cret", b"salt", 4096)
+        hashing = time.thread_time() - begin  # not slower than libpq
+        spent = 0.0
 
         async def connect() -> None:
             await settled((await settled(ASYNCIO.connect(**params))).close())
 
-        gaps: list[float] = []
-
-        async def tick() -> None:
-            last = time.monotonic()
-            while len(gaps) < 30:
-                await ASYNCIO.sleep(0.01)
-                gaps.append(time.monotonic() - last)
-                last = time.monotonic()
+        async def all_of_them() -> None:
+            nonlocal spent
+            begin = time.process_time() - time.thread_time()
+            await ASYNCIO.together(*[connect] * 40)
+            spent = time.process_time() - time.thread_time() - begin
 
         with nothing_left():
-            ASYNCIO.run(lambda: ASYNCIO.together(tick, *[connect] * 40))
-        assert max(gaps) < 0.5
+            ASYNCIO.run(all_of_them)
+        assert spent > hashing / 2, "the loop's own thread has done it"
 
 
 def aside(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -211,8 +214,8 @@ class TestLimit:
         if "support is not compiled in" in str(found.error):
             pytest.skip(str(found.error))
         assert "2147483647 iterations" in str(found.error)
-        assert found.seconds < 1
-        assert found.gap < 0.5
+        assert found.own < 1
+        assert found.gap < found.tolerable
 
     def test_a_server_that_is_known(
         self, world: World, cluster_with_passwords: Cluster, monkeypatch: pytest.MonkeyPatch
@@ -248,7 +251,7 @@ class TestLimit:
                 pytest.skip(str(found.error))
             assert scram.signed_in == (iterations == 4096)
             assert (found.error is None) == (iterations == 4096)
-            assert found.gap < 0.5
+            assert found.gap < found.tolerable
 
 
 @pytest.mark.slow
@@ -265,31 +268,32 @@ class TestLong:
             pytest.skip(str(found.error))
         assert found.error is None
         assert scram.signed_in == 1
-        assert found.gap < 0.5
+        assert found.gap < found.tolerable
 
     def test_connect_timeout(self, world: World) -> None:
         with nothing_left(30), Listener(Scram(5_000_000)) as server:
             params = to(server, connect_timeout=2, scram_max_iterations=5_000_000)
             found = attempt(world, **params)
             assert isinstance(found.error, errors.ConnectionTimeout)
-            assert 2 <= found.seconds < 2.5
-            assert found.gap < 0.5
+            assert found.seconds >= 2
+            assert found.calls, "libpq had come to its end"
+            assert found.gap < found.tolerable
 
     def test_leaving_at_once(self, world: World) -> None:
         with nothing_left(10), Listener(Scram(1_000_000)) as server:
             found = attempt(world, **to(server, timeout=0.1))
             assert isinstance(found.error, errors.ConnectionTimeout)
-            assert found.seconds < 0.6
+            assert found.calls, "libpq had come to its end"
             assert server.ended.acquire(timeout=10), "the connection is still open"
 
     def test_at_a_real_server(self, world: World, patient_cluster: Cluster) -> None:
         params = by_tcp(patient_cluster, user="patient", password="s3cret")
         found = attempt(world, **params)
         assert found.error is None
-        assert found.gap < 0.5
+        assert found.gap < found.tolerable
         found = attempt(world, **params | {"password": "wr0ng"})
         assert "password authentication failed" in str(found.error)
-        assert found.gap < 0.5
+        assert found.gap < found.tolerable
         found = attempt(world, **params, scram_max_iterations=999_999)
         assert "1000000 iterations" in str(found.error)
 
@@ -299,8 +303,9 @@ class TestLong:
         if patient_cluster.ca_file is None or "not compiled in" in str(found.error):
             pytest.skip("no TLS")
         assert found.error is None
-        assert found.gap < 0.5
+        assert found.gap < found.tolerable
 
+    @pytest.mark.timeout(600)  # on a busy machine
     def test_the_end_of_the_program(self) -> None:
         """OpenSSL cleans up when the process exits: a thread inside it would crash."""
         code = f"""

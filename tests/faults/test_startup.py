@@ -320,8 +320,8 @@ def fails(world: World, case: Case, within: float, **kwargs: Any) -> psycopg3.Op
         assert isinstance(found.error, psycopg3.OperationalError), repr(found.error)
         assert re.search(case.told, str(found.error), re.DOTALL), str(found.error)
         assert scripted.PASSWORD not in str(found.error)
-        assert found.seconds < within
-        assert found.gap < 0.5
+        assert found.own < within
+        assert found.gap < found.tolerable
         assert server.taken == 1
         assert server.ended.acquire(timeout=3), "the connection is still open"
         return found.error
