@@ -225,7 +225,7 @@ class TestSettings:
         [
             ("UTC", dt.UTC),
             ("Europe/Rome", ZoneInfo("Europe/Rome")),
-            ("<+03>-03", dt.UTC),
+            ("<+03>-03", dt.timezone(dt.timedelta(hours=3))),
         ],
     )
     async def test_timezone(self, conn, name, zone):

@@ -255,6 +255,7 @@ class TestLimit:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(230)  # on a busy machine
 class TestLong:
     """libpq works for a second and longer: whoever waits may leave, and nobody else has to wait."""
 
@@ -280,11 +281,14 @@ class TestLong:
             assert found.gap < found.tolerable
 
     def test_leaving_at_once(self, world: World) -> None:
-        with nothing_left(10), Listener(Scram(1_000_000)) as server:
-            found = attempt(world, **to(server, timeout=0.1))
-            assert isinstance(found.error, errors.ConnectionTimeout)
-            assert found.calls, "libpq had come to its end"
-            assert server.ended.acquire(timeout=10), "the connection is still open"
+        for timeout in (0.1, 0.3, 0.9, 2.7, 8.1):  # a busy machine may take longer to begin with it
+            with nothing_left(10), Listener(Scram(1_000_000)) as server:
+                found = attempt(world, **to(server, timeout=timeout))
+                assert isinstance(found.error, errors.ConnectionTimeout)
+                assert server.ended.acquire(timeout=60), "the connection is still open"
+            if found.calls:  # it left while libpq was at work
+                return
+        pytest.fail("libpq was never left at its work")
 
     def test_at_a_real_server(self, world: World, patient_cluster: Cluster) -> None:
         params = by_tcp(patient_cluster, user="patient", password="s3cret")
@@ -305,7 +309,6 @@ class TestLong:
         assert found.error is None
         assert found.gap < found.tolerable
 
-    @pytest.mark.timeout(600)  # on a busy machine
     def test_the_end_of_the_program(self) -> None:
         """OpenSSL cleans up when the process exits: a thread inside it would crash."""
         code = f"""
@@ -324,7 +327,6 @@ class TestLong:
                     [sys.executable, "-c", textwrap.dedent(code), place, f"{0.1 + number / 100}"],
                     capture_output=True,
                     text=True,
-                    timeout=30,
                 )
                 assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
 

@@ -24,7 +24,6 @@ from psycopg3.conninfo import make_conninfo
 from psycopg3.transaction import OutOfOrderTransactionNesting
 from psycopg3.waiting import Wait, WaitGen, wait_select
 from tests import listeners
-from tests.faults.proxy import Proxy, Target
 from tests.faults.test_refused import Relayed, descriptors, needs_proc, no_descriptors, no_threads
 from tests.listeners import Listener
 from tests.marks import counts_references
@@ -116,8 +115,8 @@ def descriptors_refused(conn: Any, dsn: str) -> None:
         psycopg3.connect(dsn)
 
 
-class Interrupt(Exception):
-    """What a signal's handler raises."""
+class Interrupt(BaseException):
+    """What a signal's handler raises: no Exception, which would be the notice handler's own error."""
 
 
 def a_block_without_its_end(conn: Any, dsn: str) -> None:
@@ -206,25 +205,6 @@ def test_a_thousand_times(fault: Callable[[Any, str], None], conn: Any, dsn: str
     assert conn.execute("select 1").fetchone() == (1,)
 
 
-def test_a_link_of_a_cancel_request_that_is_held(target: Target, dsn: str) -> None:
-    """Two hundred times: each takes a fiftieth of a second at least."""
-    with Proxy(target) as proxy, psycopg3.connect(proxy.dsn(dsn), autocommit=True) as conn:
-        proxy.newcomers("hold")
-
-        def fault() -> None:
-            with pytest.raises(errors.QueryTimeout):
-                conn.execute("select pg_sleep(30)", timeout=0.01)
-
-        for _ in range(50):
-            fault()
-        before, count, used = descriptors(), threading.active_count(), memory()
-        for _ in range(200):
-            fault()
-        eventually(lambda: threading.active_count() <= count and descriptors() <= before)
-        assert memory() < used + 2
-        assert conn.execute("select 1").fetchone() == (1,)
-
-
 # -- in event loops ------------------------------------------------------------------------------
 
 who = ContextVar("who", default="nobody")
@@ -276,7 +256,7 @@ async def a_socket_left_open(conn: Any, dsn: str) -> None:
         (timers_that_come_early, 200, HastyLoop),
         (a_descriptor_closed_underneath, 1000, asyncio.SelectorEventLoop),
         (a_socket_left_open, 200, LeakyLoop),
-        (a_socket_left_open, 200, MuteLoop),
+        (a_socket_left_open, 40, MuteLoop),
     ],
 )
 def test_in_an_event_loop(
