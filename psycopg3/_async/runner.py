@@ -22,7 +22,7 @@ from ..session.transaction import OutOfOrderTransactionNesting, Rollback
 from ..waiting import STOCK, TICK, AsyncWaitFunc, WaitGen, is_open, tick_within, wait_select
 from ..watching import watcher
 from .dial import drive
-from .turn import AsyncTurn
+from .turn import AsyncHeldTurn, AsyncTurn
 
 T = TypeVar("T")
 
@@ -140,14 +140,14 @@ class AsyncRunner(Session):
             if self._closed or self.lock.owned():
                 self._leave()
 
-    def _turn(self, timeout: float | None = None) -> AsyncTurn:
+    def _turn(self, timeout: float | None = None) -> AsyncHeldTurn:
         """The exclusive use of the connection for a block of several operations: `async with`.
 
         Args and errors are those of `_in_turn()`.
         """
-        return AsyncTurn(self, self._deadline(timeout))
+        return AsyncHeldTurn(self, self._deadline(timeout))
 
-    async def _take_turn(self, turn: AsyncTurn) -> None:
+    async def _take_turn(self, turn: AsyncHeldTurn) -> None:
         """Begin a block that holds the connection."""
         await self._check_place()
         try:
@@ -160,7 +160,7 @@ class AsyncRunner(Session):
             self._drop_turn(turn)
             raise
 
-    async def _leave_turn(self, turn: AsyncTurn, exc: BaseException | None) -> None:
+    async def _leave_turn(self, turn: AsyncHeldTurn, exc: BaseException | None) -> None:
         """End a block that holds the connection, left by `exc`."""
         try:
             if exc is None:
@@ -173,7 +173,7 @@ class AsyncRunner(Session):
             finally:
                 self._drop_turn(turn)
 
-    def _drop_turn(self, turn: AsyncTurn) -> None:
+    def _drop_turn(self, turn: AsyncHeldTurn) -> None:
         """Let others have the connection; what is under way the next of them brings to rest.
 
         A generator that was dropped is closed by another task than the one that it ran in.

@@ -23,7 +23,7 @@ from ..session.transaction import OutOfOrderTransactionNesting, Rollback
 from ..waiting import STOCK, TICK, WaitFunc, WaitGen, is_open, tick_within, wait_select
 from ..watching import watcher
 from .dial import drive
-from .turn import Turn
+from .turn import HeldTurn, Turn
 
 T = TypeVar("T")
 
@@ -141,14 +141,14 @@ class Runner(Session):
             if self._closed or self.lock.owned():
                 self._leave()
 
-    def _turn(self, timeout: float | None = None) -> Turn:
+    def _turn(self, timeout: float | None = None) -> HeldTurn:
         """The exclusive use of the connection for a block of several operations: `with`.
 
         Args and errors are those of `_in_turn()`.
         """
-        return Turn(self, self._deadline(timeout))
+        return HeldTurn(self, self._deadline(timeout))
 
-    def _take_turn(self, turn: Turn) -> None:
+    def _take_turn(self, turn: HeldTurn) -> None:
         """Begin a block that holds the connection."""
         self._check_place()
         try:
@@ -161,7 +161,7 @@ class Runner(Session):
             self._drop_turn(turn)
             raise
 
-    def _leave_turn(self, turn: Turn, exc: BaseException | None) -> None:
+    def _leave_turn(self, turn: HeldTurn, exc: BaseException | None) -> None:
         """End a block that holds the connection, left by `exc`."""
         try:
             if exc is None:
@@ -174,7 +174,7 @@ class Runner(Session):
             finally:
                 self._drop_turn(turn)
 
-    def _drop_turn(self, turn: Turn) -> None:
+    def _drop_turn(self, turn: HeldTurn) -> None:
         """Let others have the connection; what is under way the next of them brings to rest.
 
         A generator that was dropped is closed by another task than the one that it ran in.

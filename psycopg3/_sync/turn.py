@@ -21,36 +21,17 @@ T = TypeVar("T")
 
 
 class Turn:
-    """What whoever holds a connection may do with it; made by `Runner._turn()`.
+    """What whoever holds a connection may do with it; made for each operation.
 
     Requests are sent by plain calls. What may block is one generator, which the waiter drives
     directly: there is no other between them.
     """
 
-    __slots__ = ("_deadline", "_session", "is_held")
+    __slots__ = ("_deadline", "_session")
 
     def __init__(self, session: Runner, deadline: Deadline | None = None):
         self._session = session
         self._deadline = deadline
-        self.is_held = False
-        """Whether the block was entered, and not left."""
-
-    def __enter__(self) -> Self:
-        self._session._take_turn(self)
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._session._leave_turn(self, exc)
-
-    def __del__(self) -> None:
-        # Python calls no `__exit__` where a signal's exception strikes at its first instruction.
-        if self.is_held:
-            self._session._drop_turn(self)
 
     def begin(self) -> Pending | None:
         """Open a transaction; in a pipeline, return the BEGIN that is owed."""
@@ -101,3 +82,27 @@ class Turn:
             return value
         except e.OperationalError as ex:
             raise self._session._explain(ex) from ex.__cause__
+
+
+class HeldTurn(Turn):
+    """A turn for a block of several operations; made by `Runner._turn()`."""
+
+    is_held = False
+    """Whether the block was entered, and not left."""
+
+    def __enter__(self) -> Self:
+        self._session._take_turn(self)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._session._leave_turn(self, exc)
+
+    def __del__(self) -> None:
+        # Python calls no `__exit__` where a signal's exception strikes at its first instruction.
+        if self.is_held:
+            self._session._drop_turn(self)
