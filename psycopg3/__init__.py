@@ -56,6 +56,7 @@ from .session.notices import Notify
 from .session.results import Column
 from .session.session import Session as BaseConnection
 from .session.transaction import Rollback
+from .session.twophase import Xid
 
 __version__ = "3.4.0.dev1"
 
@@ -67,6 +68,9 @@ connect = Connection.connect
 connect_async = AsyncConnection.connect
 
 __all__ = [
+    "Xid",
+    "Stream",
+    "AsyncStream",
     "ServerCursor",
     "RawServerCursor",
     "RawCursor",

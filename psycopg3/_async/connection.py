@@ -30,8 +30,8 @@ from .cursor import AsyncCursor
 from .cursors import AsyncServerCursor
 from .notifies import AsyncNotifies
 from .runner import CANCEL_TIMEOUT, running_library
-from .settings import AsyncSettings
 from .transaction import AsyncTransaction
+from .twophase import AsyncTwoPhase
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="AsyncConnection[Any]")
@@ -43,7 +43,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: AsyncConnection[Any], /) -> None: ...
 
 
-class AsyncConnection(AsyncCopying, AsyncSettings, Generic[Row]):
+class AsyncConnection(AsyncCopying, AsyncTwoPhase, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.

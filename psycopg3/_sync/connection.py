@@ -31,8 +31,8 @@ from .cursor import Cursor
 from .cursors import ServerCursor
 from .notifies import Notifies
 from .runner import CANCEL_TIMEOUT, running_library
-from .settings import Settings
 from .transaction import Transaction
+from .twophase import TwoPhase
 
 NewRow = TypeVar("NewRow")
 Made = TypeVar("Made", bound="Connection[Any]")
@@ -44,7 +44,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: Connection[Any], /) -> None: ...
 
 
-class Connection(Copying, Settings, Generic[Row]):
+class Connection(Copying, TwoPhase, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.
