@@ -15,6 +15,7 @@ from ._async.cursors import (
     AsyncServerCursor,
 )
 from ._async.notifies import AsyncNotifies
+from ._async.stream import AsyncStream
 from ._async.transaction import AsyncTransaction
 from ._capabilities import Capabilities, capabilities
 from ._sync.connection import Connection
@@ -22,6 +23,7 @@ from ._sync.copy import Copy
 from ._sync.cursor import Cursor
 from ._sync.cursors import ClientCursor, RawCursor, RawServerCursor, ServerCursor
 from ._sync.notifies import Notifies
+from ._sync.stream import Stream
 from ._sync.transaction import Transaction
 from .dbapi20 import (
     BINARY,
@@ -68,30 +70,25 @@ connect = Connection.connect
 connect_async = AsyncConnection.connect
 
 __all__ = [
-    "Xid",
-    "Stream",
-    "AsyncStream",
-    "ServerCursor",
-    "RawServerCursor",
-    "RawCursor",
-    "ClientCursor",
-    "AsyncServerCursor",
-    "AsyncRawServerCursor",
-    "AsyncRawCursor",
-    "AsyncClientCursor",
     "BINARY",
     "DATETIME",
     "NUMBER",
     "ROWID",
     "STRING",
+    "AsyncClientCursor",
     "AsyncConnection",
     "AsyncCopy",
     "AsyncCursor",
     "AsyncNotifies",
+    "AsyncRawCursor",
+    "AsyncRawServerCursor",
+    "AsyncServerCursor",
+    "AsyncStream",
     "AsyncTransaction",
     "BaseConnection",
     "Binary",
     "Capabilities",
+    "ClientCursor",
     "Column",
     "Connection",
     "ConnectionInfo",
@@ -111,15 +108,20 @@ __all__ = [
     "Notify",
     "OperationalError",
     "ProgrammingError",
+    "RawCursor",
+    "RawServerCursor",
     "Rollback",
-    "ServerVersion",
+    "ServerCursor",
     "ServerSettings",
+    "ServerVersion",
+    "Stream",
     "Time",
     "TimeFromTicks",
     "Timestamp",
     "TimestampFromTicks",
     "Transaction",
     "Warning",
+    "Xid",
     "__version__",
     "adapt",
     "adapters",

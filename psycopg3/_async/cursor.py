@@ -12,6 +12,7 @@ from ..session.copy import Progress
 from ..session.cursor import COPIES, BaseCursor
 from . import copy
 from .copy import AsyncCopy, AsyncWriter
+from .stream import AsyncStream
 from .turn import AsyncTurn
 
 if TYPE_CHECKING:
@@ -157,6 +158,32 @@ class AsyncCursor(BaseCursor[Row]):
         copy = AsyncCopy(self, writer=writer, progress=progress)
         copy._asked, copy._timeout = (statement, params), timeout
         return copy
+
+    def stream(
+        self,
+        query: Query,
+        params: Params | None = None,
+        *,
+        binary: bool | None = None,
+        size: int = 1,
+        timeout: float | None = None,
+    ) -> AsyncStream[Row]:
+        """Iterate over the rows of a query as they come: memory holds `size` of them.
+
+        The connection is held until the last row, or until the iterator is closed or dropped.
+
+        Args:
+            query: SQL with placeholders; one statement that returns rows.
+            params: a sequence, or a mapping for named placeholders.
+            binary: whether to ask for results in binary format; by default as the cursor's `format`.
+            size: how many rows are received at once; more than 1 with libpq 17 and newer.
+            timeout: seconds until the last row; by default the connection's `command_timeout`.
+
+        Raises:
+            ValueError: the size is less than 1.
+            NotSupportedError: this libpq has no size but 1; or, at the first row, in a pipeline.
+        """
+        return AsyncStream(self, (query, params, binary), size, timeout)
 
     async def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""

@@ -104,6 +104,10 @@ class AsyncServerCursor(BaseServerCursor[Row], AsyncCursor[Row]):
         """Not to be had; use another cursor."""
         raise _not_supported("copy()")
 
+    def stream(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Not to be had: iterate over the cursor, with `itersize`."""
+        raise _not_supported("stream()")
+
     async def fetchone(self) -> Row | None:
         """Return the next row, None if there is no other."""
         rows = await self._session._run(self._fetch_gen(1))
