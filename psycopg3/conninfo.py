@@ -11,7 +11,7 @@ from typing import Any
 from ._capabilities import needs_newer
 from .concurrency import tasks
 from .errors import NotSupportedError, OperationalError, ProgrammingError
-from .places import Place, check, look_up_gen, matched, ordered
+from .places import Place, check, check_resolvable, look_up_gen, matched, ordered
 from .pq import Conninfo, ConninfoOption, PGconn, version
 from .servicefile import read_service
 from .waiting import STOCK, WaitGen, wait_select
@@ -211,7 +211,9 @@ def _attempts_gen(params: Mapping[str, Any]) -> WaitGen[list[dict[str, Any]]]:
     at_random = get_param(given, "load_balance_hosts") == "random"
     found: list[Place] = []
     reasons = []
-    for place in ordered(places_of(given), at_random):
+    places = places_of(given)
+    check_resolvable(places)
+    for place in ordered(places, at_random):
         if not place.unresolved:
             found.append(place)
             continue

@@ -70,13 +70,24 @@ def check(hosts: Sequence[str], ports: Sequence[str]) -> None:
         raise ProgrammingError(
             "got a host with an '@' in it: expected a name, an address, or the directory of a socket"
         )
+    if not all(map(_is_port, ports)):
+        raise ProgrammingError("got a port that is none: expected a number from 1 to 65535")
+
+
+def check_resolvable(places: Sequence[Place]) -> None:
+    """Refuse hosts that no system finds, and that may be pieces of a password, so aren't shown.
+
+    A connector may have names of its own, as ``project:region:instance``: these aren't for here.
+
+    Raises:
+        ProgrammingError: there is one.
+    """
+    names = [place.host.removeprefix("@") for place in places if not os.path.isabs(place.host)]
     if any(":" in name and not _is_address(name.partition("%")[0]) for name in names):
         raise ProgrammingError(
             "got a host with a ':' in it that is no IPv6 address: expected a name, an address, or the"
             " directory of a socket; a port goes into port"
         )
-    if not all(map(_is_port, ports)):
-        raise ProgrammingError("got a port that is none: expected a number from 1 to 65535")
 
 
 def ordered(places: list[Place], at_random: bool) -> list[Place]:

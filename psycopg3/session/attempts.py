@@ -36,7 +36,7 @@ from ..conninfo import (
 from ..deadlines import Deadline
 from ..dialing.records import Dial, Dialer
 from ..generators import connect_gen, until_gen
-from ..places import Place, look_up_gen, ordered
+from ..places import Place, check_resolvable, look_up_gen, ordered
 from ..pq import PGconn
 from ..waiting import WaitGen
 from .dialled import DialledAttempt, check_params
@@ -93,6 +93,8 @@ class Attempts:
         self._scram_limit = scram_limit_from_conninfo(given)
         self._params = with_keepalives(libpq_params(given))
         places = places_of(given)
+        if dialer is None:
+            check_resolvable(places)
         self._left = deque(ordered(places, self._is_random))
         self._several = len(places) > 1
         self._failures: list[tuple[Place, str]] = []
