@@ -255,8 +255,10 @@ class Exchange:
         """Read the rest of one command, ending a COPY on the way; return the last one's status."""
         # The answer to a COMMIT is still wanted, though nobody waits for it any more.
         pgconn, results = self.pgconn, self.owed[0].results if self.owed else []
+        before = len(results)
         yield from results_gen(pgconn, results)
-        last = results[-1].status if results else None
+        # Only what came now tells of a COPY: libpq gives its result again, as long as it goes on.
+        last = results[-1].status if len(results) > before else None
         if last == _FATAL_ERROR:
             self._note_fatal(results[-1])
         if last in (ExecStatus.COPY_IN, ExecStatus.COPY_BOTH):
