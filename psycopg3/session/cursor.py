@@ -315,21 +315,22 @@ class BaseCursor(Generic[Row]):
         self._reset()
         self._session._check(Operation.EXECUTE, "executemany()")
         many = Executions(self._session, self._words_encoding, keep=returning)
-        left = _iterator(params_seq)
+        left, format, bind_one = _iterator(params_seq), self.format, self._bound
         while True:
             try:
                 if (params := next(left, _END)) is _END:
                     break
-                self._query = bound = self._bound(query, params, self.format)
-                if not many.count and is_copy(bound.query):
+                bound = bind_one(query, params, format)
+                is_first = not many.count
+                if is_first and is_copy(bound.query):
                     raise _copy_refused("executemany()")
             except Exception:
                 yield from many.give_up_gen()
                 raise
-            if not many.count:
+            if is_first:
+                self._query = bound
                 yield from many.begin_gen()
-            many.send(bound)
-            if many.is_enough:
+            if many.send(bound):
                 yield from many.receive_gen()
         self._transformer.contextual = None
         yield from many.end_gen()

@@ -50,16 +50,12 @@ class Executions:
         if not self._is_inside:
             self._exchange.enter(own=True)
 
-    def send(self, bound: BoundQuery) -> None:
-        """Send one."""
+    def send(self, bound: BoundQuery) -> bool:
+        """Send one; whether results should be received before more is sent."""
         self._sent.append(self._exchange.send(bound))
         self.count += 1
         if bound.values:
             self._bytes += sum(map(len, filter(None, bound.values)))
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether results should be received before more is sent."""
         return len(self._sent) >= _IN_FLIGHT or self._bytes > _BYTES_IN_FLIGHT
 
     def receive_gen(self) -> WaitGen[None]:
