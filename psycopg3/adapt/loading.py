@@ -37,7 +37,7 @@ class Rows:
         result: the result; None: there is none, and only `explain()` may be called.
         types: the oids of its columns.
         loaders: what loads the values of each column.
-        adapters: where the loaders come from; it knows the names of types and the encoding.
+        finder: where the loaders come from; it knows the names of types and the encoding.
     """
 
     __slots__ = ("_finder", "_loaders", "_types", "result")

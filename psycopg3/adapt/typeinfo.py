@@ -34,6 +34,21 @@ def base_type(column: bytes) -> bytes:
     )
 
 
+def catalog_gen(conn: SessionLike, query: bytes) -> WaitGen[PGresult]:
+    """Ask the catalog; a transaction that is under way doesn't suffer if the server refuses."""
+    if conn.pgconn.transaction_status != TransactionStatus.INTRANS:
+        (result,) = yield from conn._command_gen(query)
+        return result
+    try:
+        _, result, _ = yield from conn._command_gen(
+            b"SAVEPOINT _pg3_type", query, b"RELEASE _pg3_type"
+        )
+    except Error:
+        yield from conn._command_gen(b"ROLLBACK TO _pg3_type", b"RELEASE _pg3_type")
+        raise
+    return result
+
+
 class TypeInfo:
     """A PostgreSQL base type.
 
@@ -110,16 +125,7 @@ class TypeInfo:
         encoding = "utf-8" if encoding == "ascii" else encoding
         text = name if isinstance(name, str) else name.as_string(conn)
         query = (cls._QUERY % cls._DETAILS) % Escaping(pgconn).escape_literal(text.encode(encoding))
-        if pgconn.transaction_status != TransactionStatus.INTRANS:
-            (result,) = yield from conn._command_gen(query)
-        else:
-            try:
-                _, result, _ = yield from conn._command_gen(
-                    b"SAVEPOINT _pg3_type", query, b"RELEASE _pg3_type"
-                )
-            except Error:
-                yield from conn._command_gen(b"ROLLBACK TO _pg3_type", b"RELEASE _pg3_type")
-                raise
+        result = yield from catalog_gen(conn, query)
         return cls._from_result(result, encoding) if result.ntuples else None
 
     _QUERY = (

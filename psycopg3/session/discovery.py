@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 from .._exceptions import readable
 from ..adapt import AdaptersMap
 from ..adapt.registry import adapters as global_adapters
-from ..adapt.typeinfo import TypeInfo, base_type
+from ..adapt.typeinfo import TypeInfo, base_type, catalog_gen
 from ..encodings import words_encoding
 from ..errors import Error
-from ..pq import PGresult, TransactionStatus
+from ..pq import PGresult
 from ..types.array import parse_array
-from ..types.codecs import adapt_like
 from ..types.composite import CompositeInfo, register_composite
 from ..types.enum import EnumInfo
 from ..types.multirange import MultirangeInfo, register_multirange
@@ -140,10 +139,6 @@ def register(infos: Iterable[TypeInfo], adapters: AdaptersMap) -> None:
         if isinstance(info, EnumInfo):
             adapters.register_loader(info.oid, TextLoader)
             adapters.register_loader(info.oid, TextBinaryLoader)
-    # At last, when what they are made of is adapted.
-    for info in infos:
-        if info.oid in info.base_oids:
-            adapt_like(info, info.base_oids[info.oid], adapters)
 
 
 def _parts(info: TypeInfo) -> Iterable[int]:
@@ -151,21 +146,11 @@ def _parts(info: TypeInfo) -> Iterable[int]:
     yield from getattr(info, "field_types", ())
     for name in ("subtype_oid", "range_oid"):
         yield getattr(info, name, 0)
-    yield from info.base_oids.values()
+    yield info.base_oid
 
 
 def _types_gen(session: Session, condition: bytes) -> WaitGen[list[TypeInfo]]:
-    query = _QUERY % condition
-    if session.pgconn.transaction_status == TransactionStatus.INTRANS:
-        try:
-            _, result, _ = yield from session._command_gen(
-                b"SAVEPOINT _pg3_types", query, b"RELEASE _pg3_types"
-            )
-        except Error:
-            yield from session._command_gen(b"ROLLBACK TO _pg3_types", b"RELEASE _pg3_types")
-            raise
-    else:
-        (result,) = yield from session._command_gen(query)
+    result = yield from catalog_gen(session, _QUERY % condition)
     encoding = words_encoding(session.pgconn)
     return [_info(result, row, encoding) for row in range(result.ntuples)]
 
@@ -193,6 +178,5 @@ def _info(result: PGresult, row: int, encoding: str) -> TypeInfo:
     else:
         info = TypeInfo(*args, regtype=regtype)
     info.delimiter = delimiter
-    if kind == "d":
-        info.base_oids = {info.oid: base}
+    info.base_oid = base if kind == "d" else 0
     return info  # type: ignore[no-any-return]
