@@ -55,6 +55,7 @@ from .postgres import adapters
 from .session.characteristics import IsolationLevel
 from .session.info import ConnectionInfo, ServerSettings, ServerVersion
 from .session.notices import Notify
+from .session.querylog import LoggedQuery
 from .session.results import Column
 from .session.session import Session as BaseConnection
 from .session.transaction import Rollback
@@ -103,6 +104,7 @@ __all__ = [
     "InterfaceError",
     "InternalError",
     "IsolationLevel",
+    "LoggedQuery",
     "NotSupportedError",
     "Notifies",
     "Notify",

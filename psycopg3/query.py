@@ -8,14 +8,16 @@ nothing sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from . import errors as e
 from . import sql as parts
 from .abc import Composable, Params, PyFormat, Query
 from .adapt import Transformer
+from .adapt.transformer import Parameters
 from .pq import arguments
 
 # Texts longer than this are parsed each time: they are rarely repeated, and a cache of 128
@@ -32,6 +34,7 @@ PLACEHOLDER = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
+_WHICH = re.compile(r"parameter \$\d+: ")
 _FORMATS = {"s": PyFormat.AUTO, "t": PyFormat.TEXT, "b": PyFormat.BINARY}
 
 
@@ -184,12 +187,58 @@ def bind(
         given = in_order(known, params)
     if not formats:
         return BoundQuery(sql, result_format, [])
-    if known.is_auto:
-        return BoundQuery(sql, result_format, *transformer.dump_parameters(given))
+    try:
+        if known.is_auto:
+            return BoundQuery(sql, result_format, *transformer.dump_parameters(given))
+        return BoundQuery(sql, result_format, *_dumped(transformer, given, formats))
+    except Exception as ex:
+        tell_parameter(ex, partial(_dump_one, transformer, given, formats), known)
+        raise
+
+
+def _dumped(
+    transformer: Transformer, given: Sequence[Any], formats: Sequence[PyFormat]
+) -> Parameters:
     dumped = transformer.dump_sequence(given, formats)
     types, written = transformer.types or (), transformer.formats or ()
     values, lengths = arguments.parameters(dumped, types, written)
-    return BoundQuery(sql, result_format, values, types, written, lengths)
+    return values, types, written, lengths
+
+
+def _dump_one(
+    transformer: Transformer, given: Sequence[Any], formats: Sequence[PyFormat], index: int
+) -> None:
+    _dumped(transformer, [given[index]], [formats[index]])
+
+
+def tell_parameter(
+    ex: Exception, dump: Callable[[int], object], known: KnownQuery | None = None
+) -> None:
+    """Have an error tell by which of the parameters it was raised: $2, %(name)s.
+
+    It is the first that can't be dumped by itself either.
+
+    Args:
+        ex: what was raised. It gets a note if it is no error of the driver's.
+        dump: dumps the parameter of an index; raises an IndexError behind the last.
+        known: what is known about the query, if its parameters may have names.
+    """
+    index = 0
+    try:
+        while True:
+            dump(index)
+            index += 1
+    except IndexError:
+        return  # it is none by itself: they are too long together
+    except Exception:
+        pass
+    names = None if known is None else known.names
+    which = f"parameter ${index + 1}" if names is None else f"parameter %({names[index]})s"
+    told = _WHICH.sub("", text := str(ex))
+    if isinstance(ex, e.Error) or told != text:
+        ex.args = (f"{which}: {told}", *ex.args[1:])
+    else:
+        ex.add_note(f"raised by {which} of the query")
 
 
 def command(query: bytes) -> BoundQuery:
@@ -233,10 +282,11 @@ def _bind_template(
     check_count(len(formats))
     if not given:
         return BoundQuery(sql, result_format)
-    dumped = transformer.dump_sequence(given, formats)
-    types, written = transformer.types or (), transformer.formats or ()
-    values, lengths = arguments.parameters(dumped, types, written)
-    return BoundQuery(sql, result_format, values, types, written, lengths)
+    try:
+        return BoundQuery(sql, result_format, *_dumped(transformer, given, formats))
+    except Exception as ex:
+        tell_parameter(ex, partial(_dump_one, transformer, given, formats))
+        raise
 
 
 def refuse_params(params: Params | None) -> None:

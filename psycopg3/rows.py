@@ -7,8 +7,9 @@ shape is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from .abc import CursorLike
 from .encodings import words_encoding
@@ -104,6 +105,65 @@ def namedtuple_row(cursor: CursorLike) -> RowMaker[NamedTuple]:
             " name them apart, with AS"
         ) from None
     return make
+
+
+class Record(tuple[Any, ...]):
+    """A row of `record_row`: a tuple whose values are also found by the names of their columns.
+
+    ``row[0]`` and ``row["name"]`` are values, ``"name" in row`` tells of a column, ``dict(row)`` makes
+    a dict. It iterates over its values, and is equal to a tuple of them. Of columns of one name, the last
+    is found.
+    """
+
+    __slots__ = ()
+    _names: tuple[str, ...] = ()
+    _places: ClassVar[dict[str, int]] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        """The value at an index, or of a column; a tuple for a slice. KeyError if there is no such column."""
+        return tuple.__getitem__(self, self._places[key] if isinstance(key, str) else key)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a column of this name."""
+        return name in self._places
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a column, `default` if there is none of this name."""
+        return self[name] if name in self._places else default
+
+    def keys(self) -> Iterator[str]:
+        """The names of the columns."""
+        return iter(self._names)
+
+    def values(self) -> Iterator[Any]:
+        """The values."""
+        return iter(self)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Pairs of name and value."""
+        return zip(self._names, self, strict=True)
+
+    def __repr__(self) -> str:
+        return f"<Record {' '.join(f'{name}={value!r}' for name, value in self.items())}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _record, (self._names, tuple(self))
+
+
+def record_row(cursor: CursorLike) -> RowMaker[Record]:
+    """Make rows records, as asyncpg has them: values by index and by name; see `Record`."""
+    names = _names(cursor)
+    return no_result if names is None else _record_class(tuple(names))
+
+
+@lru_cache(512)
+def _record_class(names: tuple[str, ...]) -> type[Record]:
+    places = {name: place for place, name in enumerate(names)}
+    return type("Record", (Record,), {"__slots__": (), "_names": names, "_places": places})
+
+
+def _record(names: tuple[str, ...], values: tuple[Any, ...]) -> Record:
+    return _record_class(names)(values)
 
 
 def scalar_row(cursor: CursorLike) -> RowMaker[Any]:

@@ -16,6 +16,7 @@ from .query import (
     in_order,
     known_query,
     refuse_params,
+    tell_parameter,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ def bind_literals(query: Query, params: Params | None, transformer: Transformer)
     text = given if isinstance(given, str) else given.decode(codec)
     if params is None:
         return BoundQuery(parts.encoded(text, codec))
-    literals = [transformer.as_literal(value) for value in in_order(known, params)]
+    values = in_order(known, params)
+    try:
+        literals = [transformer.as_literal(value) for value in values]
+    except Exception as ex:
+        tell_parameter(ex, lambda at: transformer.as_literal(values[at]), known)
+        raise
     numbers = {name: number for number, name in enumerate(known.names or ())}
     written: list[bytes] = []
     last = count = 0
@@ -91,4 +97,8 @@ def bind_raw(
     check_count(len(values))
     if not values:
         return BoundQuery(sql, result_format, [])
-    return BoundQuery(sql, result_format, *transformer.dump_parameters(values))
+    try:
+        return BoundQuery(sql, result_format, *transformer.dump_parameters(values))
+    except Exception as ex:
+        tell_parameter(ex, lambda at: transformer.dump_parameters(values[at : at + 1]))
+        raise

@@ -13,6 +13,7 @@ import psycopg3
 from psycopg3.abc import PyFormat
 from psycopg3.adapt import Transformer
 from psycopg3.query import BoundQuery, RequestKind, bind, command, known_query
+from psycopg3.styles import bind_literals, bind_raw
 
 
 def parse(query):
@@ -249,6 +250,47 @@ def test_a_nul_in_a_text_value_is_refused():
 def test_what_is_no_bytes_is_refused():
     with pytest.raises(TypeError, match=r"parameter \$1.*str"):
         bind("%s", [1], _written("abc"))
+
+
+@pytest.mark.parametrize(
+    "query, params, which",
+    [
+        ("%s, %s", [1, object()], r"\$2"),
+        ("%s, %t", [1, "a\0"], r"\$2"),
+        ("%s", [[1, "a"]], r"\$1"),
+        ("%(a)s, %(b)s, %(a)s", {"a": 1, "b": object()}, r"%\(b\)s"),
+        ("%(a)s, %(b)t", {"b": "a\0", "a": 1}, r"%\(b\)s"),
+    ],
+)
+@pytest.mark.parametrize("bind", [bind, bind_literals])
+def test_errors_name_the_parameter(bind, query, params, which):
+    with pytest.raises(psycopg3.Error, match=rf"^parameter {which}: [^p]"):
+        bind(query, params, Transformer())
+
+
+def test_errors_name_the_parameter_of_a_raw_query():
+    with pytest.raises(psycopg3.Error, match=r"^parameter \$2: cannot"):
+        bind_raw("$2, $1", [1, object()], Transformer(), 0)
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_errors_of_others_have_a_note(names):
+    def broken(obj):
+        raise LookupError("not this")
+
+    class Broken(psycopg3.adapt.Dumper):
+        def dump(self, obj):
+            return broken(obj)
+
+    adapters = psycopg3.adapt.AdaptersMap(psycopg3.adapters)
+    adapters.register_dumper(complex, Broken)
+    query, params, which = "%s, %s", [1, 1j], "$2"
+    if names:
+        query, params, which = "%(a)s, %(b)s", {"a": 1, "b": 1j}, "%(b)s"
+    with pytest.raises(LookupError) as info:
+        bind(query, params, Transformer(adapters))
+    assert info.value.args == ("not this",)
+    assert info.value.__notes__ == [f"raised by parameter {which} of the query"]
 
 
 def test_values_have_a_greatest_length(monkeypatch):

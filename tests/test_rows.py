@@ -17,6 +17,7 @@ FACTORIES = [
     rows.tuple_row,
     rows.dict_row,
     rows.namedtuple_row,
+    rows.record_row,
     rows.scalar_row,
     rows.args_row(lambda *args: args),
     rows.kwargs_row(lambda **kwargs: kwargs),
@@ -246,6 +247,44 @@ def test_names_of_unknown_encoding(raw: bytes) -> None:
     result.fname = lambda column: raw  # type: ignore[method-assign]
     described: Any = FakeCursor(FakePGconn(b"SQL_ASCII"), result)  # type: ignore[arg-type]
     assert rows.dict_row(described)([1]) == {raw.decode("utf-8", "replace"): 1}
+
+
+def record(conn: pq.PGconn, query: bytes, *values: Any) -> rows.Record:
+    made: rows.Record = rows.record_row(cursor(conn, query.decode()))(values)  # type: ignore[arg-type]
+    return made
+
+
+def test_records(conn: pq.PGconn) -> None:
+    row = record(conn, b"select 1 as one, 'b' as \"two words\"", 1, "b")
+    assert (row[0], row["one"], row[-1], row["two words"]) == (1, 1, "b", "b")
+    assert row == (1, "b")
+    assert (row[:1], hash(row), len(row), list(row)) == ((1,), hash((1, "b")), 2, [1, "b"])
+    assert dict(row) == dict(row.items()) == {"one": 1, "two words": "b"}
+    assert list(row.keys()) == ["one", "two words"]
+    assert list(row.values()) == [1, "b"]
+    assert "one" in row
+    assert 1 not in row
+    assert (row.get("one"), row.get("three"), row.get("three", 3)) == (1, None, 3)
+    assert repr(row) == "<Record one=1 two words='b'>"
+    with pytest.raises(KeyError, match="three"):
+        row["three"]
+    with pytest.raises(IndexError):
+        row[2]
+    one, two = row
+    assert (one, two) == (1, "b")
+
+
+def test_records_of_columns_of_one_name(conn: pq.PGconn) -> None:
+    row = record(conn, b"select 1 as a, 2 as a", 1, 2)
+    assert (row["a"], list(row.items())) == (2, [("a", 1), ("a", 2)])
+
+
+def test_records_of_the_same_columns_have_one_class(conn: pq.PGconn) -> None:
+    row = record(conn, b"select 1 as a", 1)
+    assert type(row) is type(record(conn, b"select 2 as a", 2))
+    assert type(row) is not type(record(conn, b"select 2 as b", 2))
+    copied = pickle.loads(pickle.dumps(row))
+    assert (type(copied), copied, copied["a"]) == (type(row), row, 1)
 
 
 def test_rows_pickle() -> None:

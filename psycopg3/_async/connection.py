@@ -28,6 +28,7 @@ from .connector import connecting_within, connection_params, open_connection
 from .copying import AsyncCopying
 from .cursor import AsyncCursor
 from .cursors import AsyncServerCursor
+from .fetching import AsyncFetching
 from .notifies import AsyncNotifies
 from .runner import CANCEL_TIMEOUT, running_library
 from .transaction import AsyncTransaction
@@ -43,7 +44,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: AsyncConnection[Any], /) -> None: ...
 
 
-class AsyncConnection(AsyncCopying, AsyncTwoPhase, Generic[Row]):
+class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.

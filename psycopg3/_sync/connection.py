@@ -29,6 +29,7 @@ from .connector import connecting_within, connection_params, open_connection
 from .copying import Copying
 from .cursor import Cursor
 from .cursors import ServerCursor
+from .fetching import Fetching
 from .notifies import Notifies
 from .runner import CANCEL_TIMEOUT, running_library
 from .transaction import Transaction
@@ -44,7 +45,7 @@ class _NoSubclass(Protocol):
     def _same(self, other: Connection[Any], /) -> None: ...
 
 
-class Connection(Copying, TwoPhase, Generic[Row]):
+class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
     """A connection to a PostgreSQL database; make one with `connect()`.
 
     It may be shared: the operations of those who use it take turns.

@@ -298,6 +298,6 @@ class Transformer(AdapterFinder):
 
 def _too_large(ex: Exception, index: int, params: Sequence[Any]) -> DataError:
     return DataError(
-        f"parameter {index + 1}: {shown(params[index])} does not fit the PostgreSQL type it is sent"
+        f"parameter ${index + 1}: {shown(params[index])} does not fit the PostgreSQL type it is sent"
         f" as ({ex}): send it as a wider type"
     )

@@ -16,7 +16,12 @@ from ..pq.misc import PGnotify
 from .loss import Loss
 
 # What the handlers of each kind are called with.
-_NEWS = {"notice": "a Diagnostic", "notify": "a Notify", "close": "the connection"}
+_NEWS = {
+    "notice": "a Diagnostic",
+    "notify": "a Notify",
+    "close": "the connection",
+    "query": "a LoggedQuery",
+}
 
 _CHANNEL_LENGTH = 63  # NAMEDATALEN - 1: bytes in the server's encoding
 
@@ -67,7 +72,7 @@ class Notices:
         self.consumers = 0
         """How many iterations of `notifies()` are waiting."""
         self.wants_notifies = False
-        """Whether notifications are to be delivered as they come."""
+        """Whether somebody is to be told of what has come when an operation ends."""
         self.wakers: set[Callable[[], object]] = set()
         """What wakes them, where they wait for no descriptor of their own."""
         self.is_idle = False
@@ -77,7 +82,7 @@ class Notices:
         self._listeners: dict[str, list[_Handler]] = {}
 
     def add(self, kind: str, handler: Callable[..., object]) -> None:
-        """Have `handler` called with all news of a kind, one of "notice", "notify", "close"."""
+        """Have `handler` called with all news of a kind, a key of `_NEWS`."""
         self.handlers[kind].append((self.checked(handler, _NEWS[kind]), copy_context()))
         self._note_wants()
 
@@ -85,9 +90,10 @@ class Notices:
         """Stop calling `handler`; ValueError if it wasn't added."""
         handlers = self.handlers[kind]
         if (found := _find(handlers, handler)) is None:
+            role = "logger" if kind == "query" else "handler"
             raise ValueError(
-                f"got {handler!r}, which is no {kind} handler of this connection: pass what was"
-                f" given to add_{kind}_handler()"
+                f"got {handler!r}, which is no {kind} {role} of this connection: pass what was"
+                f" given to add_{kind}_{role}()"
             )
         handlers.remove(found)
         self._note_wants()
@@ -146,7 +152,8 @@ class Notices:
         return handler
 
     def _note_wants(self) -> None:
-        self.wants_notifies = bool(self.takes_all or self._listeners or self.consumers)
+        wants = self.takes_all or self.handlers["query"] or self._listeners or self.consumers
+        self.wants_notifies = bool(wants)
 
     def consume(self, more: int) -> None:
         """Take note that so many more iterations of `notifies()` are waiting."""

@@ -111,7 +111,7 @@ def test_a_dumper_may_dump_null() -> None:
 
 
 def test_a_value_too_large_names_the_parameter() -> None:
-    with pytest.raises(DataError, match=r"parameter 2: Int2\(70000\) of type Int2"):
+    with pytest.raises(DataError, match=r"parameter \$2: Int2\(70000\) of type Int2"):
         Transformer().dump_sequence([1, Int2(70_000)], [AUTO, AUTO])
 
 
