@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from .. import errors as e
 from ..pq import Format
 from ..query import BoundQuery, RequestKind
+from .endings import Ending
 from .exchange import Exchange, Pending
 from .results import check_results
 from .session import Session
@@ -41,9 +42,9 @@ class _LoggingExchange(Exchange):
 
     sent: list[tuple[Pending, BoundQuery, float]]
 
-    def send(self, request: BoundQuery, *args: Any) -> Pending:
+    def send(self, request: BoundQuery, ending: Ending = Ending.NOTHING) -> Pending:
         begin = monotonic()
-        pending = super().send(request, *args)
+        pending = super().send(request, ending)
         if request.kind in _TOLD:
             self.sent.append((pending, request, begin))
         return pending
