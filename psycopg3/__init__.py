@@ -15,6 +15,7 @@ from ._async.cursors import (
     AsyncServerCursor,
 )
 from ._async.notifies import AsyncNotifies
+from ._async.pipeline import AsyncPipeline
 from ._async.stream import AsyncStream
 from ._async.transaction import AsyncTransaction
 from ._capabilities import Capabilities, capabilities
@@ -23,6 +24,7 @@ from ._sync.copy import Copy
 from ._sync.cursor import Cursor
 from ._sync.cursors import ClientCursor, RawCursor, RawServerCursor, ServerCursor
 from ._sync.notifies import Notifies
+from ._sync.pipeline import Pipeline
 from ._sync.stream import Stream
 from ._sync.transaction import Transaction
 from .dbapi20 import (
@@ -81,6 +83,7 @@ __all__ = [
     "AsyncCopy",
     "AsyncCursor",
     "AsyncNotifies",
+    "AsyncPipeline",
     "AsyncRawCursor",
     "AsyncRawServerCursor",
     "AsyncServerCursor",
@@ -109,6 +112,7 @@ __all__ = [
     "Notifies",
     "Notify",
     "OperationalError",
+    "Pipeline",
     "ProgrammingError",
     "RawCursor",
     "RawServerCursor",

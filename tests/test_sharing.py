@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +14,7 @@ import pytest
 import psycopg3
 from psycopg3 import errors
 from psycopg3.generators import execute_gen
+from psycopg3.pq import PipelineStatus
 from tests.settling import eventually, until
 
 
@@ -61,6 +63,51 @@ async def test_tasks(dsn):
             for i in range(6):
                 tasks.start_soon(ask, 1000 * i)
         assert answers == [True] * 300
+
+
+@pytest.mark.anyio
+async def test_a_pipeline_among_tasks(dsn):
+    """Each gets its own results, and nobody hangs."""
+    async with await psycopg3.connect_async(dsn, autocommit=True) as conn:
+
+        async def work(number):
+            async with conn.pipeline() as p:
+                for i in range(10):
+                    curs = [
+                        await conn.execute("select %s::int", [1000 * number + 3 * i + j])
+                        for j in range(3)
+                    ]
+                    if i % 3 == number % 3:
+                        await p.sync()
+                    for j in (2, 0, 1):
+                        assert await curs[j].fetchone() == (1000 * number + 3 * i + j,)
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                for number in range(5):
+                    group.start_soon(work, number)
+        assert conn.info.pipeline_status == PipelineStatus.OFF
+
+
+def test_a_pipeline_among_threads(dsn):
+    """Each gets its own results, and nobody hangs."""
+    with psycopg3.connect(dsn, autocommit=True) as conn, ThreadPoolExecutor(5) as threads:
+
+        def work(number):
+            with conn.pipeline() as p:
+                for i in range(20):
+                    curs = [
+                        conn.execute("select %s::int", [1000 * number + 3 * i + j])
+                        for j in range(3)
+                    ]
+                    if i % 3 == number % 3:
+                        p.sync()
+                    for j in (2, 0, 1):
+                        assert curs[j].fetchone() == (1000 * number + 3 * i + j,)
+            return number
+
+        assert list(threads.map(work, range(5), timeout=30)) == list(range(5))
+        assert conn.info.pipeline_status == PipelineStatus.OFF
 
 
 @pytest.mark.anyio

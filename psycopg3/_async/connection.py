@@ -18,18 +18,20 @@ from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_environment, warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
+from ..session.listening import listen_gen, unlisten_gen
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
 from ..waiting import AsyncWaitFunc
-from . import cursor, transaction
+from . import cursor, pipeline, transaction
 from .connector import connecting_within, connection_params, open_connection
 from .copying import AsyncCopying
 from .cursor import AsyncCursor
 from .cursors import AsyncServerCursor
 from .fetching import AsyncFetching
 from .notifies import AsyncNotifies
+from .pipeline import AsyncPipeline
 from .runner import CANCEL_TIMEOUT, running_library
 from .transaction import AsyncTransaction
 from .twophase import AsyncTwoPhase
@@ -432,6 +434,18 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         own = Characteristics.of(isolation, read_only, deferrable)
         return AsyncTransaction(self, savepoint_name, force_rollback, own)
 
+    def pipeline(self) -> AsyncPipeline:
+        """Make a block in which statements are sent without waiting for their results.
+
+        A fetch receives what is needed for it; the end of the block receives all that is left, and
+        raises the first error that nobody has seen. In autocommit what is sent between two syncs is
+        one transaction. Blocks may be nested: the inner one syncs at both ends.
+
+        Raises:
+            NotSupportedError: entering it: libpq is too old.
+        """
+        return AsyncPipeline(self)
+
     def notifies(
         self, *, timeout: float | None = None, stop_after: int | None = None
     ) -> AsyncNotifies:
@@ -486,7 +500,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         Raises:
             ProgrammingError: the channel or the callback can't be one.
         """
-        await self._run(self._listen_gen(channel, callback), timeout)
+        await self._run(listen_gen(self, channel, callback), timeout)
 
     async def unlisten(
         self, channel: str, callback: NotifyHandler | None = None, *, timeout: float | None = None
@@ -498,7 +512,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         Raises:
             ProgrammingError: it doesn't listen to this channel.
         """
-        await self._run(self._unlisten_gen(channel, callback), timeout)
+        await self._run(unlisten_gen(self, channel, callback), timeout)
 
     async def commit(self, *, timeout: float | None = None) -> None:
         """Commit the transaction, if there is one.
@@ -539,7 +553,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
 
 # What a cursor and a block say of their connection: their files can't import this one, and
 # `typing.get_type_hints()` wants the name.
-for _module in (cursor, transaction):
+for _module in (cursor, pipeline, transaction):
     vars(_module)["AsyncConnection"] = AsyncConnection
 
 

@@ -10,6 +10,7 @@ from ..abc import Params, Query
 from ..rows import Row, RowFactory
 from ..session.copy import Progress
 from ..session.cursor import COPIES, BaseCursor
+from ..session.pipeline import owe
 from . import copy
 from .copy import AsyncCopy, AsyncWriter
 from .stream import AsyncStream
@@ -89,16 +90,18 @@ class AsyncCursor(BaseCursor[Row]):
         self, turn: AsyncTurn, query: Query, params: Params | None, binary: bool | None
     ) -> None:
         bound = self._bind_next(query, params, binary)
-        begin = None
-        if self._session._must_begin():
-            begin = await turn.begin()
-        self._pending = pending = await turn.ask(bound)
-        if not pending.done:
-            pending.begin, self._is_owed = begin, True
+        session = self._session
+        if session._exchange.pipelined and not await turn.abandon_pipeline():
+            self._pending, self._is_owed = owe(session, bound), True
+            if session._exchange.is_full(bound):
+                await turn.run(session._exchange.relieve_gen())
             return
+        if session._must_begin():
+            await turn.begin()
+        self._pending = pending = await turn.ask(bound)
         if pending.status in COPIES:
-            await turn.run(self._session._exchange.drain_gen())
-        if self._session._discovery is not None:
+            await turn.run(session._exchange.drain_gen())
+        if session._discovery is not None:
             await turn.run(self._discover_gen(pending))
         self._take(pending)
 
@@ -108,6 +111,8 @@ class AsyncCursor(BaseCursor[Row]):
         if self._is_owed and pending is not None:
             if not pending.done:
                 await self._session._in_turn(AsyncTurn.receive, None, pending)
+            if self._session._discovery is not None:
+                await self._session._run(self._discover_gen(pending))
             self._take(pending)
 
     async def executemany(

@@ -8,7 +8,6 @@ from typing import Self
 
 from ..errors import NotSupportedError
 from ..rows import Row
-from ..session.states import Phase
 from ..session.streaming import BaseStream
 from .turn import AsyncHeldTurn
 
@@ -67,7 +66,7 @@ class AsyncStream(BaseStream[Row], AsyncIterator[Row]):
         turn: AsyncHeldTurn = session._turn(self._timeout)
         await turn.__aenter__()
         self._turn = turn
-        if session._phase is Phase.PIPELINE:
+        if session._exchange.pipelined:
             raise NotSupportedError("stream() can't be used in a pipeline: leave it first")
         bound = cursor._bind_next(*self._asked)
         if session._must_begin():

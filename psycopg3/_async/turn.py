@@ -32,13 +32,10 @@ class AsyncTurn:
         self._session = session
         self._deadline = deadline
 
-    async def begin(self) -> Pending | None:
-        """Open a transaction; in a pipeline, return the BEGIN that is owed."""
+    async def begin(self) -> None:
+        """Open a transaction."""
         session = self._session
-        if session._exchange.pipelined:
-            return session._send_begin()
         await self.run(session._command_gen(session._begin_command()))
-        return None
 
     async def ask(self, request: BoundQuery) -> Pending:
         """Send a request and receive its results; in a pipeline they are owed."""
@@ -66,6 +63,16 @@ class AsyncTurn:
         await session._watcher.wait(ending_gen(session._exchange), TICK)
         if session._exchange.needs_drain:
             await session._library.shield(session._recover, True)
+
+    async def abandon_pipeline(self) -> bool:
+        """Give up a pipeline whose blocks have all been dropped without their end; whether there is one."""
+        if self._session._exchange.blocks:
+            return False
+        await self.settle()
+        return True
+
+    async def rest(self) -> None:
+        """Do nothing: what was under way has been brought to rest before."""
 
     async def drive(self, gen: WaitGen[T], interval: float | None) -> T:
         """Run a user's generator, which may leave the connection in the middle of anything."""

@@ -19,18 +19,20 @@ from ..pq import Format, PGconn
 from ..rows import Row, RowFactory, tuple_row
 from ..session.attempts import warn_of_environment, warn_of_gssapi
 from ..session.characteristics import Characteristics, IsolationLevel
+from ..session.listening import listen_gen, unlisten_gen
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
 from ..waiting import WaitFunc
-from . import cursor, transaction
+from . import cursor, pipeline, transaction
 from .connector import connecting_within, connection_params, open_connection
 from .copying import Copying
 from .cursor import Cursor
 from .cursors import ServerCursor
 from .fetching import Fetching
 from .notifies import Notifies
+from .pipeline import Pipeline
 from .runner import CANCEL_TIMEOUT, running_library
 from .transaction import Transaction
 from .twophase import TwoPhase
@@ -433,6 +435,18 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         own = Characteristics.of(isolation, read_only, deferrable)
         return Transaction(self, savepoint_name, force_rollback, own)
 
+    def pipeline(self) -> Pipeline:
+        """Make a block in which statements are sent without waiting for their results.
+
+        A fetch receives what is needed for it; the end of the block receives all that is left, and
+        raises the first error that nobody has seen. In autocommit what is sent between two syncs is
+        one transaction. Blocks may be nested: the inner one syncs at both ends.
+
+        Raises:
+            NotSupportedError: entering it: libpq is too old.
+        """
+        return Pipeline(self)
+
     def notifies(self, *, timeout: float | None = None, stop_after: int | None = None) -> Notifies:
         """Iterate over notifications as they come, those first that came before.
 
@@ -485,7 +499,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         Raises:
             ProgrammingError: the channel or the callback can't be one.
         """
-        self._run(self._listen_gen(channel, callback), timeout)
+        self._run(listen_gen(self, channel, callback), timeout)
 
     def unlisten(
         self, channel: str, callback: NotifyHandler | None = None, *, timeout: float | None = None
@@ -497,7 +511,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         Raises:
             ProgrammingError: it doesn't listen to this channel.
         """
-        self._run(self._unlisten_gen(channel, callback), timeout)
+        self._run(unlisten_gen(self, channel, callback), timeout)
 
     def commit(self, *, timeout: float | None = None) -> None:
         """Commit the transaction, if there is one.
@@ -538,7 +552,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
 
 # What a cursor and a block say of their connection: their files can't import this one, and
 # `typing.get_type_hints()` wants the name.
-for _module in (cursor, transaction):
+for _module in (cursor, pipeline, transaction):
     vars(_module)["Connection"] = Connection
 
 

@@ -11,6 +11,7 @@ from ..abc import Params, Query
 from ..rows import Row, RowFactory
 from ..session.copy import Progress
 from ..session.cursor import COPIES, BaseCursor
+from ..session.pipeline import owe
 from . import copy
 from .copy import Copy, Writer
 from .stream import Stream
@@ -88,16 +89,18 @@ class Cursor(BaseCursor[Row]):
         self, turn: Turn, query: Query, params: Params | None, binary: bool | None
     ) -> None:
         bound = self._bind_next(query, params, binary)
-        begin = None
-        if self._session._must_begin():
-            begin = turn.begin()
-        self._pending = pending = turn.ask(bound)
-        if not pending.done:
-            pending.begin, self._is_owed = begin, True
+        session = self._session
+        if session._exchange.pipelined and not turn.abandon_pipeline():
+            self._pending, self._is_owed = owe(session, bound), True
+            if session._exchange.is_full(bound):
+                turn.run(session._exchange.relieve_gen())
             return
+        if session._must_begin():
+            turn.begin()
+        self._pending = pending = turn.ask(bound)
         if pending.status in COPIES:
-            turn.run(self._session._exchange.drain_gen())
-        if self._session._discovery is not None:
+            turn.run(session._exchange.drain_gen())
+        if session._discovery is not None:
             turn.run(self._discover_gen(pending))
         self._take(pending)
 
@@ -107,6 +110,8 @@ class Cursor(BaseCursor[Row]):
         if self._is_owed and pending is not None:
             if not pending.done:
                 self._session._in_turn(Turn.receive, None, pending)
+            if self._session._discovery is not None:
+                self._session._run(self._discover_gen(pending))
             self._take(pending)
 
     def executemany(

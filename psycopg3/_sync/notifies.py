@@ -11,6 +11,7 @@ from typing import Self
 from ..concurrency.calls import refused
 from ..deadlines import Deadline
 from ..errors import OperationalError
+from ..session.listening import notifies_gen
 from ..session.notices import Notify
 from .runner import NO_TIMEOUT, Runner
 
@@ -63,7 +64,7 @@ class Notifies(Iterator[Notify]):
         try:
             # What has come is taken when the connection is free; for more it is not held.
             with suppress(_TurnMissed):
-                session._run(session._notifies_gen(), self._deadline or NO_TIMEOUT)
+                session._run(notifies_gen(session), self._deadline or NO_TIMEOUT)
             if not notices.backlog and (self._deadline is None or self._deadline.left):
                 self._wait(session)
         finally:

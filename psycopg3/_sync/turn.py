@@ -33,13 +33,10 @@ class Turn:
         self._session = session
         self._deadline = deadline
 
-    def begin(self) -> Pending | None:
-        """Open a transaction; in a pipeline, return the BEGIN that is owed."""
+    def begin(self) -> None:
+        """Open a transaction."""
         session = self._session
-        if session._exchange.pipelined:
-            return session._send_begin()
         self.run(session._command_gen(session._begin_command()))
-        return None
 
     def ask(self, request: BoundQuery) -> Pending:
         """Send a request and receive its results; in a pipeline they are owed."""
@@ -67,6 +64,16 @@ class Turn:
         session._watcher.wait(ending_gen(session._exchange), TICK)
         if session._exchange.needs_drain:
             session._library.shield(session._recover, True)
+
+    def abandon_pipeline(self) -> bool:
+        """Give up a pipeline whose blocks have all been dropped without their end; whether there is one."""
+        if self._session._exchange.blocks:
+            return False
+        self.settle()
+        return True
+
+    def rest(self) -> None:
+        """Do nothing: what was under way has been brought to rest before."""
 
     def drive(self, gen: WaitGen[T], interval: float | None) -> T:
         """Run a user's generator, which may leave the connection in the middle of anything."""

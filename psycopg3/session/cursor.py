@@ -16,7 +16,7 @@ from ..waiting import WaitGen
 from .endings import is_copy
 from .exchange import Pending
 from .executions import Executions
-from .results import Column, ResultSet, check_results
+from .results import Column, ResultSet, check_pending
 from .session import Session
 from .states import Meaning, Operation, meaning_of
 
@@ -294,13 +294,10 @@ class BaseCursor(Generic[Row]):
     def _refuse(self, pending: Pending) -> None:
         """Raise what the results of a request mean that didn't succeed."""
         results = pending.results
-        # In the end it is the BEGIN sent with it that failed.
-        if pending.begin is not None and meaning_of(results[-1].status) is Meaning.ABORTED:
-            check_results(pending.begin.results, self._words_encoding)
         self._pending = None
         if meaning_of(results[-1].status) is Meaning.COPY:
             raise _copy_refused("execute()")
-        check_results(results, self._words_encoding)
+        check_pending(self._session._exchange, pending, self._words_encoding)
 
     @property
     def _words_encoding(self) -> str:

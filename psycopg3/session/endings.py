@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
+
+from ..errors import NotSupportedError
 
 
 class Ending(IntEnum):
@@ -27,6 +30,11 @@ _ENDINGS = (
     (Ending.UNDONE, re.compile(rb"(?:rollback|abort)\b", re.IGNORECASE)),
     (Ending.SESSION, re.compile(rb"discard\b", re.IGNORECASE)),
 )
+_CONTROL = re.compile(
+    rb"(?:(begin|start\s+transaction)|(?:commit|end|rollback|abort|prepare\s+transaction))\b"
+    rb"(?!.*\b(?:and\s+chain|to|prepared)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
 _MAY_COMMIT = re.compile(rb"\b(?:commit|end|prepare)\b", re.IGNORECASE)
 
 
@@ -49,6 +57,22 @@ def start_of(query: bytes, at: int = 0) -> int:
 def is_copy(query: bytes) -> bool:
     """Whether a query is a COPY, which transfers data besides its result."""
     return _COPY.match(query, start_of(query)) is not None
+
+
+@lru_cache
+def in_pipeline(query: bytes) -> bool | None:
+    """Whether a user's query opens (True) or ends (False) a transaction, by its first word; None: neither.
+
+    libpq knows only when the answer has come.
+
+    Raises:
+        NotSupportedError: it is a COPY, which a pipeline can't have.
+    """
+    at = start_of(query)
+    if _COPY.match(query, at):
+        raise NotSupportedError("COPY can't be done in a pipeline: leave the pipeline first")
+    found = _CONTROL.match(query, at)
+    return None if found is None else found[1] is not None
 
 
 def ending_of(query: bytes) -> Ending:

@@ -21,7 +21,10 @@ from .endings import Ending
 _R = Wait.R
 _START = 2  # what `PGconn.advance()` is given when nothing has been waited for yet
 _ACTIVE = TransactionStatus.ACTIVE
-_FATAL_ERROR = ExecStatus.FATAL_ERROR
+_TUPLES_OK, _FATAL_ERROR = ExecStatus.TUPLES_OK, ExecStatus.FATAL_ERROR
+
+# How many requests of a pipeline, and bytes of their parameters, are sent before what has come is taken.
+_MANY, _MUCH = 256, 1 << 20
 
 # Sent when a pipeline is given up in the middle: the server parses it, fails, and so rolls
 # back what came before the Sync. Its text is what an administrator finds in the log.
@@ -56,7 +59,7 @@ The simple protocol takes several statements at once.
 class Pending:
     """What the server owes for one request; whoever asked holds it and finds the results in it."""
 
-    __slots__ = ("begin", "done", "encodings", "ending", "query", "results", "status", "want")
+    __slots__ = ("cause", "done", "encodings", "ending", "query", "results", "status", "want")
 
     encodings: tuple[bytes | None, bytes | None, int]
     """Of several statements: the client_encoding before and after, and the first result after.
@@ -71,8 +74,8 @@ class Pending:
         """What a command of the driver's own ends."""
         self.want = 0
         """What to wait for first, if sending it has told."""
-        self.begin: Pending | None = None
-        """In a pipeline the BEGIN that was sent for this request: its failure is this one's too."""
+        self.cause: Pending | None = None
+        """In a pipeline, the request whose failure has aborted this one."""
         self.results: list[PGresult] = []
         """The results so far, one a statement."""
         self.status: int | None = None
@@ -100,8 +103,16 @@ class Exchange:
         """Whether the pipeline is one that an operation opened for itself."""
         self.has_begun = False
         """In a pipeline: whether what is sent next is inside a transaction; libpq tells only later."""
+        self.is_unsynced = False
+        """Whether something was sent in a pipeline since the last sync."""
         self.fatal_result: PGresult | None = None
         """The answer to a command by which the server ended the session."""
+        self.blocks: set[int] = set()
+        """The ids of the pipeline() blocks that are open."""
+        self.untold: list[Pending] = []
+        """What failed in a pipeline of the user's, and nobody has raised so far."""
+        self._failed: Pending | None = None
+        self._count = self._bytes = 0
 
     @property
     def needs_drain(self) -> bool:
@@ -134,6 +145,8 @@ class Exchange:
             raise
         if not self.pipelined:
             pending.want = want
+        else:
+            self.is_unsynced = True
         return pending
 
     def receive_gen(self, pending: Pending, deadline: Deadline | None = None) -> WaitGen[None]:
@@ -173,8 +186,8 @@ class Exchange:
                 owed.append(head)  # who looks at it finds that it was not answered to the end
             if results:
                 head.status = status = results[-1].status
-                if status == _FATAL_ERROR:
-                    self._note_fatal(results[-1])
+                if status > _TUPLES_OK:
+                    self._note(head)
             head.done = True
             owed.popleft()
 
@@ -183,6 +196,54 @@ class Exchange:
         pending.done, pending.want = False, 0
         if pending not in self.owed:  # an interruption may have left it there
             self.owed.append(pending)
+
+    def _note(self, head: Pending) -> None:
+        """Take note of an answer other than rows or a tag."""
+        if head.status == _FATAL_ERROR:
+            self._note_fatal(head.results[-1])
+            if self.pipelined and not self.is_own:
+                self._failed = head
+                self.untold.append(head)
+        elif head.status == ExecStatus.PIPELINE_ABORTED:
+            head.cause = self._failed
+        elif head.status == ExecStatus.PIPELINE_SYNC:
+            self._failed = None
+            status = self.pgconn.transaction_status
+            if len(self.owed) == 1 and status != _ACTIVE:
+                self.has_begun = status != TransactionStatus.IDLE
+
+    def tell(self, pending: Pending | None) -> None:
+        """Take note that an error was raised."""
+        if pending in self.untold:
+            self.untold.remove(pending)
+
+    def is_full(self, request: BoundQuery) -> bool:
+        """In a pipeline, whether it is time for `relieve_gen()`, this having been sent."""
+        self._count += 1
+        if request.values:
+            self._bytes += sum(map(len, filter(None, request.values)))
+        return self._count >= _MANY or self._bytes >= _MUCH
+
+    def relieve_gen(self) -> WaitGen[None]:
+        """In a pipeline, send what libpq holds, and take what has come: so that neither grows without end.
+
+        It waits for the server only if that takes no more.
+        """
+        self.is_used, self._count, self._bytes = True, 0, 0
+        pgconn, owed = self.pgconn, self.owed
+        ready: int = Wait.RW
+        while owed:
+            head = owed[0]
+            want = pgconn.advance(head.results, ready)
+            if want:
+                if want == _R:
+                    return
+                ready = yield pgconn.socket, want
+                continue
+            head.status, head.done = head.results[-1].status, True
+            self._note(head)
+            owed.popleft()
+            ready = _START
 
     def _note_fatal(self, result: PGresult) -> None:
         if e.ends_session(result):
@@ -204,6 +265,7 @@ class Exchange:
         sync = Pending()
         self.pgconn.pipeline_sync()
         self.owed.append(sync)
+        self.is_unsynced = False
         return sync
 
     def leave_gen(self) -> WaitGen[None]:
@@ -230,7 +292,8 @@ class Exchange:
                 yield from self._drop_results_gen()
         if pgconn.status != ConnStatus.BAD:
             self.owed.clear()
-        self.pipelined = False
+        self.pipelined, self.is_unsynced, self._failed = False, False, None
+        self.untold.clear()
 
     def _drain_pipeline_gen(self) -> WaitGen[None]:
         # Syncs may already be under way when the interruption comes, in any number: read on

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..query import BoundQuery
 from ..waiting import WaitGen
 from .exchange import Pending
-from .results import check_results
+from .pipeline import send_begin
+from .results import check_pending
 from .session import Session
 
 # How many executions, and bytes of their parameters, are sent before the older half of them must
@@ -44,7 +45,7 @@ class Executions:
         session = self._session
         if session._must_begin():
             if self._is_inside:
-                session._send_begin()
+                send_begin(session)
             else:
                 yield from session._command_gen(session._begin_command())
         if not self._is_inside:
@@ -88,7 +89,7 @@ class Executions:
 
     def _harvest(self, count: int) -> None:
         for pending in self._sent[:count]:
-            check_results(pending.results, self._encoding)
+            check_pending(self._exchange, pending, self._encoding)
             for result in pending.results:
                 self.total += result.command_tuples or 0
                 self.tag = result.command_status

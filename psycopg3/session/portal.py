@@ -19,7 +19,7 @@ from .cursor import BaseCursor
 from .exchange import Pending
 from .results import check_results
 from .session import Session
-from .states import Operation, Phase
+from .states import Operation
 
 _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.ACTIVE)
 
@@ -116,7 +116,7 @@ class BaseServerCursor(BaseCursor[Row]):
     def _check_here(self, what: str) -> None:
         self._check_open(what)
         session = self._session
-        if session._phase is Phase.PIPELINE:
+        if session._exchange.pipelined:
             raise e.NotSupportedError(
                 f"can't do {what} of a server cursor in a pipeline: leave it first"
             )

@@ -11,7 +11,10 @@ from ..adapt import Transformer
 from ..adapt.loading import Rows
 from ..pq import ExecStatus, Format, PGresult
 from ..rows import Row, RowMaker
+from .exchange import Exchange, Pending
 from .states import Meaning, meaning_of
+
+ABORTED = "not executed: an earlier command of the pipeline failed; execute it again"
 
 
 def check_results(results: list[PGresult], encoding: str) -> None:
@@ -29,9 +32,36 @@ def check_results(results: list[PGresult], encoding: str) -> None:
         if meaning is Meaning.ERROR:
             raise e.error_from_result(result, encoding)
         if meaning is Meaning.ABORTED:
-            raise e.PipelineAborted(
-                "not executed: an earlier command of the pipeline failed; execute it again"
-            )
+            raise e.PipelineAborted(ABORTED)
+
+
+def check_pending(exchange: Exchange, pending: Pending, encoding: str) -> None:
+    """Raise what a request of a pipeline failed by; whoever looks for untold errors finds it no more.
+
+    Raises:
+        PipelineAborted: an earlier one failed, which is the cause.
+        Error: the server's; also where it was the BEGIN sent for the request that failed.
+    """
+    exchange.tell(pending)
+    cause = pending.cause
+    if cause is not None:
+        exchange.tell(cause)
+        if cause.query.startswith(b"BEGIN"):
+            check_results(cause.results, encoding)
+        raise e.PipelineAborted(ABORTED) from e.error_from_result(cause.results[-1], encoding)
+    check_results(pending.results, encoding)
+
+
+def check_untold(exchange: Exchange, encoding: str) -> None:
+    """Raise the first error of a pipeline that nobody has raised so far; the others are forgotten.
+
+    Raises:
+        Error: the server's.
+    """
+    if exchange.untold:
+        pending = exchange.untold[0]
+        exchange.untold.clear()
+        check_results(pending.results, encoding)
 
 
 _TUPLES_OK = ExecStatus.TUPLES_OK

@@ -29,11 +29,11 @@ from ..waiting import WaitGen
 from . import states
 from .characteristics import Characteristics
 from .endings import Ending
-from .exchange import Exchange, Pending
+from .exchange import Exchange
 from .info import ConnectionInfo
 from .loss import Loss, cut
-from .notices import NoticeHandler, Notices, NotifyHandler, check_channel, decoded
-from .results import check_results
+from .notices import NoticeHandler, Notices, NotifyHandler, decoded
+from .results import check_results, check_untold
 from .routes import Route
 from .states import Operation, Phase
 
@@ -196,9 +196,11 @@ class Session(_Exceptions):
         """Where the session stands: what may be done now is in `states.ALLOWED`."""
         if self._closed:
             return Phase.CLOSED if self._pid == os.getpid() else Phase.INHERITED
-        if self._exchange.pipelined and self.pgconn.status != ConnStatus.BAD:
-            return Phase.PIPELINE
         phase = states.phase_of(self.pgconn)
+        if self._exchange.pipelined and phase is not Phase.LOST:
+            if not self._blocks or self._is_idle():
+                return Phase.PIPELINE
+            phase = Phase.IN_TRANSACTION  # in a pipeline libpq doesn't tell
         if self._blocks and phase in (Phase.IN_TRANSACTION, Phase.FAILED_TRANSACTION, Phase.IDLE):
             dropped = self._quiet is _IDLE and phase is not Phase.IDLE
             return Phase.DROPPED if dropped else Phase.BLOCK if self._open_blocks else phase
@@ -407,11 +409,6 @@ class Session(_Exceptions):
             self._check(Operation.EXECUTE, "execute()")
         return not self._autocommit and self._is_idle(status)
 
-    def _send_begin(self) -> Pending:
-        """In a pipeline, send a BEGIN before what needs one."""
-        self._exchange.has_begun = True
-        return self._exchange.send(command(self._begin_command()))
-
     def _is_idle(self, status: int | None = None) -> bool:
         """Whether no transaction is open for what is sent next."""
         if self._exchange.pipelined:
@@ -438,12 +435,18 @@ class Session(_Exceptions):
         opened = len(commands) > 1 and not exchange.pipelined
         if opened:
             exchange.enter(own=True)
+        elif (
+            ending and exchange.is_unsynced
+        ):  # what failed before in a pipeline mustn't abort these
+            exchange.sync()
         sent = [exchange.send(command(sql), ending) for sql in commands]
         if opened:
             yield from exchange.leave_gen()
         else:
-            yield from exchange.receive_gen(exchange.sync() if exchange.pipelined else sent[-1])
+            syncs = ending and exchange.pipelined
+            yield from exchange.receive_gen(exchange.sync() if syncs else sent[-1])
         for pending in sent:
+            exchange.tell(pending)
             check_results(pending.results, encoding)
         return [pending.results[-1] for pending in sent]
 
@@ -470,11 +473,17 @@ class Session(_Exceptions):
         Raises:
             InFailedSqlTransaction: a statement had failed, so the server has rolled back.
         """
+        exchange = self._exchange
+        if (
+            exchange.is_unsynced and not exchange.has_begun
+        ):  # a statement of the user's may have begun one
+            yield from exchange.receive_gen(exchange.sync())
         if self._is_idle():
+            check_untold(exchange, words_encoding(self.pgconn))
             return
         self._check_link()
-        self._exchange.has_begun = False
         (result,) = yield from self._command_gen(b"COMMIT", ending=Ending.COMMITTED)
+        check_untold(exchange, words_encoding(self.pgconn))
         # The manual on COMMIT: of a failed transaction it makes a ROLLBACK, without an error.
         if result.command_status == b"ROLLBACK":
             raise e.lookup("25P02")(
@@ -484,9 +493,12 @@ class Session(_Exceptions):
 
     def _rollback_gen(self) -> WaitGen[None]:
         """Undo the transaction, if there is one."""
+        exchange = self._exchange
+        if exchange.is_unsynced and not exchange.has_begun:
+            yield from exchange.receive_gen(exchange.sync())
         if not self._is_idle():
-            self._exchange.has_begun = False
             yield from self._command_gen(b"ROLLBACK", ending=Ending.UNDONE)
+            exchange.untold.clear()  # what failed is undone
             self._keep_blocks(_alive(self._blocks))
 
     def _user_commit_gen(self) -> WaitGen[None]:
@@ -510,33 +522,6 @@ class Session(_Exceptions):
         self._check(Operation.CHARACTERISTICS, name)
         self._characteristics = self._characteristics.changed(name, value)
         yield from ()
-
-    def _notifies_gen(self) -> WaitGen[None]:
-        """Take the notifications that have come: they are in the backlog then, for `notifies()`."""
-        if self._notices.backlog:
-            return
-        self._check(Operation.NOTIFIES, "notifies()")
-        self._exchange.is_used = True
-        receive(self.pgconn)
-        self._deliver()
-        yield from ()
-
-    def _listen_gen(self, channel: str, callback: NotifyHandler) -> WaitGen[None]:
-        """LISTEN to a channel, and have its notifications delivered."""
-        self._check(Operation.EXECUTE, "listen()")
-        check_channel(channel, self.pgconn)
-        self._notices.checked(callback, "a Notify")
-        # At the server first: a channel that it refuses has no listeners.
-        yield from self._command_gen(b"LISTEN " + self._quote_identifier(channel))
-        self._notices.add_listener(channel, callback)
-
-    def _unlisten_gen(self, channel: str, callback: NotifyHandler | None) -> WaitGen[None]:
-        """Stop delivering, and UNLISTEN when nobody is left."""
-        self._check(Operation.EXECUTE, "unlisten()")
-        if not self._notices.listeners_but(channel, callback):
-            # At the server first: if it refuses, the listener stays.
-            yield from self._command_gen(b"UNLISTEN " + self._quote_identifier(channel))
-        self._notices.remove_listener(channel, callback)
 
     # -- the end ---------------------------------------------------------------------------
 

@@ -6,9 +6,12 @@ from contextlib import suppress
 from enum import StrEnum
 
 from .. import errors as e
+from ..encodings import words_encoding
 from ..waiting import WaitGen
 from .characteristics import Characteristics
 from .endings import Ending
+from .pipeline import settle_gen
+from .results import check_untold
 from .session import Session
 from .states import Operation
 
@@ -99,6 +102,8 @@ class BaseTransaction:
             raise TypeError("a transaction() block can be entered only once: make a new one")
         session = self._session
         session._check(Operation.BLOCK, "transaction()")
+        if session._exchange.pipelined:  # what was sent before isn't of this transaction
+            yield from settle_gen(session)
         self._outermost = session._is_idle()
         if self._characteristics.given and not self._outermost:
             raise e.ProgrammingError(
@@ -213,8 +218,20 @@ class BaseTransaction:
             gen: WaitGen[object] = session._commit_gen()
         else:
             name = session._quote_identifier(self._savepoint or "")
-            gen = session._command_gen(b"RELEASE " + name)
+            gen = self._release_gen(name)
         yield from self._end_gen(gen, self.Status.COMMITTED)
+
+    def _release_gen(self, name: bytes) -> WaitGen[None]:
+        """Keep the block's part of the transaction, unless something failed in it that nobody has seen."""
+        session = self._session
+        try:
+            yield from session._command_gen(b"RELEASE " + name)
+        except e.Error:
+            if session._exchange.untold:
+                commands = (b"ROLLBACK TO " + name, b"RELEASE " + name)
+                yield from session._command_gen(*commands, ending=Ending.SESSION)
+            check_untold(session._exchange, words_encoding(session.pgconn))
+            raise
 
     def _rollback_gen(self, exc: BaseException | None) -> WaitGen[None]:
         by_choice = exc is None or isinstance(exc, Rollback)
@@ -231,6 +248,7 @@ class BaseTransaction:
             commands = (b"ROLLBACK TO " + name, b"RELEASE " + name)
             gen = session._command_gen(*commands, ending=Ending.SESSION)
         yield from self._end_gen(gen, status)
+        session._exchange.untold.clear()  # what failed is undone
 
     def _end_gen(self, gen: WaitGen[object], status: Status | None = None) -> WaitGen[None]:
         """Run what begins or ends the block; if the server refuses, the block has failed."""
