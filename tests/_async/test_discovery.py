@@ -114,6 +114,16 @@ async def test_a_type_that_is_met_later(dsn, schema, in_transaction):
         assert conn.info.transaction_status == (2 if in_transaction else 0)
 
 
+async def test_in_a_pipeline(dsn, schema):
+    async with await discovering(dsn, schema) as conn:
+        await conn.execute("create type latest as (a int, b text)")
+        async with conn.pipeline():
+            cur = await conn.execute("select row(1, 'x')::latest")
+            later = await conn.execute("select 2")
+            assert await cur.fetchone() == ((1, "x"),)
+            assert await later.fetchone() == (2,)
+
+
 async def test_the_look_up_leaves_a_transaction_as_it_is(dsn, schema):
     async with await discovering(dsn, schema) as conn:
         async with conn.transaction():
@@ -179,13 +189,3 @@ async def test_a_look_up_that_fails(dsn, schema, caplog):
         await conn.reload_types()
         cur = await conn.execute(query)
         assert await cur.fetchone() == (Range(1, 3, "[]"), 1)
-
-
-async def test_in_a_pipeline(dsn, schema):
-    async with await discovering(dsn, schema) as conn:
-        await conn.execute("create type latest as (a int, b text)")
-        async with conn.pipeline():
-            cur = await conn.execute("select row(1, 'x')::latest")
-            later = await conn.execute("select 2")
-            assert await cur.fetchone() == ((1, "x"),)
-            assert await later.fetchone() == (2,)

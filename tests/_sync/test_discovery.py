@@ -113,6 +113,16 @@ def test_a_type_that_is_met_later(dsn, schema, in_transaction):
         assert conn.info.transaction_status == (2 if in_transaction else 0)
 
 
+def test_in_a_pipeline(dsn, schema):
+    with discovering(dsn, schema) as conn:
+        conn.execute("create type latest as (a int, b text)")
+        with conn.pipeline():
+            cur = conn.execute("select row(1, 'x')::latest")
+            later = conn.execute("select 2")
+            assert cur.fetchone() == ((1, "x"),)
+            assert later.fetchone() == (2,)
+
+
 def test_the_look_up_leaves_a_transaction_as_it_is(dsn, schema):
     with discovering(dsn, schema) as conn:
         with conn.transaction():

@@ -110,16 +110,6 @@ class TestResults:
             query = "select query from pg_stat_activity where pid = %s"
             assert other.execute(query, [pid]).fetchone() == ("select 'two'",)
 
-    def test_discovered_types(self, dsn):
-        with Connection.connect(dsn, discover_types=True) as conn:
-            conn.execute("create type pipe_pair as (a int, b text)")
-            with conn.pipeline():
-                cur = conn.execute("select row(1, 'x')::pipe_pair")
-                later = conn.execute("select 2")
-                assert cur.fetchone() == ((1, "x"),)
-                assert later.fetchone() == (2,)
-            conn.rollback()
-
 
 class TestErrors:
     """What nobody has fetched is raised by sync() and the block's end; nothing twice."""
