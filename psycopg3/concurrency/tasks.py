@@ -331,10 +331,13 @@ class _Asyncio(Library):
     ) -> Callable[[], object]:
         from asyncio import get_running_loop
 
-        task = get_running_loop().create_task(_logged(coroutine), context=context)
+        loop = get_running_loop()
+        task = loop.create_task(_logged(coroutine), context=context)
         _spawned.add(task)
         task.add_done_callback(_spawned.discard)
-        return task.cancel
+        # A task that is cancelled before its first turn never begins: what its coroutine does at its
+        # end, whoever waits for it, would be left out.
+        return partial(loop.call_soon, task.cancel)
 
 
 # An event loop keeps only weak references to its tasks: these would be collected in the middle.

@@ -714,3 +714,20 @@ def test_shield_in_trio_holds_under_a_deadline() -> None:
         assert scope.cancelled_caught
 
     trio.run(main)
+
+
+async def test_what_is_spawned_begins_though_it_is_cancelled_at_once() -> None:
+    done = []
+
+    async def work() -> None:
+        try:
+            await anyio.sleep(10)
+        finally:
+            done.append("end")
+
+    spawn = tasks.current().spawn
+    assert spawn is not None
+    spawn(work())()
+    with anyio.fail_after(5):
+        while not done:
+            await anyio.sleep(0)
