@@ -157,8 +157,9 @@ class BaseTransaction:
         return isinstance(exc, Rollback) and exc.transaction in (None, self)
 
     def _close(self, status: Status) -> None:
-        self._session._close_block(self)
+        # In this order: a signal's exception in between must not find it open, yet nowhere.
         self._status = status
+        self._session._close_block(self)
 
     def _fail_with_session(self, exc: BaseException | None) -> bool:
         self._close(self.Status.FAILED)

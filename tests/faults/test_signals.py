@@ -220,7 +220,7 @@ class Strike:
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="signals strike elsewhere")
-@pytest.mark.parametrize("name", ["few", "select", "under_a_timeout", "copy_in"])
+@pytest.mark.parametrize("name", ["few", "select", "under_a_timeout", "block", "copy_in"])
 def test_a_signal_at_each_place(dsn: str, name: str) -> None:
     conn = psycopg3.connect(dsn, autocommit=True, cancel_timeout=5)
     with conn, bell({"on": True}):
@@ -240,6 +240,8 @@ def test_a_signal_at_each_place(dsn: str, name: str) -> None:
             if not strike.place:
                 break
             assert not conn.closed, strike.place
+            if strike.place.endswith("call __exit__"):  # it never ran: nothing ends the block
+                conn.rollback()
             check(conn)
     assert number > 50
 
