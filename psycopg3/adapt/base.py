@@ -34,6 +34,9 @@ class _Adapter(ABC):
     is_common: ClassVar[bool] = False
     """Whether one instance, which has no connection, serves all contexts of the same encoding."""
 
+    is_lasting: ClassVar[bool] = False
+    """Whether an instance that depends on its context asks it anew each time it writes."""
+
     oid: int
     connection: ConnectionLike | None
     """The connection the adapter works for, if any."""
@@ -50,6 +53,7 @@ class _Adapter(ABC):
         if not is_ours or "__init__" in own:
             cls.by_encoding = own.get("by_encoding", False)
         cls.is_common = (stated or is_ours) and (not cls.contextual or cls.by_encoding)
+        cls.is_lasting = own.get("is_lasting", False)
 
     def __repr__(self) -> str:
         cls = type(self)

@@ -64,6 +64,8 @@ class Choice:
         key = self._dumper.get_key(obj, self._format)
         if key is type(obj):
             return self._dumper
+        if getattr(self._dumper, "is_lasting", False):  # but those that it makes are not
+            return self._dumper.upgrade(obj, self._format)
         found = self._upgraded.get(key)
         if found is None:
             found = self._upgraded[key] = self._dumper.upgrade(obj, self._format)
@@ -114,6 +116,8 @@ class AdapterFinder:
     _common: Made | None = None
     contextual: Made | None = None
     """Adapters that depend on more than the encoding. Settings may change: None forgets them."""
+    _lasting: Made | None = None
+    """Those of them that needn't be forgotten."""
     reported: bytes | None = None
     """The client_encoding worked for, as the server reports it."""
     _connection: Callable[[], ConnectionLike | None] | None = None
@@ -152,7 +156,8 @@ class AdapterFinder:
     @property
     def text_encoding(self) -> str:
         """The encoding to write text in: `encoding`, or UTF-8 where that is SQL_ASCII's "ascii"."""
-        return "utf-8" if self.encoding == "ascii" else self.encoding
+        encoding = self.encoding
+        return "utf-8" if encoding == "ascii" else encoding
 
     @property
     def words_encoding(self) -> str:
@@ -195,6 +200,9 @@ class AdapterFinder:
         common = self._common or self._find_common()
         if _is_common(adapter):
             return common, common.maker
+        if getattr(adapter, "is_lasting", False):
+            self._lasting = lasting = self._lasting or Made()
+            return lasting, self
         own = self.contextual
         if own is None:
             own = self.contextual = Made()
@@ -205,7 +213,7 @@ class AdapterFinder:
         common = self._common or self._find_common()
         if cls is _NONE:
             return cast("Entry", kept(common.dumpers[format], cls, _NULL))
-        for made in (common, self.contextual):
+        for made in (common, self._lasting, self.contextual):
             if made is not None and cls in made.dumpers[format]:
                 return made.dumpers[format][cls]
         dumper = self._adapters.get_dumper(cls, format)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..abc import AdaptContext, Buffer, PyFormat
+from ..abc import AdaptContext, Buffer, ConnectionLike, PyFormat
 from ..abc import Dumper as DumperLike
 from ..encodings import OVERLAPPING
 from ..errors import DataError, ProgrammingError
@@ -44,6 +44,15 @@ class RecursiveDumper(Dumper):
         super().__init__(cls, context)
         self._tx = _nested(context, DataError)
         self._typed: dict[tuple[int, type], DumperLike] = {}
+
+    @property
+    def connection(self) -> ConnectionLike | None:
+        """The connection the adapter works for, if any; it isn't kept alive."""
+        return self._tx.connection
+
+    @connection.setter
+    def connection(self, value: ConnectionLike | None) -> None:
+        """Nothing: `_tx` knows it."""
 
     def _beside(self, cls: type[R]) -> R:
         """Another dumper for the same objects, at the same depth."""

@@ -25,6 +25,7 @@ _HEADER = Struct("!iiI")  # number of dimensions, whether there are NULLs, oid o
 _DIMENSION = Struct("!ii")  # length, lower bound
 _LENGTH = Struct("!i")
 _NULL = _LENGTH.pack(-1)
+_NONE = type(None)
 
 # PostgreSQL's own limits.
 _MAX_DIMENSIONS = 6
@@ -49,6 +50,8 @@ def _flatten(obj: list[Any]) -> tuple[list[int], list[Any]]:
             nested too deeply, or in themselves.
     """
     lengths, elements = [len(obj)], obj
+    if not elements or not isinstance(elements[0], list):
+        return lengths, elements
     above = {id(obj)}
     while elements and isinstance(elements[0], list):
         length = len(elements[0])
@@ -79,11 +82,15 @@ def _flatten(obj: list[Any]) -> tuple[list[int], list[Any]]:
 def _class_of(elements: Iterable[Any]) -> tuple[type | None, bool]:
     """Return the class of the elements, None if they are all None; and whether one is."""
     classes = set(map(type, elements))
-    has_none = type(None) in classes
-    classes.discard(type(None))
-    if len(classes) > 1 or any(issubclass(cls, list) for cls in classes):
+    has_none = _NONE in classes
+    if has_none:
+        classes.remove(_NONE)
+    if not classes:
+        return None, has_none
+    cls, *others = classes
+    if others or issubclass(cls, list):
         raise _mixed(classes)
-    return classes.pop() if classes else None, has_none
+    return cls, has_none
 
 
 def _mixed(classes: Iterable[type]) -> DataError:
@@ -113,9 +120,12 @@ class _ListDumper(RecursiveDumper):
     _delimiter: bytes = b","
     _element: DumperLike | None = None
     """What dumps the elements, if that isn't to be chosen by them."""
+    _text: ListDumper | None = None
+    """What dumps elements that have no binary form."""
 
     def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
         super().__init__(cls, context)
+        self._kinds: dict[int, _Kind] = {}
         if self.element_oid:  # a subclass for arrays of this type alone
             get_dumper = self._tx.adapters.get_dumper_by_oid
             self._element = get_dumper(self.element_oid, self.format)(type(None), self._tx)
@@ -163,12 +173,16 @@ class _ListDumper(RecursiveDumper):
         """The array, its type, and the format, with one look through the list."""
         if self._element is not None:
             return self.dump(obj), self.oid, self.format
+        self._tx.contextual = None  # settings may have changed since
         lengths, elements = _flatten(obj)
         element, _, has_none = self._choose(elements)
         if element is None or element.format != self.format:
-            text = self._beside(ListDumper)
-            return text.dump(obj), INVALID_OID, text.format
-        kind = self._array_of(element.oid)
+            if self._text is None:
+                self._text = self._beside(ListDumper)
+            return self._text.dump(obj), INVALID_OID, self._text.format
+        kind = self._kinds.get(element.oid) or self._kinds.setdefault(
+            element.oid, self._array_of(element.oid)
+        )
         dumped = _dump_all(elements, element.dump, has_none)
         return self._joined(lengths, dumped, kind), kind.oid, self.format
 
@@ -195,7 +209,8 @@ class _ListDumper(RecursiveDumper):
         format, get_dumper = self._element_format, self._tx.get_dumper
         if cls is int:
             # The widest type is that of the largest, or of the smallest: of which ~ is as wide.
-            widest = max(max(present), ~min(present))
+            least, most = min(present), max(present)
+            widest = max(~least, most)
             return get_dumper(widest, format), widest, has_none
         if self._tx.adapters.get_dumper(cls, format).get_key is Dumper.get_key:
             return get_dumper(present[0], format), present[0], has_none
@@ -230,6 +245,7 @@ def _dump_all(
 class ListDumper(_ListDumper):
     """list as array in text: the elements in braces, quoted where needed."""
 
+    is_lasting = True
     _element_format = PyFormat.TEXT
 
     def _joined(self, lengths: list[int], elements: list[Buffer | None], kind: _Kind) -> bytes:
@@ -245,6 +261,7 @@ class ListDumper(_ListDumper):
 class ListBinaryDumper(_ListDumper):
     """list as array in binary: the lengths of the dimensions, and the elements."""
 
+    is_lasting = True
     format = Format.BINARY
     _element_format = PyFormat.BINARY
 
@@ -268,8 +285,8 @@ class ListBinaryDumper(_ListDumper):
 
 
 def _in_braces(texts: Sequence[Buffer | None], lengths: list[int], delimiter: bytes) -> bytes:
-    special = _needing_quotes(delimiter)
     items: Sequence[Buffer] = texts  # type: ignore[assignment]
+    special = _needing_quotes(delimiter)
     # One look at all of them: most arrays have no NULL and nothing to quote, least of all digits.
     if not all(texts) or not ((whole := b"".join(items)).isdigit() or not special.search(whole)):
         items = [
@@ -280,11 +297,11 @@ def _in_braces(texts: Sequence[Buffer | None], lengths: list[int], delimiter: by
             else text
             for text in texts
         ]
-    for length in reversed(lengths):
+    for length in reversed(lengths[1:]):
         items = [
             b"{%b}" % delimiter.join(items[i : i + length]) for i in range(0, len(items), length)
         ]
-    return bytes(items[0])
+    return b"{%b}" % delimiter.join(items)
 
 
 @cache

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import struct
+import weakref
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from time import perf_counter
@@ -13,7 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import psycopg3
 from psycopg3 import _oids
+from psycopg3.abc import AdaptContext
 from psycopg3.adapt import AdaptersMap, Dumper, Format, PyFormat, Transformer
 from psycopg3.errors import DataError, InterfaceError, ProgrammingError
 from psycopg3.postgres import adapters
@@ -27,6 +31,7 @@ from psycopg3.types.array import (
 )
 from psycopg3.types.json import Json, Jsonb
 from psycopg3.types.numeric import Float4, Int2, Int4, Int8
+from tests.marks import counts_references
 
 if TYPE_CHECKING:
     from tests.types.conftest import Bare
@@ -224,6 +229,43 @@ def test_a_list_dumper_of_the_users_writes_every_list(bare: Bare) -> None:
     for value in ([], [None], [1], ["a"]):
         assert bare.row("select $1::text[]", (value,)) == ([str(x) if x else x for x in value],)
     assert seen == [[], [None], [1], ["a"]]
+
+
+@pytest.mark.parametrize("value", [Decimal(1), Json(1)])
+def test_elements_follow_the_settings_of_the_moment(
+    conn: psycopg3.Connection[Any], value: Any
+) -> None:
+    class NameDumper(Dumper):
+        """Writes as the session's settings are when it is made."""
+
+        def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
+            super().__init__(cls, context)
+            assert self.connection is not None
+            self.name = self.connection.info.parameter_status("application_name") or ""
+
+        def dump(self, _obj: Any) -> bytes:
+            return self.name.encode()
+
+    conn.adapters.register_dumper(type(value), NameDumper)
+    cur = conn.cursor()
+    for name in ("one", "two"):
+        cur.execute(f"set application_name to {name}")
+        cur.execute("select %s::text[]", [[value]])
+        assert cur.fetchone() == ([name],)
+
+
+@counts_references
+def test_a_connection_is_freed_after_lists(dsn: str) -> None:
+    conn = psycopg3.connect(dsn)
+    conn.execute("select %s, %s, %b", [[1], ["a"], [1]])
+    conn.close()
+    gone = weakref.ref(conn)
+    gc.disable()
+    try:
+        del conn
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 class Many(list[Any]):
