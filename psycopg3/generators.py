@@ -111,7 +111,7 @@ def started_gen(
 
 
 class EarlyNotices(list[dict[int, "bytes | None"]]):
-    """The notices that come while connecting, field by field: whoever is to hear of them comes later."""
+    """The notices that come while connecting, field by field, kept for handlers that are added later."""
 
     def __call__(self, result: PGresult) -> None:
         self.append({code: result.error_field(code) for code in e.FIELD_CODES})

@@ -12,7 +12,7 @@ What each of them promises:
 - The generator is never closed nor thrown into: whoever made it decides what becomes of it.
 - However a wait ends, nothing of it stays registered with the event loop.
 - A descriptor that somebody else has closed is an `OperationalError`, at the next tick at the
-  latest. Nobody can hear it sooner: systems drop a closed descriptor from their watch lists in
+  latest. Nobody can know it sooner: systems drop a closed descriptor from their watch lists in
   silence.
 """
 
@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 class Wait(IntEnum):
-    """What a generator wants to hear of its descriptor."""
+    """What a generator waits for on its descriptor."""
 
     R = 1
     W = 2
@@ -63,7 +63,7 @@ class Wait(IntEnum):
 
 
 class Ready(IntEnum):
-    """What the waiter heard. NONE: the interval passed in silence."""
+    """What the descriptor is ready for. NONE: the interval passed in silence."""
 
     NONE = 0
     R = 1
@@ -153,7 +153,7 @@ def tick_within(seconds: float) -> float:
 # ---- threads ----
 
 # The longest sleep of a thread. A signal that comes between Python's last look and the system
-# call, or to another thread, ends no sleep; it is heard after this.
+# call, or to another thread, ends no sleep; it is noticed after this.
 SIGNAL_TICK = 0.1
 
 
@@ -163,7 +163,7 @@ def wait_select(gen: WaitGen[T], interval: float | None = 0.1) -> T:
     Args:
         gen: what to run.
         interval: seconds of silence after which `gen` is sent `Ready.NONE`. More than 0.1, and
-            None, count as 0.1, so that Ctrl-C and signals are heard in time.
+            None, count as 0.1, so that Ctrl-C and signals are noticed in time.
 
     Raises:
         OperationalError: the descriptor isn't open.
@@ -288,21 +288,21 @@ async def listen_asyncio(
 ) -> int:
     """Wait once for what a generator asked, on an asyncio loop; return the `Ready` bits."""
     # Registered anew for each wait: libpq may have closed its socket and opened another under the
-    # same number, to which a standing registration is deaf.
+    # same number, of which a standing registration reports nothing.
     asked = _pair(asked)
-    heard, bits = loop.create_future(), 0
+    woken, bits = loop.create_future(), 0
 
     def wake(found: int) -> None:
         nonlocal bits
         bits |= found
         # Both directions may come in one turn of the loop, or after the task was cancelled in it.
-        if not heard.done():
-            heard.set_result(None)
+        if not woken.done():
+            woken.set_result(None)
 
     timer = None if interval is None else Timer(loop, interval, wake, 0)
     try:
         watch_asyncio(loop, asked, wake)
-        await heard
+        await woken
         return bits
     finally:
         if timer is not None:
@@ -343,7 +343,7 @@ def watch_asyncio(
 ) -> None:
     """Have an asyncio loop call `wake` with the `Ready` bits of what a generator asked."""
     fd, want = asked
-    # One left on a closed descriptor, whose number is back, would make the loop deaf to it. The
+    # One left on a closed descriptor, whose number is back, would have the loop report nothing of it. The
     # other direction may be somebody else's.
     unwatch_asyncio(loop, asked)
     if not is_open(fd):
@@ -470,11 +470,11 @@ async def _either_trio_by_tasks(fd: int) -> int:
     """Wait for both directions by a task for each."""
     from trio import Cancelled, open_nursery
 
-    heard = 0
+    ready = 0
 
     async def listen(want: int) -> None:
-        nonlocal heard
-        heard |= await _await_trio(fd, want)
+        nonlocal ready
+        ready |= await _await_trio(fd, want)
         nursery.cancel_scope.cancel()
 
     try:
@@ -485,7 +485,7 @@ async def _either_trio_by_tasks(fd: int) -> int:
         # Cancelled from outside, once for each task; or a failure, and perhaps that besides.
         _, others = group.split(Cancelled)
         raise (others or group).exceptions[0] from None
-    return heard
+    return ready
 
 
 STOCK: dict[str, Any] = {"threads": wait_select, "asyncio": wait_async, "trio": wait_trio}

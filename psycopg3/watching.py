@@ -1,9 +1,9 @@
-"""Watchers: how one connection waits in each world, and who hears it while nobody waits.
+"""Watchers: how one connection waits in each world, and what reads it while nobody waits.
 
 A waiter of `waiting` serves one generator; a watcher serves one connection for its life, and has
 a waiter as its method `wait`. On asyncio it keeps a reader registered, so that a query costs no
 registration, a notification is delivered as it comes and a lost server is noticed at once. On
-trio it hears only while something waits: a task a connection was measured to be slower.
+trio it listens only while something waits: a task a connection was measured to be slower.
 
 Both listen on a duplicate of the connection's descriptor. An event loop keeps one reader for a
 descriptor, and `conn.fileno()` belongs to the user: his `add_reader` must not displace ours.
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _READ, _WRITE = 1, 2
-_PAUSE = 1.0  # seconds: how late, at most, what was left to somebody else is heard
+_PAUSE = 1.0  # seconds: how late, at most, what was left to somebody else is read
 
 
 class Watched(Protocol):
@@ -111,7 +111,7 @@ class Watcher:
         """In a forked child: let go, and leave the event loop alone.
 
         Its watch list in the kernel (epoll's, kqueue's) is the parent's too: what the child takes
-        out of it, the parent hears no more.
+        out of it wakes the parent no more.
         """
         fd, self._fd_copy = self._fd_copy, -1
         if fd >= 0:
@@ -124,7 +124,7 @@ class ThreadWatcher(Poller, Watcher):
 
 
 class AsyncioWatcher(Watcher):
-    """Hears a connection from its first operation to its end, on one asyncio loop.
+    """Listens to a connection from its first operation to its end, on one asyncio loop.
 
     The reader's callback steps the generator itself: the task wakes once, when the whole
     conversation is over (measured with a compiled core: 27 instead of 42 thousand instructions).
@@ -148,7 +148,7 @@ class AsyncioWatcher(Watcher):
         self._wants = 0
         self._elsewhere: tuple[int, int] | None = None
         self._on_readable = _reader(self)
-        # A number that was used before may still be known to the loop, which would then be deaf.
+        # A number that was used before may still be known to the loop, which would then report nothing.
         unwatch_asyncio(self._loop, (self._fd_copy, _READ | _WRITE))
         self.resume()
 
@@ -217,7 +217,7 @@ class AsyncioWatcher(Watcher):
             news.wakers.discard(waker)
 
     def _step(self, ready: int) -> bool:
-        """Resume the generator with what was heard; at its end wake the task that drives it.
+        """Resume the generator with what is ready; at its end wake the task that drives it.
 
         Returns:
             False if nobody waits.
@@ -246,7 +246,7 @@ class AsyncioWatcher(Watcher):
 
     def _ask(self, asked: tuple[int, int]) -> None:
         fd, want = asked
-        if fd != self._fd:  # that of a cancel request, of an errand in a thread
+        if fd != self._fd:  # that of a cancel request, of a call in a thread
             self._elsewhere = asked
             watch_asyncio(self._loop, asked, self._step)
             want = 0
@@ -342,7 +342,7 @@ class AsyncioWatcher(Watcher):
 
 
 class TrioWatcher(Watcher):
-    """Hears a connection while something waits for it, on trio."""
+    """Listens to a connection while something waits for it, on trio."""
 
     def __init__(self, fd: int, tls: bool = False):
         from trio import ClosedResourceError
@@ -435,10 +435,10 @@ def _duplicate(fd: int) -> int:
 
 
 def _errors(loop: asyncio.AbstractEventLoop, fd: int) -> Callable[[int], object] | None:
-    """What tells whether `fd` has an error, if the loop is one that is deaf after an error.
+    """What tells whether `fd` has an error, if the loop is one that reports nothing after an error.
 
     libuv reports it once, and ends its watch (`uv_poll_start()` in its manual), but uvloop's reader
-    counts as registered. Bytes that came before a reset would be the last thing ever heard.
+    counts as registered. Bytes that came before a reset would be the last thing ever reported.
     """
     from asyncio.selector_events import BaseSelectorEventLoop
     from select import poll

@@ -542,8 +542,8 @@ def _notice_receiver(
     notices: weakref.ref[Notices], pgconn: weakref.ref[PGconn]
 ) -> Any:  # libpq's handler must not keep the session alive
     def receive(result: PGresult) -> None:
-        heard_by, of = notices(), pgconn()
-        if heard_by is not None and of is not None:
-            heard_by.receive(of, result)
+        receiver, of = notices(), pgconn()
+        if receiver is not None and of is not None:
+            receiver.receive(of, result)
 
     return receive

@@ -111,7 +111,7 @@ class Supervisor:
         for number in harder:
             if process.poll() is not None:
                 break
-            # A stopped server hears nothing; and a command may have processes of its own.
+            # A stopped server gets no signal; and a command may have processes of its own.
             os.killpg(process.pid, signal.SIGCONT)
             os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
