@@ -372,8 +372,10 @@ class AsyncRunner(Session):
             CancellationTimeout: the server didn't take the request in time.
             OperationalError: the request could not be delivered.
             NotSupportedError: the connection is over `sock=`, and there is no second link.
+            ProgrammingError: the transaction was prepared by `tpc_prepare()`.
         """
         if not self.closed:
+            self._check_cancel()
             await self._request_cancel(timeout)
 
     async def _request_cancel(self, timeout: float) -> None:
@@ -397,9 +399,11 @@ class AsyncRunner(Session):
             OperationalError: the request could not be delivered.
             NotSupportedError: there is no second link (`sock=`), or none to be had from here:
                 `cancel_safe()` may get one.
+            ProgrammingError: the transaction was prepared by `tpc_prepare()`.
         """
         if self.closed:
             return
+        self._check_cancel()
         seconds = tasks.patience()
         if self._route.dialer is not None:
             at_once(partial(self.cancel_safe, timeout=seconds))

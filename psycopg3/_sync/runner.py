@@ -373,8 +373,10 @@ class Runner(Session):
             CancellationTimeout: the server didn't take the request in time.
             OperationalError: the request could not be delivered.
             NotSupportedError: the connection is over `sock=`, and there is no second link.
+            ProgrammingError: the transaction was prepared by `tpc_prepare()`.
         """
         if not self.closed:
+            self._check_cancel()
             self._request_cancel(timeout)
 
     def _request_cancel(self, timeout: float) -> None:
@@ -398,9 +400,11 @@ class Runner(Session):
             OperationalError: the request could not be delivered.
             NotSupportedError: there is no second link (`sock=`), or none to be had from here:
                 `cancel_safe()` may get one.
+            ProgrammingError: the transaction was prepared by `tpc_prepare()`.
         """
         if self.closed:
             return
+        self._check_cancel()
         seconds = threads.patience()
         if self._route.dialer is not None:
             at_once(partial(self.cancel_safe, timeout=seconds))

@@ -239,6 +239,9 @@ class Session(_Exceptions):
         elif known in self._blocks:  # the server had ended it
             self._blocks.remove(known)
 
+    def _check_cancel(self) -> None:
+        """Refuse to cancel where that makes no sense."""
+
     def _check(self, operation: Operation, what: str) -> None:
         """Refuse an operation that the session's phase doesn't allow.
 

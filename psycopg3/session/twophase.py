@@ -119,6 +119,14 @@ class TwoPhaseSession(Session):
     _is_prepared = False
     """Whether that was prepared."""
 
+    def _check_cancel(self) -> None:
+        """Refuse to cancel when the transaction was prepared: nothing of it can be stopped then."""
+        if self._is_prepared:
+            raise e.ProgrammingError(
+                "can't cancel after tpc_prepare(): the transaction is prepared; end it by tpc_commit()"
+                " or tpc_rollback()"
+            )
+
 
 def begin_gen(session: TwoPhaseSession, xid: Xid | str) -> WaitGen[None]:
     """Begin a two-phase transaction."""

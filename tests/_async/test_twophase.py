@@ -114,6 +114,19 @@ async def test_wrong_moments(conn):
     await conn.tpc_rollback()
 
 
+async def test_cancel_is_refused_after_prepare(conn):
+    await conn.tpc_begin("x")
+    conn.cancel()
+    await conn.tpc_prepare()
+    with pytest.raises(psycopg3.ProgrammingError, match="after tpc_prepare"):
+        conn.cancel()
+    with pytest.raises(psycopg3.ProgrammingError, match="after tpc_prepare"):
+        await conn.cancel_safe()
+    await conn.tpc_rollback()
+    conn.cancel()
+    await conn.cancel_safe()
+
+
 async def test_xid():
     xid = Xid.from_parts(1, "gé", "b")
     assert Xid.from_string(str(xid)) == xid

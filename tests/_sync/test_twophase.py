@@ -115,6 +115,19 @@ def test_wrong_moments(conn):
     conn.tpc_rollback()
 
 
+def test_cancel_is_refused_after_prepare(conn):
+    conn.tpc_begin("x")
+    conn.cancel()
+    conn.tpc_prepare()
+    with pytest.raises(psycopg3.ProgrammingError, match="after tpc_prepare"):
+        conn.cancel()
+    with pytest.raises(psycopg3.ProgrammingError, match="after tpc_prepare"):
+        conn.cancel_safe()
+    conn.tpc_rollback()
+    conn.cancel()
+    conn.cancel_safe()
+
+
 def test_xid():
     xid = Xid.from_parts(1, "gé", "b")
     assert Xid.from_string(str(xid)) == xid

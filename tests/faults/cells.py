@@ -64,6 +64,8 @@ OPERATIONS = {
         Operation("executemany", "query", lambda c: many(c)),
         Operation("copy out", "query", lambda c: reads(c) if c.world.has_tasks else read(c)),
         Operation("copy in", "query", lambda c: writes(c) if c.world.has_tasks else write(c)),
+        Operation("stream", "query", lambda c: streamed(c)),
+        Operation("server cursor", "query", lambda c: fetched(c)),
         Operation("notifies", "wait", lambda c: notified(c), has_command_timeout=False),
         Operation("enter", "begin", lambda c: enter(c.conn.transaction()), True, False),
         Operation("exit", "commit", lambda c: leave(c.block), True, False),
@@ -140,6 +142,19 @@ def write(cell: Cell) -> None:
     with cell.conn.cursor().copy(WRITE, **cell.timeout) as copy:
         while True:
             copy.write(LINES)
+
+
+def streamed(cell: Cell) -> Any:
+    """Stream rows that come late."""
+    rows = cell.conn.cursor().stream("select pg_sleep(30)", **cell.timeout)
+    return anext(rows, None) if cell.world.has_tasks else next(rows, None)
+
+
+async def fetched(cell: Cell) -> None:
+    """Fetch from a server cursor rows that come late."""
+    cur = cell.conn.cursor("late", withhold=True)
+    await settled(cur.execute("select pg_sleep(30)", **cell.timeout))
+    await settled(cur.fetchone())
 
 
 def notified(cell: Cell) -> Any:
