@@ -396,6 +396,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         query: Query,
         params: Params | None = None,
         *,
+        prepare: bool | None = None,
         binary: bool = False,
         timeout: float | None = None,
     ) -> AsyncCursor[Row]:
@@ -403,7 +404,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         cursor = self.cursor_factory(self)
         if binary:
             cursor.format = Format.BINARY
-        return await cursor.execute(query, params, timeout=timeout)
+        return await cursor.execute(query, params, prepare=prepare, timeout=timeout)
 
     def transaction(
         self,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from ..abc import Params, Query
 from ..rows import Row, RowFactory
 from ..session.copy import Progress
-from ..session.cursor import COPIES, BaseCursor
+from ..session.cursor import COPIES, FATAL_ERROR, PREPARED, TUPLES_OK, BaseCursor
 from ..session.pipeline import owe
+from ..session.preparing import repaired_gen
 from . import copy
 from .copy import AsyncCopy, AsyncWriter
 from .stream import AsyncStream
@@ -62,6 +63,7 @@ class AsyncCursor(BaseCursor[Row]):
         query: Query,
         params: Params | None = None,
         *,
+        prepare: bool | None = None,
         binary: bool | None = None,
         timeout: float | None = None,
     ) -> Self:
@@ -71,6 +73,8 @@ class AsyncCursor(BaseCursor[Row]):
             query: SQL with placeholders `%s` or `%(name)s`; without `params` it may hold
                 several statements, whose results `nextset()` goes through.
             params: a sequence, or a mapping for named placeholders.
+            prepare: whether to prepare it; by default if it was executed so often as the
+                connection's `prepare_threshold` says.
             binary: whether to ask for results in binary format; by default as the cursor's `format`.
             timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
 
@@ -83,24 +87,39 @@ class AsyncCursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        await self._session._in_turn(self._execute, timeout, query, params, binary)
+        await self._session._in_turn(self._execute, timeout, query, params, prepare if self._prepares else False, binary)
         return self
 
     async def _execute(
-        self, turn: AsyncTurn, query: Query, params: Params | None, binary: bool | None
+        self,
+        turn: AsyncTurn,
+        query: Query,
+        params: Params | None,
+        prepare: bool | None,
+        binary: bool | None,
     ) -> None:
         bound = self._bind_next(query, params, binary)
         session = self._session
         if session._exchange.pipelined and not await turn.abandon_pipeline():
-            self._pending, self._is_owed = owe(session, bound), True
+            self._pending, self._is_owed = owe(session, bound, prepare), True
             if session._exchange.is_full(bound):
                 await turn.run(session._exchange.relieve_gen())
             return
-        if session._must_begin():
+        if has_begun := session._must_begin():
             await turn.begin()
-        self._pending = pending = await turn.ask(bound)
+        exchange = session._exchange
+        first = exchange.statements.plan(bound, session, prepare, exchange)
+        self._pending = pending = await (
+            turn.ask(bound) if first is None else turn.ask_prepared(first, bound)
+        )
+        if pending.status == TUPLES_OK and session._discovery is None:
+            self._select(0, self._transformer)
+            return
         if pending.status in COPIES:
             await turn.run(session._exchange.drain_gen())
+        elif bound.kind == PREPARED and pending.status == FATAL_ERROR:
+            repairing = repaired_gen(session, bound, pending, has_begun)
+            self._pending = pending = await turn.run(repairing)
         if session._discovery is not None:
             await turn.run(self._discover_gen(pending))
         self._take(pending)

@@ -397,6 +397,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         query: Query,
         params: Params | None = None,
         *,
+        prepare: bool | None = None,
         binary: bool = False,
         timeout: float | None = None,
     ) -> Cursor[Row]:
@@ -404,7 +405,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         cursor = self.cursor_factory(self)
         if binary:
             cursor.format = Format.BINARY
-        return cursor.execute(query, params, timeout=timeout)
+        return cursor.execute(query, params, prepare=prepare, timeout=timeout)
 
     def transaction(
         self,

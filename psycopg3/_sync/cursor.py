@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from ..abc import Params, Query
 from ..rows import Row, RowFactory
 from ..session.copy import Progress
-from ..session.cursor import COPIES, BaseCursor
-from ..session.pipeline import owe
+from ..session.cursor import COMMAND_OK, COPIES, PREPARED, TUPLES_OK, BaseCursor
+from ..session.preparing import prepared_gen, repaired_gen
 from . import copy
 from .copy import Copy, Writer
 from .stream import Stream
@@ -61,6 +61,7 @@ class Cursor(BaseCursor[Row]):
         query: Query,
         params: Params | None = None,
         *,
+        prepare: bool | None = None,
         binary: bool | None = None,
         timeout: float | None = None,
     ) -> Self:
@@ -70,6 +71,8 @@ class Cursor(BaseCursor[Row]):
             query: SQL with placeholders `%s` or `%(name)s`; without `params` it may hold
                 several statements, whose results `nextset()` goes through.
             params: a sequence, or a mapping for named placeholders.
+            prepare: whether to prepare it; by default if it was executed so often as the
+                connection's `prepare_threshold` says.
             binary: whether to ask for results in binary format; by default as the cursor's `format`.
             timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
 
@@ -82,24 +85,39 @@ class Cursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        self._session._in_turn(self._execute, timeout, query, params, binary)
+        self._session._in_turn(self._execute, timeout, query, params, prepare, binary)
         return self
 
     def _execute(
-        self, turn: Turn, query: Query, params: Params | None, binary: bool | None
+        self,
+        turn: Turn,
+        query: Query,
+        params: Params | None,
+        prepare: bool | None,
+        binary: bool | None,
     ) -> None:
         bound = self._bind_next(query, params, binary)
         session = self._session
-        if session._exchange.pipelined and not turn.abandon_pipeline():
-            self._pending, self._is_owed = owe(session, bound), True
-            if session._exchange.is_full(bound):
-                turn.run(session._exchange.relieve_gen())
+        begin = first = None
+        if has_begun := session._must_begin():
+            begin = turn.begin()
+        if session.prepare_threshold is not None and prepare is not False and self._prepares:
+            exchange = session._exchange
+            first = exchange.statements.plan(bound, session, prepare, exchange)
+        if first is None:
+            self._pending = pending = turn.ask(bound)
+        else:
+            pending = turn.run(prepared_gen(session, first, bound, begin))
+            self._pending, begin = pending, pending.before
+        if not pending.done:
+            pending.before, self._is_owed = begin, True
             return
-        if session._must_begin():
-            turn.begin()
-        self._pending = pending = turn.ask(bound)
-        if pending.status in COPIES:
-            turn.run(session._exchange.drain_gen())
+        if pending.status != TUPLES_OK:
+            if pending.status in COPIES:
+                turn.run(session._exchange.drain_gen())
+            elif bound.kind == PREPARED and pending.status != COMMAND_OK:
+                repairing = repaired_gen(session, bound, pending, has_begun)
+                self._pending = pending = turn.run(repairing)
         if session._discovery is not None:
             turn.run(self._discover_gen(pending))
         self._take(pending)
@@ -110,8 +128,6 @@ class Cursor(BaseCursor[Row]):
         if self._is_owed and pending is not None:
             if not pending.done:
                 self._session._in_turn(Turn.receive, None, pending)
-            if self._session._discovery is not None:
-                self._session._run(self._discover_gen(pending))
             self._take(pending)
 
     def executemany(

@@ -71,6 +71,7 @@ class ServerCursor(BaseServerCursor[Row], Cursor[Row]):
         query: Query,
         params: Params | None = None,
         *,
+        prepare: bool | None = None,
         binary: bool | None = None,
         timeout: float | None = None,
     ) -> Self:
@@ -79,6 +80,7 @@ class ServerCursor(BaseServerCursor[Row], Cursor[Row]):
         Args:
             query: SQL with placeholders; one statement.
             params: a sequence, or a mapping for named placeholders.
+            prepare: not looked at: what a cursor is opened for is not prepared.
             binary: whether to fetch in binary format; by default as the cursor's `format`.
             timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
 

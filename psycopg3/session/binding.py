@@ -23,6 +23,8 @@ class _Binding(BaseCursor[Row]):
 class ClientBinding(_Binding[Row]):
     """Writes parameters into the text of the query."""
 
+    _prepares = False
+
     def _bound(self, query: Query, params: Params | None, format: int) -> BoundQuery:
         if format:
             raise e.NotSupportedError(

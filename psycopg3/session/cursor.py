@@ -10,17 +10,19 @@ from ..abc import Params, Query
 from ..adapt import AdaptersMap, Transformer
 from ..encodings import reported_encoding
 from ..pq import ExecStatus, Format, PGresult
-from ..query import BoundQuery, bind
+from ..query import BoundQuery, RequestKind, bind
 from ..rows import Row, RowFactory, tuple_row
 from ..waiting import WaitGen
 from .endings import is_copy
 from .exchange import Pending
 from .executions import Executions
 from .results import Column, ResultSet, check_pending
+from .statements import ADVICE
 from .session import Session
 from .states import Meaning, Operation, meaning_of
 
-_TUPLES_OK = ExecStatus.TUPLES_OK
+TUPLES_OK, COMMAND_OK = ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK
+PREPARED = RequestKind.PREPARED
 COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 """The statuses of results after which data is transferred."""
 _END: Any = object()
@@ -42,6 +44,8 @@ class BaseCursor(Generic[Row]):
     """What was asked last: the owner of its results."""
     _is_owed = False
     """Whether the results have still to be received, or checked for errors."""
+    _prepares = True
+    """Whether queries may be prepared."""
     _index = 0
     _set: ResultSet[Row] | None = None
     _total = -1
@@ -278,7 +282,7 @@ class BaseCursor(Generic[Row]):
         self._is_owed = False
         if pending.status is None:
             return
-        if pending.status != _TUPLES_OK and meaning_of(pending.status) is not Meaning.DONE:
+        if pending.status != TUPLES_OK and meaning_of(pending.status) is not Meaning.DONE:
             self._refuse(pending)
         self._select(0, self._transformer)
 
@@ -297,7 +301,17 @@ class BaseCursor(Generic[Row]):
         self._pending = None
         if meaning_of(results[-1].status) is Meaning.COPY:
             raise _copy_refused("execute()")
-        check_pending(self._session._exchange, pending, self._words_encoding)
+        try:
+            check_pending(self._session._exchange, pending, self._words_encoding)
+        except e.PipelineAborted:
+            raise
+        except e.Error as ex:
+            query, statements = self._query, self._session._exchange.statements
+            if query is None or query.kind != PREPARED:
+                raise
+            if statements.learn_of_fault(query, pending):
+                ex.args = (f"{ex}\n{ADVICE}",)
+            raise
 
     @property
     def _words_encoding(self) -> str:

@@ -35,6 +35,9 @@ _CONTROL = re.compile(
     rb"(?!.*\b(?:and\s+chain|to|prepared)\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_PLANNABLE = re.compile(
+    rb"(?:select|insert|update|delete|merge|values|table|with)\b|\(", re.IGNORECASE
+)
 _MAY_COMMIT = re.compile(rb"\b(?:commit|end|prepare)\b", re.IGNORECASE)
 
 
@@ -73,6 +76,19 @@ def in_pipeline(query: bytes) -> bool | None:
         raise NotSupportedError("COPY can't be done in a pipeline: leave the pipeline first")
     found = _CONTROL.match(query, at)
     return None if found is None else found[1] is not None
+
+
+def is_plannable(query: bytes, *, alone: bool) -> bool:
+    """Whether a query is one statement that the server makes a plan for.
+
+    Args:
+        query: the SQL.
+        alone: whether it is known to be one; else a semicolon may make it several, in a literal too.
+    """
+    if not _PLANNABLE.match(query, start_of(query)):
+        return False
+    at = len(query) if alone else query.find(b";") + 1 or len(query)
+    return start_of(query, at) == len(query)
 
 
 def ending_of(query: bytes) -> Ending:

@@ -11,17 +11,20 @@ from collections import deque
 from collections.abc import Callable
 
 from .. import errors as e
+from .._capabilities import capabilities
 from ..deadlines import Deadline
 from ..generators import lost_with_reason, receive, results_gen
 from ..pq import ConnStatus, ExecStatus, PGconn, PGresult, PipelineStatus, TransactionStatus
 from ..query import BoundQuery, RequestKind, command
 from ..waiting import Wait, WaitGen
 from .endings import Ending
+from .statements import HARMLESS, Preparation, Statements
 
 _R = Wait.R
 _START = 2  # what `PGconn.advance()` is given when nothing has been waited for yet
 _ACTIVE = TransactionStatus.ACTIVE
-_TUPLES_OK, _FATAL_ERROR = ExecStatus.TUPLES_OK, ExecStatus.FATAL_ERROR
+_TUPLES_OK, _COMMAND_OK = ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK
+_FATAL_ERROR = ExecStatus.FATAL_ERROR
 
 # How many requests of a pipeline, and bytes of their parameters, are sent before what has come is taken.
 _MANY, _MUCH = 256, 1 << 20
@@ -46,9 +49,33 @@ def _send_params(pgconn: PGconn, request: BoundQuery) -> int:
     )
 
 
+def _send_prepare(pgconn: PGconn, request: BoundQuery) -> int:
+    return pgconn.send_prepare_unchecked(request.name, request.query, request.types)
+
+
+def _send_prepared(pgconn: PGconn, request: BoundQuery) -> int:
+    return pgconn.send_query_prepared_unchecked(
+        request.name,
+        request.values or (),
+        request.lengths,
+        request.formats,
+        request.result_format,
+    )
+
+
+def _send_close(pgconn: PGconn, request: BoundQuery) -> int:
+    if not capabilities.has_send_close_prepared():
+        return _send_params(pgconn, request)
+    pgconn.send_close_prepared(request.name)
+    return 0
+
+
 SEND: dict[int, Callable[[PGconn, BoundQuery], int]] = {
     RequestKind.SIMPLE: _send_simple,
     RequestKind.PARAMS: _send_params,
+    RequestKind.PREPARE: _send_prepare,
+    RequestKind.PREPARED: _send_prepared,
+    RequestKind.CLOSE: _send_close,
 }
 """How each kind of request is sent; out of a pipeline the function returns what to wait for.
 
@@ -59,7 +86,17 @@ The simple protocol takes several statements at once.
 class Pending:
     """What the server owes for one request; whoever asked holds it and finds the results in it."""
 
-    __slots__ = ("cause", "done", "encodings", "ending", "query", "results", "status", "want")
+    __slots__ = (
+        "before",
+        "cause",
+        "done",
+        "encodings",
+        "ending",
+        "query",
+        "results",
+        "status",
+        "want",
+    )
 
     encodings: tuple[bytes | None, bytes | None, int]
     """Of several statements: the client_encoding before and after, and the first result after.
@@ -76,6 +113,8 @@ class Pending:
         """What to wait for first, if sending it has told."""
         self.cause: Pending | None = None
         """In a pipeline, the request whose failure has aborted this one."""
+        self.before: Pending | None = None
+        """In a pipeline, what was sent before for this request: its failure is this one's too."""
         self.results: list[PGresult] = []
         """The results so far, one a statement."""
         self.status: int | None = None
@@ -101,6 +140,10 @@ class Exchange:
         """Whether the operation under way has spoken with the server, or tried to."""
         self.is_own = False
         """Whether the pipeline is one that an operation opened for itself."""
+        self.segment = 0
+        """How many Syncs have been sent in pipelines."""
+        self.statements = Statements(pgconn)
+        """What the server has prepared for us."""
         self.has_begun = False
         """In a pipeline: whether what is sent next is inside a transaction; libpq tells only later."""
         self.is_unsynced = False
@@ -149,6 +192,23 @@ class Exchange:
             self.is_unsynced = True
         return pending
 
+    def send_first(self, what: Preparation, before: Pending | None = None) -> Pending:
+        """Send what is to be sent before the execution of a statement; it is for a pipeline.
+
+        Args:
+            what: the requests.
+            before: what was sent before, for the same purpose.
+
+        Returns:
+            What is owed for the last, linked to the others.
+        """
+        for request in what.requests:
+            pending = self.send(request)
+            pending.before = before
+            self.statements.note_sent(what, request, pending, self)
+            before = pending
+        return pending
+
     def receive_gen(self, pending: Pending, deadline: Deadline | None = None) -> WaitGen[None]:
         """Receive, in the order asked, until `pending` is done: the leaf that waiters drive.
 
@@ -186,7 +246,7 @@ class Exchange:
                 owed.append(head)  # who looks at it finds that it was not answered to the end
             if results:
                 head.status = status = results[-1].status
-                if status > _TUPLES_OK:
+                if status != _TUPLES_OK or len(results) > 1:
                     self._note(head)
             head.done = True
             owed.popleft()
@@ -198,12 +258,16 @@ class Exchange:
             self.owed.append(pending)
 
     def _note(self, head: Pending) -> None:
-        """Take note of an answer other than rows or a tag."""
+        """Take note of an answer other than rows."""
+        if head.status == _COMMAND_OK or len(head.results) > 1:
+            if head.query[:3] not in HARMLESS or len(head.results) > 1:
+                self.statements.note_commands(head.query, head.results)
         if head.status == _FATAL_ERROR:
             self._note_fatal(head.results[-1])
-            if self.pipelined and not self.is_own:
+            if self.pipelined:
                 self._failed = head
-                self.untold.append(head)
+                if not self.is_own:
+                    self.untold.append(head)
         elif head.status == ExecStatus.PIPELINE_ABORTED:
             head.cause = self._failed
         elif head.status == ExecStatus.PIPELINE_SYNC:
@@ -263,6 +327,7 @@ class Exchange:
     def sync(self) -> Pending:
         """In a pipeline, end the implicit transaction; what is returned comes after all else owed."""
         sync = Pending()
+        self.segment += 1
         self.pgconn.pipeline_sync()
         self.owed.append(sync)
         self.is_unsynced = False

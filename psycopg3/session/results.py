@@ -40,13 +40,16 @@ def check_pending(exchange: Exchange, pending: Pending, encoding: str) -> None:
 
     Raises:
         PipelineAborted: an earlier one failed, which is the cause.
-        Error: the server's; also where it was the BEGIN sent for the request that failed.
+        Error: the server's; also where it was the BEGIN, or the preparation, sent for the request.
     """
     exchange.tell(pending)
     cause = pending.cause
     if cause is not None:
         exchange.tell(cause)
-        if cause.query.startswith(b"BEGIN"):
+        before = pending.before
+        while before not in (None, cause):
+            before = before.before
+        if before is cause or cause.query.startswith(b"BEGIN"):
             check_results(cause.results, encoding)
         raise e.PipelineAborted(ABORTED) from e.error_from_result(cause.results[-1], encoding)
     check_results(pending.results, encoding)

@@ -35,6 +35,7 @@ from .loss import Loss, cut
 from .notices import NoticeHandler, Notices, NotifyHandler, decoded
 from .results import check_results, check_untold
 from .routes import Route
+from .statements import Preparing
 from .states import Operation, Phase
 
 _IDLE = frozenset({TransactionStatus.IDLE})
@@ -56,7 +57,7 @@ class _Exceptions:
     NotSupportedError: ClassVar = e.NotSupportedError
 
 
-class Session(_Exceptions):
+class Session(_Exceptions, Preparing):
     """One server session: what `Connection` and `AsyncConnection` have in common."""
 
     row_factory: RowFactory[Any]
