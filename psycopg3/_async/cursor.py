@@ -87,7 +87,9 @@ class AsyncCursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        await self._session._in_turn(self._execute, timeout, query, params, prepare if self._prepares else False, binary)
+        await self._session._in_turn(
+            self._execute, timeout, query, params, prepare if self._prepares else False, binary
+        )
         return self
 
     async def _execute(
@@ -110,7 +112,7 @@ class AsyncCursor(BaseCursor[Row]):
         exchange = session._exchange
         first = exchange.statements.plan(bound, session, prepare, exchange)
         self._pending = pending = await (
-            turn.ask(bound) if first is None else turn.ask_prepared(first, bound)
+            turn.ask(bound) if first is None else turn.ask_after(first, bound)
         )
         if pending.status == TUPLES_OK and session._discovery is None:
             self._select(0, self._transformer)

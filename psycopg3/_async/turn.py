@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -10,6 +11,7 @@ from ..deadlines import Deadline
 from ..generators import until_gen
 from ..query import BoundQuery
 from ..session.exchange import Pending
+from ..session.preparing import try_to_close_gen
 from ..session.recovery import ending_gen
 from ..waiting import TICK, WaitGen, tick_within
 
@@ -46,6 +48,27 @@ class AsyncTurn:
             if not exchange.pipelined:
                 interval = None if deadline is None else tick_within(deadline.left)
                 await session._watcher.wait(exchange.receive_gen(pending, deadline), interval)
+            return pending
+        except e.OperationalError as ex:
+            raise session._explain(ex) from ex.__cause__
+
+    async def ask_after(self, first: Sequence[BoundQuery], request: BoundQuery) -> Pending:
+        """Prepare a statement and execute it, in one round trip.
+
+        Args:
+            first: what is sent before.
+            request: the execution.
+        """
+        session, deadline = self._session, self._deadline
+        exchange = session._exchange
+        if exchange.statements.must_try:
+            await self.run(try_to_close_gen(session))
+        try:
+            exchange.enter(own=True)
+            pending = exchange.send_after(first, request)
+            interval = None if deadline is None else tick_within(deadline.left)
+            await session._watcher.wait(exchange.receive_gen(exchange.sync(), deadline), interval)
+            exchange.leave()
             return pending
         except e.OperationalError as ex:
             raise session._explain(ex) from ex.__cause__

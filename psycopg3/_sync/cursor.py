@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from ..abc import Params, Query
 from ..rows import Row, RowFactory
 from ..session.copy import Progress
-from ..session.cursor import COMMAND_OK, COPIES, PREPARED, TUPLES_OK, BaseCursor
-from ..session.preparing import prepared_gen, repaired_gen
+from ..session.cursor import COPIES, FATAL_ERROR, PREPARED, TUPLES_OK, BaseCursor
+from ..session.pipeline import owe
+from ..session.preparing import repaired_gen
 from . import copy
 from .copy import Copy, Writer
 from .stream import Stream
@@ -85,7 +86,9 @@ class Cursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        self._session._in_turn(self._execute, timeout, query, params, prepare, binary)
+        self._session._in_turn(
+            self._execute, timeout, query, params, prepare if self._prepares else False, binary
+        )
         return self
 
     def _execute(
@@ -98,26 +101,24 @@ class Cursor(BaseCursor[Row]):
     ) -> None:
         bound = self._bind_next(query, params, binary)
         session = self._session
-        begin = first = None
-        if has_begun := session._must_begin():
-            begin = turn.begin()
-        if session.prepare_threshold is not None and prepare is not False and self._prepares:
-            exchange = session._exchange
-            first = exchange.statements.plan(bound, session, prepare, exchange)
-        if first is None:
-            self._pending = pending = turn.ask(bound)
-        else:
-            pending = turn.run(prepared_gen(session, first, bound, begin))
-            self._pending, begin = pending, pending.before
-        if not pending.done:
-            pending.before, self._is_owed = begin, True
+        if session._exchange.pipelined and not turn.abandon_pipeline():
+            self._pending, self._is_owed = owe(session, bound, prepare), True
+            if session._exchange.is_full(bound):
+                turn.run(session._exchange.relieve_gen())
             return
-        if pending.status != TUPLES_OK:
-            if pending.status in COPIES:
-                turn.run(session._exchange.drain_gen())
-            elif bound.kind == PREPARED and pending.status != COMMAND_OK:
-                repairing = repaired_gen(session, bound, pending, has_begun)
-                self._pending = pending = turn.run(repairing)
+        if has_begun := session._must_begin():
+            turn.begin()
+        exchange = session._exchange
+        first = exchange.statements.plan(bound, session, prepare, exchange)
+        self._pending = pending = turn.ask(bound) if first is None else turn.ask_after(first, bound)
+        if pending.status == TUPLES_OK and session._discovery is None:
+            self._select(0, self._transformer)
+            return
+        if pending.status in COPIES:
+            turn.run(session._exchange.drain_gen())
+        elif bound.kind == PREPARED and pending.status == FATAL_ERROR:
+            repairing = repaired_gen(session, bound, pending, has_begun)
+            self._pending = pending = turn.run(repairing)
         if session._discovery is not None:
             turn.run(self._discover_gen(pending))
         self._take(pending)
@@ -128,6 +129,8 @@ class Cursor(BaseCursor[Row]):
         if self._is_owed and pending is not None:
             if not pending.done:
                 self._session._in_turn(Turn.receive, None, pending)
+            if self._session._discovery is not None:
+                self._session._run(self._discover_gen(pending))
             self._take(pending)
 
     def executemany(

@@ -185,7 +185,7 @@ class Commands(Handle):
         result_format: int,
     ) -> int:
         """Send a prepared statement's name and parameters that have been checked, as above."""
-        given = name, values, None, lengths, formats, result_format
+        given = name, values, (), lengths, formats, result_format
         wait: int = self._call(memory.send_parameters, True, given)
         if not wait:
             raise self._failed("sending the statement failed")

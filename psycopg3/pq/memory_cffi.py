@@ -175,7 +175,9 @@ def send_parameters(conn: Pointer, prepared: bool, given: tuple[Any, ...]) -> in
         data = b"\0".join(values)
     else:
         pointers = [_from_buffer(value) for value in values]
-    array = (_oids.get(types) if type(types) is tuple else None) or oids(types)
+    array = NULL
+    if not prepared:
+        array = (_oids.get(types) if type(types) is tuple else None) or oids(types)
     sent: int = _send_parameters(
         conn, query, prepared, count, array, data, pointers, sizes, kinds, result_format
     )

@@ -21,7 +21,7 @@ from .statements import ADVICE
 from .session import Session
 from .states import Meaning, Operation, meaning_of
 
-TUPLES_OK, COMMAND_OK = ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK
+TUPLES_OK, FATAL_ERROR = ExecStatus.TUPLES_OK, ExecStatus.FATAL_ERROR
 PREPARED = RequestKind.PREPARED
 COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 """The statuses of results after which data is transferred."""

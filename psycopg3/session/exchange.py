@@ -8,7 +8,7 @@ any generator: the Pendings it owes, and libpq's own state.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .. import errors as e
 from .._capabilities import capabilities
@@ -18,7 +18,7 @@ from ..pq import ConnStatus, ExecStatus, PGconn, PGresult, PipelineStatus, Trans
 from ..query import BoundQuery, RequestKind, command
 from ..waiting import Wait, WaitGen
 from .endings import Ending
-from .statements import HARMLESS, Preparation, Statements
+from .statements import HARMLESS, Statements
 
 _R = Wait.R
 _START = 2  # what `PGconn.advance()` is given when nothing has been waited for yet
@@ -192,21 +192,15 @@ class Exchange:
             self.is_unsynced = True
         return pending
 
-    def send_first(self, what: Preparation, before: Pending | None = None) -> Pending:
-        """Send what is to be sent before the execution of a statement; it is for a pipeline.
-
-        Args:
-            what: the requests.
-            before: what was sent before, for the same purpose.
-
-        Returns:
-            What is owed for the last, linked to the others.
-        """
-        for request in what.requests:
-            pending = self.send(request)
-            pending.before = before
-            self.statements.note_sent(what, request, pending, self)
-            before = pending
+    def send_after(self, first: Sequence[BoundQuery], request: BoundQuery) -> Pending:
+        """In a pipeline, send the execution of a statement, after what prepares it."""
+        before = None
+        for preparing in first:
+            pending = self.send(preparing)
+            pending.before, before = before, pending
+            self.statements.note_sent(preparing, pending, self)
+        pending = self.send(request)
+        pending.before = before
         return pending
 
     def receive_gen(self, pending: Pending, deadline: Deadline | None = None) -> WaitGen[None]:
@@ -336,6 +330,10 @@ class Exchange:
     def leave_gen(self) -> WaitGen[None]:
         """Receive all that is owed and close the pipeline."""
         yield from self.receive_gen(self.sync())
+        self.leave()
+
+    def leave(self) -> None:
+        """Close the pipeline, in which nothing is owed."""
         self.pgconn.exit_pipeline_mode()
         self.pipelined = False
 

@@ -23,8 +23,8 @@ def send_begin(session: Session) -> None:
     session._exchange.has_begun = True
 
 
-def owe(session: Session, request: BoundQuery) -> Pending:
-    """Send a user's statement in a pipeline, after a BEGIN if it needs one.
+def owe(session: Session, request: BoundQuery, prepare: bool | None) -> Pending:
+    """Send a user's statement in a pipeline, after a BEGIN if it needs one, and its preparation.
 
     Returns:
         What is owed for it.
@@ -37,7 +37,8 @@ def owe(session: Session, request: BoundQuery) -> Pending:
     opens = in_pipeline(request.query)
     if session._must_begin() and opens is None:
         send_begin(session)
-    pending = exchange.send(request)
+    first = exchange.statements.plan(request, session, prepare, exchange)
+    pending = exchange.send_after(first or (), request)
     if opens is not None:
         exchange.has_begun = opens
     return pending

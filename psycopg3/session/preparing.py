@@ -1,4 +1,4 @@
-"""Statements that are prepared on the way, and executed again where they are not what they should be."""
+"""Statements that can't be used any more: they are ended, or executed again as they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..waiting import WaitGen
 from .endings import Ending
 from .exchange import Pending
 from .session import Session
-from .statements import Preparation, Statements, end_of
+from .statements import end_of
 
 _IDLE = TransactionStatus.IDLE
 _UNKNOWN_NAME = e.lookup("26000")
@@ -19,44 +19,10 @@ _UNKNOWN_NAME = e.lookup("26000")
 _MOST_MISSES = 3
 _SAVEPOINT = b"_pg3_close"
 
-ADVICE = (
-    "the driver had prepared this query, and its statement can't be used any more; nothing was executed"
-    " by it, but in a transaction or a pipeline it can't be repeated unseen: roll back and repeat it."
-    " Behind a pooler without support for prepared statements, set prepare_threshold to None"
-)
 
-
-def prepared_gen(
-    session: Session, what: Preparation, request: BoundQuery, before: Pending | None
-) -> WaitGen[Pending]:
-    """Prepare a statement and execute it, in one round trip.
-
-    Args:
-        session: where.
-        what: what is sent first.
-        request: the execution.
-        before: in a pipeline of the user's, the BEGIN that was sent for it.
-
-    Returns:
-        What is owed for the execution.
-    """
-    exchange = session._exchange
-    opened = not exchange.pipelined
-    if opened:
-        if exchange.statements.can_close is None and exchange.statements.closing:
-            yield from _try_to_close_gen(session)
-        exchange.enter(own=True)
-    first = exchange.send_first(what, before)
-    pending = exchange.send(request)
-    pending.before = first
-    if opened:
-        yield from exchange.leave_gen()
-    return pending
-
-
-def _try_to_close_gen(session: Session) -> WaitGen[None]:
+def try_to_close_gen(session: Session) -> WaitGen[None]:
     """Find out whether statements can be ended by SQL, without harm to the transaction."""
-    statements: Statements = session._exchange.statements
+    statements = session._exchange.statements
     name = next(iter(statements.closing))
     end = end_of(name).query
     inside = session.pgconn.transaction_status != _IDLE

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import monotonic
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from .. import errors as e
 from .._capabilities import capabilities
@@ -52,7 +52,8 @@ class Sent(Protocol):
     """What is owed for a request that was sent."""
 
     @property
-    def before(self) -> Sent | None: ...
+    def before(self) -> Sent | None:
+        """What was sent for it, and before it."""
 
     done: bool
     query: bytes
@@ -79,6 +80,14 @@ class Preparing:
     """Seconds after which a statement is prepared anew; None: never."""
 
 
+ADVICE = (
+    "the driver had prepared this query, and its statement can't be used any more. It has done nothing,"
+    " but inside a transaction or a pipeline it can't be repeated unseen: roll back, and do all of it"
+    " again. Behind a pooler that doesn't support prepared statements set prepare_threshold to None"
+)
+"""What is told besides the server's words, where a statement can't be repaired."""
+
+
 class Prepared:
     """A statement that the server has by a name, or will have."""
 
@@ -96,14 +105,6 @@ class Prepared:
         """Between which Syncs that was sent."""
         self.born = monotonic()
         """When, by the clock of `monotonic()`."""
-
-
-class Preparation(NamedTuple):
-    """What is sent before the execution of a statement that isn't there yet."""
-
-    statement: Prepared
-    requests: list[BoundQuery]
-    """The ends of others, and its preparation as the last."""
 
 
 class Statements:
@@ -129,9 +130,14 @@ class Statements:
         has, and behind a pooler that keeps account of statements those aren't ours.
         """
 
+    @property
+    def must_try(self) -> bool:
+        """Whether one has to be ended to see whether it can be."""
+        return self.can_close is None and bool(self.closing)
+
     def plan(
         self, bound: BoundQuery, limits: Preparing, prepare: bool | None, at: Place
-    ) -> Preparation | None:
+    ) -> list[BoundQuery] | None:
         """Decide how a query is sent: as it is, or by the name of its statement.
 
         Args:
@@ -141,11 +147,23 @@ class Statements:
             at: where it will be sent.
 
         Returns:
-            What is to be sent before, if it has to be prepared.
+            What is to be sent before, if it has to be prepared; the preparation is the last of it.
         """
+        if prepare is False or limits.prepare_threshold is None:
+            return None
         key = bound.query, bound.types
         known = self._known.get(key)
         if known is None:
+            if not prepare:
+                size, counts = limits.prepared_max_size, self._counts
+                if size is not None and len(bound.query) > size:
+                    return None
+                count = counts.pop(key, 0)
+                if count < limits.prepare_threshold:
+                    counts[key] = count + 1
+                    if len(counts) > _COUNTED:
+                        del counts[next(iter(counts))]
+                    return None
             return self._consider(key, bound, limits, prepare, at)
         lifetime = limits.prepared_lifetime
         if known.version < self._oldest or (
@@ -158,23 +176,13 @@ class Statements:
 
     def _consider(
         self, key: Key, bound: BoundQuery, limits: Preparing, prepare: bool | None, at: Place
-    ) -> Preparation | None:
-        """Count a query that isn't prepared; prepare it, if it is time."""
-        if not prepare:
-            size, counts = limits.prepared_max_size, self._counts
-            if size is not None and len(bound.query) > size:
+    ) -> list[BoundQuery] | None:
+        """Prepare a query if that can be done."""
+        if prepare:
+            if is_copy(bound.query):
                 return None
-            count = counts.pop(key, 0)
-            if count < (limits.prepare_threshold or 0):
-                counts[key] = count + 1
-                if len(counts) > _COUNTED:
-                    del counts[next(iter(counts))]
-                return None
-            if not is_plannable(bound.query, alone=bound.kind != RequestKind.SIMPLE):
-                counts[key] = _NEVER
-                return None
-            counts[key] = count
-        elif is_copy(bound.query):
+        elif not is_plannable(bound.query, alone=bound.kind != RequestKind.SIMPLE):
+            self._counts[key] = _NEVER
             return None
         most = limits.prepared_max
         if most is not None:
@@ -190,7 +198,7 @@ class Statements:
 
     def _renew(
         self, key: Key, known: Prepared, bound: BoundQuery, limits: Preparing, at: Place
-    ) -> Preparation | None:
+    ) -> list[BoundQuery] | None:
         """Go on with a statement that isn't known to be there, or shouldn't be used any more."""
         sent = known.sent
         if sent is not None:
@@ -215,7 +223,7 @@ class Statements:
         if self.can_close is not False:
             self.closing[known.name] = None
 
-    def _prepare(self, key: Key, bound: BoundQuery, at: Place) -> Preparation | None:
+    def _prepare(self, key: Key, bound: BoundQuery, at: Place) -> list[BoundQuery] | None:
         """Have a statement prepared, and those ended that aren't wanted any more."""
         name = self._name(key)
         self._settle_closing(at)
@@ -233,7 +241,7 @@ class Statements:
             requests = [end_of(other) for other, sent in self.closing.items() if sent is None]
         first = BoundQuery(bound.query, types=bound.types)
         first.kind, first.name = RequestKind.PREPARE, name
-        return Preparation(known, [*requests, first])
+        return [*requests, first]
 
     def _settle_closing(self, at: Place) -> None:
         """Find out which of the statements whose end was sent are gone."""
@@ -260,14 +268,15 @@ class Statements:
         digest = blake2b(b"\0".join(parts), digest_size=16).hexdigest().encode()
         return b"_pg3_%b_%d" % (digest, self._version) if self._version else b"_pg3_" + digest
 
-    def note_sent(self, what: Preparation, request: BoundQuery, sent: Sent, at: Place) -> None:
-        """Take note of a request of a preparation that was sent."""
+    def note_sent(self, request: BoundQuery, sent: Sent, at: Place) -> None:
+        """Take note that a preparation, or the end of a statement, was sent."""
         if request.kind == RequestKind.PREPARE:
-            what.statement.sent, what.statement.segment = sent, at.segment
+            known = self._known[request.query, request.types]
+            known.sent, known.segment = sent, at.segment
         else:
             self.closing[request.name] = sent
 
-    def note_command(self, query: bytes, results: list[PGresult]) -> None:
+    def note_commands(self, query: bytes, results: list[PGresult]) -> None:
         """Take note of what the commands of a text do to prepared statements; their tags tell."""
         for result in results:
             tag = result.command_status or b""
