@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from ..abc import Params, Query
 from ..rows import Row, RowFactory
 from ..session.copy import Progress
-from ..session.cursor import COPIES, FATAL_ERROR, PREPARED, TUPLES_OK, BaseCursor
+from ..session.cursor import COPIES, FAILED, PREPARED, TUPLES_OK, BaseCursor
 from ..session.pipeline import owe
 from ..session.preparing import repaired_gen
 from . import copy
@@ -116,7 +116,9 @@ class Cursor(BaseCursor[Row]):
             return
         if pending.status in COPIES:
             turn.run(session._exchange.drain_gen())
-        elif bound.kind == PREPARED and pending.status == FATAL_ERROR:
+        elif (
+            bound.kind == PREPARED and pending.status > TUPLES_OK
+        ):  # its failure, or of what prepares it
             repairing = repaired_gen(session, bound, pending, has_begun)
             self._pending = pending = turn.run(repairing)
         if session._discovery is not None:

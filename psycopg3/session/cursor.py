@@ -17,14 +17,16 @@ from .endings import is_copy
 from .exchange import Pending
 from .executions import Executions
 from .results import Column, ResultSet, check_pending
-from .statements import ADVICE
 from .session import Session
+from .statements import ADVICE
 from .states import Meaning, Operation, meaning_of
 
-TUPLES_OK, FATAL_ERROR = ExecStatus.TUPLES_OK, ExecStatus.FATAL_ERROR
+TUPLES_OK = ExecStatus.TUPLES_OK
 PREPARED = RequestKind.PREPARED
 COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 """The statuses of results after which data is transferred."""
+FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
+"""The statuses of a request that failed, or of which something failed that was sent for it."""
 _END: Any = object()
 _FORMATS = (Format.TEXT, Format.BINARY)
 

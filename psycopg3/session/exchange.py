@@ -253,9 +253,9 @@ class Exchange:
 
     def _note(self, head: Pending) -> None:
         """Take note of an answer other than rows."""
-        if head.status == _COMMAND_OK or len(head.results) > 1:
-            if head.query[:3] not in HARMLESS or len(head.results) > 1:
-                self.statements.note_commands(head.query, head.results)
+        is_telling = head.status == _COMMAND_OK and head.query[:3] not in HARMLESS
+        if is_telling or len(head.results) > 1:
+            self.statements.note_commands(head.query, head.results)
         if head.status == _FATAL_ERROR:
             self._note_fatal(head.results[-1])
             if self.pipelined:

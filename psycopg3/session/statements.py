@@ -220,7 +220,8 @@ class Statements:
 
     def _retire(self, key: Key) -> None:
         known = self._known.pop(key)
-        if self.can_close is not False:
+        was_made = known.sent is None or not known.sent.done or _is_there(known.sent)
+        if was_made and self.can_close is not False:
             self.closing[known.name] = None
 
     def _prepare(self, key: Key, bound: BoundQuery, at: Place) -> list[BoundQuery] | None:
