@@ -119,9 +119,7 @@ class AsyncCursor(BaseCursor[Row]):
             return
         if pending.status in COPIES:
             await turn.run(session._exchange.drain_gen())
-        elif (
-            bound.kind == PREPARED and pending.status > TUPLES_OK
-        ):  # its failure, or of what prepares it
+        elif bound.kind == PREPARED and pending.status in FAILED:
             repairing = repaired_gen(session, bound, pending, has_begun)
             self._pending = pending = await turn.run(repairing)
         if session._discovery is not None:
