@@ -7,6 +7,7 @@ from __future__ import annotations
 INVALID_OID = 0
 
 ACLITEM_OID = 1033
+ANYARRAY_OID = 2277
 BIT_OID = 1560
 BOOL_OID = 16
 BOX_OID = 603
@@ -173,6 +174,7 @@ XML_ARRAY_OID = 143
 # name, oid, array oid (0: no array), name in SQL, delimiter of array elements
 TYPES: tuple[tuple[str, int, int, str, str], ...] = (
     ("aclitem", 1033, 1034, "aclitem", ","),
+    ("anyarray", 2277, 0, "anyarray", ","),
     ("bit", 1560, 1561, "bit", ","),
     ("bool", 16, 1000, "boolean", ","),
     ("box", 603, 1020, "box", ";"),

@@ -54,6 +54,18 @@ class TransactionOutcomeUnknown(OperationalError):
     """
 
 
+# Functions of the server's that raise undefined_function for nothing but this.
+_UNDEFINED_FUNCTION = "42883"
+_ASKING_FOR_BINARY = (
+    *("getTypeBinaryOutputInfo", "getTypeBinaryInputInfo", "array_send", "array_recv"),
+    *("get_range_io_data", "get_multirange_io_data"),
+)
+_NO_BINARY_FORM = (
+    "the server has no binary form of this type: ask for text instead (binary=False, COPY in text),"
+    " or cast it to text in the query"
+)
+
+
 def lookup(sqlstate: str) -> type[Error]:
     """The exception of a SQLSTATE, given as its code or its name.
 
@@ -107,7 +119,10 @@ def error_from_fields(
     cls = OperationalError if sqlstate is None else class_for_sqlstate(sqlstate)
     text = _composed(diagnostic) if message is None else _readable(message, encoding)
     text = _without_severity(text, diagnostic.severity).strip()
-    return cls(text or "no error message was given", info=info, encoding=encoding, pgconn=pgconn)
+    error = cls(text or "no error message was given", info=info, encoding=encoding, pgconn=pgconn)
+    if sqlstate == _UNDEFINED_FUNCTION and diagnostic.source_function in _ASKING_FOR_BINARY:
+        error.add_note(_NO_BINARY_FORM)
+    return error
 
 
 def error_from_result(result: ErrorResult, encoding: str = "utf-8", pgconn: Any = None) -> Error:

@@ -415,6 +415,26 @@ def test_server_error(dsn: str) -> None:
     assert str(error).startswith('relation "no_such_table" does not exist\nLINE 1: select 1 from')
 
 
+@pytest.mark.parametrize(
+    ("values", "is_noted"),
+    [
+        ("acldefault('r', 10)", True),
+        ("array[acldefault('r', 10)]", True),
+        ("row(acldefault('r', 10))", True),
+        ("no_function(1)", False),
+        ("array[point(1, 1)] < array[point(1, 1)]", False),
+    ],
+)
+def test_a_type_without_a_binary_form(dsn: str, values: str, is_noted: bool) -> None:
+    conn = pq.PGconn.connect(dsn.encode())
+    result = conn.exec_params(f"select {values}".encode(), [], result_format=pq.Format.BINARY)
+    error = errors.error_from_result(result)
+    assert error.sqlstate == "42883"
+    assert ["binary=False" in note for note in getattr(error, "__notes__", [])] == [True] * is_noted
+    result.clear()
+    conn.finish()
+
+
 def test_constraint_error(dsn: str) -> None:
     _, result = run(
         dsn, b"insert into errors_t values (1)",

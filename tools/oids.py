@@ -24,7 +24,7 @@ MODULE = ROOT / "psycopg3" / "_oids.py"
 COMMAND = "python tools/oids.py"
 
 # All types that values of columns may have: types for the server's own use have no array type, but
-# `unknown` and `void` do arrive. From 10000 on, oids differ between databases. The type "char"
+# `unknown`, `void` and `anyarray` do arrive. From 10000 on, oids differ between databases. The type "char"
 # keeps its quotes, since in SQL the bare word means bpchar.
 QUERY = """
 select case t.typname when 'char' then '"char"' else t.typname end,
@@ -34,7 +34,7 @@ from pg_catalog.pg_type t
 left join pg_catalog.pg_range r on r.rngtypid = t.oid
 left join pg_catalog.pg_range m on m.rngmultitypid = t.oid
 where t.oid < 10000 and t.typtype in ('b', 'p', 'r', 'm')
-  and (t.typarray <> 0 or t.typname in ('unknown', 'void'))
+  and (t.typarray <> 0 or t.typname in ('unknown', 'void', 'anyarray'))
 order by t.typname
 """
 HEAD = (

@@ -80,7 +80,8 @@ class AsyncAdaptation(AsyncRunner):
         Args:
             typename: the type's name, as in ``pg_type.typname``.
             schema: its schema.
-            codec_name: the other type, such as "int4".
+            codec_name: the other type, such as "int4"; or "pg_contrib.hstore": a dict, as by
+                `register_hstore()`.
 
         Raises:
             ProgrammingError: one of them is not known.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .._oids import UNKNOWN_OID
 from ..abc import AdaptContext, ConnectionLike, Dumper, Loader, PyFormat
 from ..errors import ProgrammingError
 from ..pq import Format
@@ -182,10 +183,13 @@ class AdaptersMap:
                 return dumper
             if info.base_oid:
                 return self.get_dumper_by_oid(info.base_oid, format)
+            if UNKNOWN_OID in self._dumpers_by_oid[format]:  # in text, whatever a class says
+                return self._dumpers_by_oid[format][UNKNOWN_OID]
         name = f"{info.name}[]" if info and is_array else info and info.name
+        text = "send text, or " if format == Format.BINARY and info is not None else ""
         raise ProgrammingError(
             f"no dumper writes type {name or 'unknown to the driver'} (oid {oid})"
-            f" in {Format(format).name.lower()} format: register one that has this oid"
+            f" in {Format(format).name.lower()} format: {text}register one that has this oid"
         )
 
     def get_loader(self, oid: int, format: Format) -> type[Loader] | None:

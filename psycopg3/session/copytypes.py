@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._oids import BYTEA_OID, TEXT_OID
 from ..abc import PyFormat
 from ..adapt.loading import BROKEN, is_ours, unwritable
 from ..errors import DataError, ProgrammingError
@@ -21,12 +22,12 @@ select a.attname, case t.typbasetype when 0 then t.oid else t.typbasetype end
 from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
 where a.attrelid = pg_catalog.to_regclass($1) and a.attnum > 0 and not a.attisdropped
 and a.attgenerated = '' order by a.attnum"""
-_TEXT_OID = 25
+_FIRST_OF_OTHERS = 10000  # below are the oids of PostgreSQL's own types
 
 
 def columns_query(table: bytes) -> BoundQuery:
     """Ask for the names and types of a table's columns; for none if there is no such table."""
-    query = BoundQuery(_COLUMNS, 0, [table], (_TEXT_OID,), (Format.TEXT,))
+    query = BoundQuery(_COLUMNS, 0, [table], (TEXT_OID,), (Format.TEXT,))
     query.kind = RequestKind.PARAMS
     return query
 
@@ -65,10 +66,13 @@ class ColumnDumpers:
 
     def _of_type(self, oid: int) -> Callable[[Any], Any] | None:
         try:
-            dumper = self._transformer.adapters.get_dumper_by_oid(oid, self._format)
+            return self._made(oid)
         except ProgrammingError:
             return None
-        return dumper(type(None), self._transformer).dump
+
+    def _made(self, oid: int) -> Callable[[Any], Any]:
+        dumper = self._transformer.adapters.get_dumper_by_oid(oid, self._format)
+        return dumper(type(None), self._transformer).dump  # that of an array asks for its elements'
 
     def _find(self, column: int, value: Any) -> Callable[[Any], Any]:
         transformer, asked = self._transformer, PyFormat.from_pq(self._format)
@@ -76,12 +80,19 @@ class ColumnDumpers:
         def by_class(value: Any) -> Any:
             return transformer.get_dumper(value, asked).dump(value)
 
-        dump = self._of_type(self._types[column])
+        oid = self._types[column]
+        dump = self._of_type(oid)
         try:
-            if dump is None or not is_ours(transformer.get_dumper(value, asked).dump):
+            chosen = transformer.get_dumper(value, asked)
+            if not is_ours(chosen.dump):
                 return by_class
+            are_bytes = chosen.oid == BYTEA_OID
         except ProgrammingError:  # there is none for the class: a dict, say
-            pass
+            are_bytes = False
+        # Types of extensions may have the binary form of text; of PostgreSQL's own, those that have
+        # no dumper have another: text might by chance be another value. Bytes are sent as they are.
+        if dump is None and oid < _FIRST_OF_OTHERS and not are_bytes:
+            return self._made(oid)  # which is an error
         return dump or by_class
 
     def dump(self, row: Sequence[Any]) -> list[Any]:

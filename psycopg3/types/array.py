@@ -12,7 +12,7 @@ from struct import Struct, iter_unpack
 from typing import Any, ClassVar, NamedTuple
 
 from .. import _oids
-from .._oids import INVALID_OID, TEXT_OID
+from .._oids import ANYARRAY_OID, INVALID_OID, TEXT_OID
 from ..abc import AdaptContext, AdaptersMapLike, Buffer, DumperKey
 from ..abc import Dumper as DumperLike
 from ..adapt import Dumper, Format, PyFormat, RecursiveDumper, RecursiveLoader
@@ -505,4 +505,5 @@ def _dumpers_of(
 
 
 DUMPERS = ((list, ListBinaryDumper, ListDumper),)
-LOADERS = ()  # `register_all_arrays()` registers one for each type
+# Arrays say the type of their elements in binary. `register_all_arrays()` has the others.
+LOADERS = ((ANYARRAY_OID, ArrayBinaryLoader),)

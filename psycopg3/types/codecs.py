@@ -13,7 +13,11 @@ from ..adapt.base import BinaryDumper, BinaryLoader
 from ..adapt.typeinfo import TypeInfo
 from ..errors import DataError, ProgrammingError
 from ..waiting import WaitGen
+from .hstore import register_hstore
 from .string import StrDumper, TextLoader
+
+HSTORE = "pg_contrib.hstore"
+"""What asyncpg calls the codec of the extension's type."""
 
 Function: TypeAlias = Callable[[Any], Any]
 
@@ -169,10 +173,13 @@ def set_builtin_codec_gen(
     """`set_builtin_type_codec()`: look the type up, and adapt it as another one."""
     info = yield from _type_gen(conn, typename, schema)
     adapters = _map_of(conn)
+    if codec_name == HSTORE:
+        return register_hstore(info, adapters)
     base = adapters.types.get(codec_name)
     if base is None:
         raise ProgrammingError(
-            f"got codec_name={codec_name!r}: expected the name of a type that the connection knows"
+            f"got codec_name={codec_name!r}: expected {HSTORE!r}, or the name of a type that the"
+            " connection knows"
         )
     info.register(conn)
     adapt_like(info, base.oid, adapters)

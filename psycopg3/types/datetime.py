@@ -156,7 +156,7 @@ def _time_offset(obj: time) -> int:
     """Return the seconds east of Greenwich."""
     offset = obj.utcoffset()
     if offset is None:
-        raise DataError(
+        raise _zoneless(obj) or DataError(
             f"got the time {obj} in the zone {obj.tzinfo!r}, whose offset from UTC depends on the"
             " date: give a zone of fixed offset, datetime.timezone(), or a whole datetime"
         )
@@ -166,6 +166,16 @@ def _time_offset(obj: time) -> int:
             " whole seconds"
         )
     return offset.days * 86400 + offset.seconds
+
+
+def _zoneless(obj: time | datetime) -> DataError | None:
+    """What is wrong if there is no zone at all, for a type that was given."""
+    if obj.tzinfo is not None:
+        return None
+    return DataError(
+        f"got the {type(obj).__name__} {obj} without a zone for a type that has one: give it its"
+        " zone, by replace(tzinfo=...)"
+    )
 
 
 # -- timestamp -----------------------------------------------------------------------------------
@@ -262,7 +272,7 @@ def _clock(obj: datetime) -> datetime:
 def _datetime_offset(moment: datetime) -> timedelta:
     offset = moment.utcoffset()
     if offset is None:
-        raise DataError(
+        raise _zoneless(moment) or DataError(
             f"got the datetime {moment} whose zone {moment.tzinfo!r} gives no offset from UTC:"
             " give one that does, or no zone"
         )

@@ -6,9 +6,9 @@ import re
 from binascii import hexlify, unhexlify
 from typing import Any
 
-from .._oids import BPCHAR_OID, BYTEA_OID, CHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID
+from .._oids import BPCHAR_OID, BYTEA_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID
 from ..abc import AdaptContext, Buffer
-from ..adapt import Dumper, Format, Loader, Transformer
+from ..adapt import Dumper, Format, Loader, PyFormat, RecursiveDumper, Transformer
 from ..adapt.base import BinaryDumper, BinaryLoader, frameless
 from ..dbapi20 import Binary
 from ..errors import DataError
@@ -95,6 +95,16 @@ class StrBinaryDumperName(StrBinaryDumper):
     oid = NAME_OID
 
 
+class UnknownDumper(RecursiveDumper):
+    """Objects as text of a type that has no dumper of its own."""
+
+    oid = UNKNOWN_OID
+
+    def dump(self, obj: Any) -> Buffer | None:
+        """The text that is written of their class."""
+        return self._tx.get_dumper(obj, PyFormat.TEXT).dump(obj)
+
+
 class BytesDumper(Dumper):
     """bytes, bytearray, memoryview, and what `Binary()` wraps, as bytea in text."""
 
@@ -148,28 +158,6 @@ class TextBinaryLoader(TextLoader):
     format = Format.BINARY
 
 
-class CharLoader(TextLoader):
-    """PostgreSQL's "char", a single byte, as servers write it since version 15."""
-
-    def load(self, data: Any) -> str | bytes:
-        """The character; three octal digits after a backslash, if it isn't ASCII."""
-        return super().load(_octal(bytes(data)))
-
-
-class CharBinaryLoader(CharLoader):
-    """The same in binary, where no character is a zero byte."""
-
-    format = Format.BINARY
-
-    def load(self, data: Any) -> str | bytes:
-        """The character; three octal digits after a backslash, if it isn't ASCII."""
-        return super().load(b"" if data == b"\0" else data)
-
-
-def _octal(data: bytes) -> bytes:
-    return b"\\%o" % data[0] if len(data) == 1 and data[0] > 127 else data
-
-
 _ESCAPE = re.compile(rb"\\(\\|[0-3][0-7]{2})|(\\)")
 
 
@@ -212,11 +200,11 @@ _TEXTS = (BPCHAR_OID, NAME_OID, TEXT_OID, UNKNOWN_OID, VARCHAR_OID)
 DUMPERS = (
     (str, StrBinaryDumperName, StrBinaryDumperBpchar, StrBinaryDumperVarchar, StrBinaryDumper),
     (str, StrDumperName, StrDumperBpchar, StrDumperVarchar, StrDumper, StrDumperUnknown),
+    (None, UnknownDumper),
     *((cls, BytesDumper, BytesBinaryDumper) for cls in (bytes, bytearray, memoryview, Binary)),
 )
 LOADERS = (
     *((oid, TextLoader, TextBinaryLoader) for oid in _TEXTS),
-    (CHAR_OID, CharLoader, CharBinaryLoader),
     (BYTEA_OID, ByteaLoader, ByteaBinaryLoader),
     (0, TextLoader, ByteaBinaryLoader),  # for every type without a loader of its own
 )

@@ -10,7 +10,7 @@ from .. import _oids
 from .._oids import CHAR_OID
 from ..abc import Buffer
 from ..adapt import Dumper, Format, Loader
-from ..adapt.base import subclass
+from ..adapt.base import BinaryDumper, frameless, subclass
 from .numeric import IntLoader
 from .rendered import RenderedLoader
 from .string import StrBinaryDumper, TextBinaryLoader, TextLoader
@@ -188,6 +188,15 @@ class SystemBinaryDumper(Dumper):
         return data
 
 
+class Oid8BinaryDumper(BinaryDumper):
+    """Writes an int as oid8, of servers since 19, in binary."""
+
+    oid = _oids.OID8_OID
+
+    dump = frameless(_UINT8.pack)
+    """Write an int."""
+
+
 class CharBinaryDumper(StrBinaryDumper):
     """Writes a character, or none, as "char" in binary."""
 
@@ -328,7 +337,7 @@ DUMPERS = (
     ),
     # Text, since no server reads an empty vector in binary, though it writes one.
     *((cls, subclass(SystemDumper, oid=oid)) for oid, cls in _CLASSES.items() if oid in _VECTORS),
-    (None, CharBinaryDumper, JsonpathBinaryDumper, RefcursorBinaryDumper),
+    (None, CharBinaryDumper, JsonpathBinaryDumper, RefcursorBinaryDumper, Oid8BinaryDumper),
 )
 LOADERS = (
     (_oids.OID8_OID, IntLoader, Oid8BinaryLoader),

@@ -5,11 +5,28 @@ from __future__ import annotations
 import re
 
 from .._oids import XML_OID
+from ..abc import AdaptContext
 from .rendered import RenderedLoader
+from .string import StrBinaryDumper
 
+_ENCODING = re.compile(r"""(<\?xml[^>]*?)\s+encoding\s*=\s*("[^"]*"|'[^']*')""")
 _DECLARATION = re.compile(
     rb'<\?xml version="([^"]*)"(?: encoding="[^"]*")?( standalone="[^"]*")?\?>(\n?)'
 )
+
+
+class XmlBinaryDumper(StrBinaryDumper):
+    """str as xml in binary, which is read as UTF-8 where it doesn't say otherwise."""
+
+    oid = XML_OID
+    contextual = False
+
+    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
+        super().__init__(cls)  # in no connection's encoding
+
+    def dump(self, obj: str) -> bytes:
+        """The text; that an encoding is declared counts for nothing, as in text format."""
+        return super().dump(_ENCODING.sub(r"\1", obj, count=1) if obj[:5] == "<?xml" else obj)
 
 
 class XmlBinaryLoader(RenderedLoader):
@@ -25,5 +42,5 @@ class XmlBinaryLoader(RenderedLoader):
         return b'<?xml version="%b"%b?>%b' % (version, standalone, newline) + data[found.end() :]
 
 
-DUMPERS = ()
+DUMPERS = ((None, XmlBinaryDumper),)
 LOADERS = ((XML_OID, XmlBinaryLoader),)

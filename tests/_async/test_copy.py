@@ -411,6 +411,20 @@ class TestTypesOfTheTable:
                 await copy.write_row(("x", "a"))
         await conn.rollback()
 
+    async def test_text_where_the_binary_form_is_another(self, conn):
+        # Of as many bytes as the type's, it would be another value.
+        await conn.execute("create temp table sums (a money, b regclass)")
+        await conn.commit()
+        for values in ("12345.67", None), (None, "abcd"), (None, 1259), (None, ["x"]):
+            with pytest.raises(psycopg3.ProgrammingError, match="in binary format: send text"):
+                async with conn.cursor().copy("copy sums from stdin (format binary)") as copy:
+                    await copy.write_row(values)
+            await conn.rollback()
+        async with conn.cursor().copy("copy sums from stdin (format binary)") as copy:
+            await copy.write_row((b"\0\0\0\0\0\0\0\1", None))
+        cur = await conn.execute("select a::numeric * 100 from sums")
+        assert await cur.fetchone() == (1,)
+
     async def test_a_dumper_of_ones_own(self, conn, table):
         class Celsius(int):
             pass
@@ -453,6 +467,15 @@ class TestWholeCopies:
                 yield n, None
 
         assert await conn.copy_records(("pg_temp", "copied"), come()) == 3
+
+    async def test_types_that_are_written_in_text_alone(self, conn):
+        values = ["'a'", ["'a'"], "$5.00", "pg_class", "1:2:"]
+        await conn.execute(
+            "create temp table copied (a tsvector, b tsvector[], c money, d regclass, e pg_snapshot)"
+        )
+        await conn.copy_records("copied", [values])
+        cur = await conn.execute("select a, b, c::numeric, d, e from copied")
+        assert await cur.fetchall() == [("'a'", ["'a'"], 5, "pg_class", "1:2:")]
 
     async def test_to_and_from_files(self, conn, table, tmp_path):
         await conn.copy_records("copied", ROWS)

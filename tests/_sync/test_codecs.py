@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from psycopg3.errors import DataError, ProgrammingError
+from psycopg3.errors import DataError, Error, ProgrammingError
 
 pytestmark = pytest.mark.anyio
 
@@ -98,6 +98,23 @@ def test_built_in(conn):
         assert got == [1, 2]
     with pytest.raises(ProgrammingError, match="codec_name='nothing'"):
         conn.set_builtin_type_codec("weight", schema=schema, codec_name="nothing")
+
+
+def test_hstore(conn):
+    try:
+        conn.execute("create extension if not exists hstore")
+    except Error:
+        pytest.skip("the server has no hstore")
+    conn.set_builtin_type_codec("hstore", codec_name="pg_contrib.hstore")
+    value = {"a": "1", "\xe9": None}
+    for binary in False, True:
+        got = fetch(conn, "select %s || hstore('a', '1')", {"\xe9": None}, binary=binary)
+        assert got == value
+        assert fetch(conn, "select array[%s]", value, binary=binary) == [value]
+    conn.reset_type_codec("hstore")
+    assert fetch(conn, "select 'a=>1'::hstore") == '"a"=>"1"'
+    with pytest.raises(ProgrammingError, match="cannot adapt type"):
+        conn.execute("select %s", [value])
 
 
 def test_what_is_refused(conn):

@@ -412,6 +412,20 @@ class TestTypesOfTheTable:
                 copy.write_row(("x", "a"))
         conn.rollback()
 
+    def test_text_where_the_binary_form_is_another(self, conn):
+        # Of as many bytes as the type's, it would be another value.
+        conn.execute("create temp table sums (a money, b regclass)")
+        conn.commit()
+        for values in ("12345.67", None), (None, "abcd"), (None, 1259), (None, ["x"]):
+            with pytest.raises(psycopg3.ProgrammingError, match="in binary format: send text"):
+                with conn.cursor().copy("copy sums from stdin (format binary)") as copy:
+                    copy.write_row(values)
+            conn.rollback()
+        with conn.cursor().copy("copy sums from stdin (format binary)") as copy:
+            copy.write_row((b"\0\0\0\0\0\0\0\1", None))
+        cur = conn.execute("select a::numeric * 100 from sums")
+        assert cur.fetchone() == (1,)
+
     def test_a_dumper_of_ones_own(self, conn, table):
         class Celsius(int):
             pass
@@ -454,6 +468,15 @@ class TestWholeCopies:
                 yield n, None
 
         assert conn.copy_records(("pg_temp", "copied"), come()) == 3
+
+    def test_types_that_are_written_in_text_alone(self, conn):
+        values = ["'a'", ["'a'"], "$5.00", "pg_class", "1:2:"]
+        conn.execute(
+            "create temp table copied (a tsvector, b tsvector[], c money, d regclass, e pg_snapshot)"
+        )
+        conn.copy_records("copied", [values])
+        cur = conn.execute("select a, b, c::numeric, d, e from copied")
+        assert cur.fetchall() == [("'a'", ["'a'"], 5, "pg_class", "1:2:")]
 
     def test_to_and_from_files(self, conn, table, tmp_path):
         conn.copy_records("copied", ROWS)

@@ -591,7 +591,17 @@ def test_the_map_makes_dumpers_by_type_when_they_are_wanted() -> None:
     assert made is context.get_dumper_by_oid(INT4_ARRAY, Format.BINARY)
     assert made is AdaptersMap(adapters).get_dumper_by_oid(INT4_ARRAY, Format.BINARY)
     with pytest.raises(ProgrammingError, match="no dumper writes type aclitem"):
-        context.get_dumper_by_oid(_oids.ACLITEM_OID, Format.TEXT)
+        context.get_dumper_by_oid(_oids.ACLITEM_OID, Format.BINARY)
+
+
+def test_anyarray_is_a_list_in_binary_which_says_the_type(shared: Bare) -> None:
+    source = "select i % 3 as a, array[i % 2] as b from generate_series(1, 100) i"
+    shared.command(f"create temp table seen as {source}")
+    shared.command("analyze seen")
+    query = "select most_common_vals from pg_stats where tablename = 'seen' and attname = $1"
+    assert sorted(shared.row(query, ("a",), result=Format.BINARY)[0]) == [0, 1, 2]
+    assert sorted(shared.row(query, ("b",), result=Format.BINARY)[0]) == [[0], [1]]
+    assert sorted(shared.row(query, ("a",))[0]) == sorted("{0,1,2}")
 
 
 # -- broken values -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from psycopg3 import _oids
 from psycopg3.adapt import Format, PyFormat, Transformer
 from psycopg3.errors import DataError, NotSupportedError
+from psycopg3.postgres import types
 from psycopg3.types.datestyle import DateStyle, date_reader, timestamp_reader
 from psycopg3.types.datetime import (
     DateDumper,
@@ -410,6 +411,16 @@ class NoOffset(tzinfo):
 def test_a_zone_without_offset_is_a_data_error(format: PyFormat) -> None:
     with pytest.raises(DataError, match="gives no offset"):
         dumped(datetime(2020, 1, 1, tzinfo=NoOffset()), format)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [(time(12), "timetz"), (datetime(2020, 1, 1), "timestamptz")]
+)
+def test_no_zone_for_a_type_that_has_one_is_a_data_error(value: object, name: str) -> None:
+    transformer = Transformer()
+    transformer.set_dumper_types([types[name].oid], Format.BINARY)
+    with pytest.raises(DataError, match=r"without a zone .* replace\(tzinfo"):
+        transformer.dump_sequence([value], [])
 
 
 @pytest.mark.parametrize("format", PyFormat)

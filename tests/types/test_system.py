@@ -8,7 +8,8 @@ import pytest
 
 from psycopg3._oids import CHAR_OID, OID8_OID, REGCLASS_OID, REGDATABASE_OID, VOID_OID
 from psycopg3.adapt import Format, PyFormat, Transformer
-from psycopg3.errors import DataError
+from psycopg3.errors import DataError, ProgrammingError
+from psycopg3.postgres import types
 from psycopg3.types.system import Lsn, Tid, Xid8
 
 if TYPE_CHECKING:
@@ -42,6 +43,24 @@ def test_types_of_servers_since_19() -> None:
     assert transformer.load_sequence([b"18446744073709551615", b"mine"]) == (2**64 - 1, "mine")
     transformer.set_loader_types([OID8_OID, REGDATABASE_OID], Format.BINARY)
     assert transformer.load_sequence([b"\xff" * 8, b"\0\0\0\5"]) == (2**64 - 1, "5")
+    for format, written in (Format.TEXT, b"18446744073709551615"), (Format.BINARY, b"\xff" * 8):
+        transformer.set_dumper_types([OID8_OID], format)
+        assert transformer.dump_sequence([2**64 - 1], []) == [written]
+    for value in (-1, 2**64, "x"):
+        with pytest.raises(DataError, match="oid8"):
+            transformer.dump_sequence([value], [])
+
+
+def test_types_without_dumpers_are_written_as_the_text_of_the_class() -> None:
+    transformer = Transformer()
+    names = ["tsvector", "regclass", "regclass", "money", "macaddr[]", "point"]
+    transformer.set_dumper_types([*map(types.get_oid, names)], Format.TEXT)
+    values = ["'a'", "pg_class", 1259, "$1.00", ["08:00:2b:01:02:03", None], "(1,2)"]
+    written = [b"'a'", b"pg_class", b"1259", b"$1.00", b"{08:00:2b:01:02:03,NULL}", b"(1,2)"]
+    assert transformer.dump_sequence(values, []) == written
+    for name in ("tsvector", "money", "regclass", "pg_snapshot"):
+        with pytest.raises(ProgrammingError, match=f"{name} .* in binary format: send text, or"):
+            transformer.set_dumper_types([types[name].oid], Format.BINARY)
 
 
 @pytest.mark.parametrize("format", PyFormat)
