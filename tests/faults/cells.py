@@ -66,6 +66,10 @@ OPERATIONS = {
         Operation("copy in", "query", lambda c: writes(c) if c.world.has_tasks else write(c)),
         Operation("stream", "query", lambda c: streamed(c)),
         Operation("server cursor", "query", lambda c: fetched(c)),
+        Operation("owed", "query", lambda c: owed(c), has_timeout=False),
+        Operation("sync", "query", lambda c: owed(c, "sync"), has_timeout=False),
+        Operation("end", "query", lambda c: owed(c, "end"), has_timeout=False),
+        Operation("body", "query", lambda c: owed(c, "body"), False, False, False),
         Operation("notifies", "wait", lambda c: notified(c), has_command_timeout=False),
         Operation("enter", "begin", lambda c: enter(c.conn.transaction()), True, False),
         Operation("exit", "commit", lambda c: leave(c.block), True, False),
@@ -155,6 +159,36 @@ async def fetched(cell: Cell) -> None:
     cur = cell.conn.cursor("late", withhold=True)
     await settled(cur.execute("select pg_sleep(30)", **cell.timeout))
     await settled(cur.fetchone())
+
+
+async def owes(cell: Cell, what: str) -> None:
+    """Wait for a statement in a pipeline."""
+    async with cell.conn.pipeline() as pipeline:
+        await cell.conn.execute("select 1")
+        cur = await cell.conn.execute("select pg_sleep(30)")
+        await cell.conn.execute("select 2")
+        if what == "fetch":
+            await cur.fetchone()
+        elif what == "sync":
+            await pipeline.sync()
+        elif what == "body":
+            await cell.world.sleep(30)
+
+
+def owed(cell: Cell, what: str = "fetch") -> Any:
+    """Wait for a statement in a pipeline: by a fetch, a sync, the end of the block, or elsewhere."""
+    if cell.world.has_tasks:
+        return owes(cell, what)
+    with cell.conn.pipeline() as pipeline:
+        cell.conn.execute("select 1")
+        cur = cell.conn.execute("select pg_sleep(30)")
+        cell.conn.execute("select 2")
+        if what == "fetch":
+            cur.fetchone()
+        elif what == "sync":
+            pipeline.sync()
+        elif what == "body":
+            time.sleep(30)
 
 
 def notified(cell: Cell) -> Any:
@@ -657,6 +691,8 @@ EXCEPTION: dict[str, Callable[[Cell], type[BaseException | None]]] = {
 
 def exists(world: World, operation: Operation, interruption: str) -> bool:
     """Whether there is such a cell."""
+    if operation.name == "body" and interruption == "ordinary":
+        return False  # an exception of the user's own, after which all is received
     if operation.kind == "close" and world.has_tasks and interruption in OF_LOOPS:
         return False  # it would end the query that is closed upon too
     if interruption == "timeout":

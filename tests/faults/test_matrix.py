@@ -153,7 +153,7 @@ def test_matrix(world: World, interruption: str, condition: str, place: Place) -
     go_through(world, interruption, condition, place)
 
 
-@pytest.mark.parametrize("name", ["execute", "commit", "connect"])
+@pytest.mark.parametrize("name", ["execute", "owed", "body", "commit", "connect"])
 @pytest.mark.parametrize(
     ("world", "interruption"),
     [(ASYNCIO, "ctrl-c"), (UVLOOP, "exit"), (TRIO, "ctrl-c")],
