@@ -34,15 +34,17 @@ class AsyncPipeline(BasePipeline):
         tb: TracebackType | None,
     ) -> None:
         session = self._session
-        if exc is None:
-            await session._run(self._leave_gen())
-        elif isinstance(exc, Exception):
-            try:
+        try:
+            if exc is None or isinstance(exc, Exception):
                 await session._run(self._leave_gen())
-            except Error as ex:  # it would hide the other
-                session._log("error ignored at the end of %r: %s", self, ex)
-        else:
-            await self._give_up(exc)
+            else:
+                await self._give_up(exc)
+        except Error as ex:
+            if exc is None:
+                raise
+            session._log("error ignored at the end of %r: %s", self, ex)  # it would hide the other
+        finally:
+            self._drop()
 
     async def sync(self) -> None:
         """Receive the results of all that was sent; in autocommit it is committed.

@@ -119,6 +119,17 @@ class Works:
         """A short pipeline."""
         self.conn.cursor().executemany("select %s::int", [(1,), (2,)])
 
+    def piped(self) -> None:
+        """A pipeline that is one transaction: both rows are there, or none."""
+        with self.conn.pipeline() as pipeline:
+            self.conn.execute("insert into struck values (%s)", [self.number])
+            cur = self.conn.execute("select %s::int", [self.number])
+            assert cur.fetchone() == (self.number,)
+            self.conn.execute("insert into struck values (%s)", [self.number])
+            pipeline.sync()
+            cur = self.conn.execute("select 1")
+        assert cur.fetchone() == (1,)
+
     def block(self) -> None:
         """A transaction with another inside: both rows are there, or none."""
         with self.conn.transaction():
@@ -172,8 +183,8 @@ def salvo(dsn: str, count: int, kinds: Sequence[str], longest: float, seed: int)
                 ex = None
                 places["a block left open"] += 1
                 conn.rollback()
-            elif conn.lock.locked():
-                # So with a COPY: it is let go of when its block is gone, with the exception.
+            elif conn.lock.locked() or conn._exchange.blocks:
+                # So with a COPY, or a pipeline: it is let go of when its block is gone, with the exception.
                 ex = None
                 places["a block left open"] += 1
             check(conn)
@@ -183,7 +194,7 @@ def salvo(dsn: str, count: int, kinds: Sequence[str], longest: float, seed: int)
     return places
 
 
-ALL = ["select", "under_a_timeout", "many", "block", "copy_in", "copy_out", "notifies"]
+ALL = ["select", "under_a_timeout", "many", "piped", "block", "copy_in", "copy_out", "notifies"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -220,7 +231,7 @@ class Strike:
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="signals strike elsewhere")
-@pytest.mark.parametrize("name", ["few", "select", "under_a_timeout", "block", "copy_in"])
+@pytest.mark.parametrize("name", ["few", "select", "under_a_timeout", "block", "copy_in", "piped"])
 def test_a_signal_at_each_place(dsn: str, name: str) -> None:
     conn = psycopg3.connect(dsn, autocommit=True, cancel_timeout=5)
     with conn, bell({"on": True}):
@@ -320,14 +331,17 @@ def test_repeated_signals(dsn: str, count: int) -> None:
     """They strike the recovery too: the connection is then usable, or closed; never busy."""
     rng = random.Random(count)
     closed = heard = 0
+    with psycopg3.connect(dsn, autocommit=True) as conn:
+        conn.execute("create table if not exists struck (n int)")
     conn = psycopg3.connect(dsn, autocommit=True)
     try:
         for number in range(count):
             works = Works(conn, rng)
             works.number = number
-            kind = rng.choice(["select", "under_a_timeout", "overdue", "many", "notifies"])
+            kind = rng.choice(["select", "under_a_timeout", "overdue", "many", "piped", "notifies"])
             ex = strike(rng, 0.002, rng.uniform(0.0003, 0.003), getattr(works, kind))
             heard += ex is not None
+            ex = None  # with it goes a pipeline() block whose end never ran
             if conn.closed:
                 assert conn.pgconn.pgconn_ptr is None
                 conn.close()
