@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from ..abc import Params, Query
 from ..rows import Row, RowFactory
 from ..session.copy import Progress
-from ..session.cursor import COPIES, FAILED, PREPARED, TUPLES_OK, BaseCursor
+from ..session.cursor import COPIES, FAILED, PREPARED, SIMPLE, TUPLES_OK, BaseCursor
+from ..session.endings import rides
 from ..session.pipeline import owe
 from ..session.preparing import repaired_gen
 from . import copy
@@ -108,11 +109,17 @@ class AsyncCursor(BaseCursor[Row]):
                 await turn.run(session._exchange.relieve_gen())
             return
         if has_begun := session._must_begin():
-            await turn.begin()
+            riding = rides(bound.query, bound.kind != SIMPLE)
+            if not riding:
+                await turn.begin()
+        else:
+            riding = False
         exchange = session._exchange
         first = exchange.statements.plan(bound, session, prepare, exchange)
         self._pending = pending = await (
-            turn.ask(bound) if first is None else turn.ask_after(first, bound)
+            turn.ask_after(first or (), bound, begin=riding)
+            if first is not None or riding
+            else turn.ask(bound)
         )
         if pending.status == TUPLES_OK and session._discovery is None:
             self._select(0, self._transformer)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from .. import errors as e
 from ..deadlines import Deadline
 from ..generators import until_gen
-from ..query import BoundQuery
+from ..query import BoundQuery, command
 from ..session.exchange import Pending
 from ..session.preparing import try_to_close_gen
 from ..session.recovery import ending_gen
@@ -52,12 +52,15 @@ class AsyncTurn:
         except e.OperationalError as ex:
             raise session._explain(ex) from ex.__cause__
 
-    async def ask_after(self, first: Sequence[BoundQuery], request: BoundQuery) -> Pending:
-        """Prepare a statement and execute it, in one round trip.
+    async def ask_after(
+        self, first: Sequence[BoundQuery], request: BoundQuery, *, begin: bool = False
+    ) -> Pending:
+        """Open a transaction, prepare a statement and execute it, in one round trip.
 
         Args:
-            first: what is sent before.
+            first: what prepares it.
             request: the execution.
+            begin: whether to open a transaction.
         """
         session, deadline = self._session, self._deadline
         exchange = session._exchange
@@ -65,6 +68,8 @@ class AsyncTurn:
             await self.run(try_to_close_gen(session))
         try:
             exchange.enter(own=True)
+            if begin:
+                exchange.send(command(session._begin_command()))
             pending = exchange.send_after(first, request)
             interval = None if deadline is None else tick_within(deadline.left)
             await session._watcher.wait(exchange.receive_gen(exchange.sync(), deadline), interval)

@@ -22,7 +22,7 @@ from .statements import ADVICE
 from .states import Meaning, Operation, meaning_of
 
 TUPLES_OK = ExecStatus.TUPLES_OK
-PREPARED = RequestKind.PREPARED
+SIMPLE, PREPARED = RequestKind.SIMPLE, RequestKind.PREPARED
 COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 """The statuses of results after which data is transferred."""
 FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
@@ -342,7 +342,7 @@ class BaseCursor(Generic[Row]):
                 raise
             if is_first:
                 self._query = bound
-                yield from many.begin_gen()
+                many.begin()
             if many.send(bound):
                 yield from many.receive_gen()
         self._transformer.contextual = None

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 from ..errors import NotSupportedError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Ending(IntEnum):
@@ -62,7 +66,34 @@ def is_copy(query: bytes) -> bool:
     return _COPY.match(query, start_of(query)) is not None
 
 
-@lru_cache
+# Longer texts are rarely repeated, and a cache mustn't hold memory that nobody expects.
+_CACHED_LENGTH = 4096
+
+
+def _cached(function: F) -> F:
+    """Remember what a function tells of short texts."""
+    known = lru_cache(function)
+
+    def told(query: bytes, *args: Any) -> Any:
+        return (known if len(query) <= _CACHED_LENGTH else function)(query, *args)
+
+    return cast("F", told)
+
+
+@_cached
+def rides(query: bytes, alone: bool) -> bool:
+    """Whether a query may go in one round trip with the BEGIN before it, by the extended protocol.
+
+    That takes one statement, and infers the type of a $1 without parameters.
+
+    Args:
+        query: the SQL.
+        alone: whether it would go by that protocol anyway.
+    """
+    return is_plannable(query, alone=alone) and (alone or b"$" not in query)
+
+
+@_cached
 def in_pipeline(query: bytes) -> bool | None:
     """Whether a user's query opens (True) or ends (False) a transaction, by its first word; None: neither.
 

@@ -40,16 +40,14 @@ class Executions:
         self.tag: bytes | None = None
         """The tag of the last."""
 
-    def begin_gen(self) -> WaitGen[None]:
+    def begin(self) -> None:
         """Open a transaction if one is needed, and a pipeline."""
         session = self._session
-        if session._must_begin():
-            if self._is_inside:
-                send_begin(session)
-            else:
-                yield from session._command_gen(session._begin_command())
+        must_begin = session._must_begin()
         if not self._is_inside:
             self._exchange.enter(own=True)
+        if must_begin:
+            send_begin(session)
 
     def send(self, bound: BoundQuery) -> bool:
         """Send one; whether results should be received before more is sent."""

@@ -124,4 +124,5 @@ class BasePipeline:
         blocks = self._session._exchange.blocks
         if id(self) in blocks:
             blocks.discard(id(self))
-            self._session._underway = not blocks
+            if not blocks:
+                self._session._underway = True

@@ -12,7 +12,7 @@ from .. import errors as e
 from .. import sql
 from ..abc import Params, Query
 from ..pq import TransactionStatus
-from ..query import BoundQuery, RequestKind
+from ..query import BoundQuery, RequestKind, command
 from ..rows import Row, RowFactory
 from ..waiting import WaitGen
 from .cursor import BaseCursor
@@ -138,15 +138,16 @@ class BaseServerCursor(BaseCursor[Row]):
         bound.query, bound.kind = head + bound.query, RequestKind.PARAMS
         yield from self._close_gen()
         self._first, self._is_past, self._is_open = 0, False, False
+        requests = [bound, self._fetch(b"FORWARD 0", format)]
         if session._must_begin():
-            yield from session._command_gen(session._begin_command())
+            requests.insert(0, command(session._begin_command()))
         elif session._is_idle() and not self._withhold:
             raise e.lookup("25P01")(
                 "a server cursor needs a transaction to live in, and in autocommit there is none: use it"
                 " in a transaction() block, or make it with withhold=True"
             )
         # Nothing has been fetched of it: no row comes, but what the columns are.
-        yield from self._ask_gen([bound, self._fetch(b"FORWARD 0", format)])
+        yield from self._ask_gen(requests)
         self._is_open = True
 
     def _fetch(self, what: bytes, format: int) -> BoundQuery:
