@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from enum import IntEnum
 from collections.abc import Callable
-from functools import lru_cache
+from enum import IntEnum
+from functools import lru_cache, wraps
 from typing import Any, TypeVar, cast
 
 from ..errors import NotSupportedError
@@ -74,6 +74,7 @@ def _cached(function: F) -> F:
     """Remember what a function tells of short texts."""
     known = lru_cache(function)
 
+    @wraps(function)
     def told(query: bytes, *args: Any) -> Any:
         return (known if len(query) <= _CACHED_LENGTH else function)(query, *args)
 

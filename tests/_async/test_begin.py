@@ -140,7 +140,11 @@ async def test_its_characteristics(rider):
 
 
 async def test_a_copy_that_was_typed(rider):
-    for query in ("copy ride to stdout", "copy ride from stdin", "/* x */ copy (select 1) to stdout"):
+    for query in (
+        "copy ride to stdout",
+        "copy ride from stdin",
+        "/* x */ copy (select 1) to stdout",
+    ):
         with pytest.raises(psycopg3.ProgrammingError, match="COPY"):
             await rider.execute(query)
         assert rider.pgconn.transaction_status != TransactionStatus.ACTIVE
