@@ -141,6 +141,16 @@ def startup(sock: socket.socket) -> dict[str, str]:
         sock.sendall(b"N")
 
 
+# To a query, and in the extended protocol to Parse, Bind, Describe, Execute.
+_ANSWERS = {
+    b"Q": (b"C", b"DONE\0"),
+    b"P": (b"1", b""),
+    b"B": (b"2", b""),
+    b"D": (b"n", b""),
+    b"E": (b"C", b"DONE\0"),
+}
+
+
 def pooler(end: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
     """A server that does all it is asked, until something with a COMMIT comes: that is answered by `end`."""
 
@@ -148,17 +158,23 @@ def pooler(end: Callable[[socket.socket], None]) -> Callable[[socket.socket], No
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         startup(sock)
         greet(sock)
-        in_transaction = False
+        in_transaction, query = False, b""
         while True:
-            _, length = struct.unpack("!ci", exactly(sock, 5))
-            query = exactly(sock, length - 4)[:-1].lower()
-            if b"commit" in query:
-                end(sock)
-                in_transaction = False
-                continue
+            kind, length = struct.unpack("!ci", exactly(sock, 5))
+            body = exactly(sock, length - 4)
+            if kind == b"Q":
+                query = body[:-1].lower()
+                if b"commit" in query:
+                    end(sock)
+                    in_transaction = False
+                    continue
+            elif kind == b"P":
+                query = body.split(b"\0")[1].lower()
             in_transaction = in_transaction or query.startswith(b"begin")
-            send(sock, b"C", b"DONE\0")
-            send(sock, b"Z", b"T" if in_transaction else b"I")
+            if kind in _ANSWERS:
+                send(sock, *_ANSWERS[kind])
+            if kind in b"QS":
+                send(sock, b"Z", b"T" if in_transaction else b"I")
 
     return talk
 
