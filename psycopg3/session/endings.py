@@ -85,13 +85,14 @@ def _cached(function: F) -> F:
 def rides(query: bytes, alone: bool) -> bool:
     """Whether a query may go in one round trip with the BEGIN before it, by the extended protocol.
 
-    That takes one statement, and infers the type of a $1 without parameters.
+    That takes one statement, infers the type of a $1 without parameters, and lists its own cursor.
 
     Args:
         query: the SQL.
         alone: whether it would go by that protocol anyway.
     """
-    return is_plannable(query, alone=alone) and (alone or b"$" not in query)
+    differs = b"pg_cursors" in query or (not alone and b"$" in query)
+    return is_plannable(query, alone=alone) and not differs
 
 
 @_cached
