@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from .. import _oids
 from .._oids import CHAR_OID
-from ..abc import Buffer
+from ..abc import AdaptContext, Buffer
 from ..adapt import Dumper, Format, Loader
 from ..adapt.base import BinaryDumper, frameless, subclass
 from .numeric import IntLoader
@@ -17,6 +17,7 @@ from .string import StrBinaryDumper, TextBinaryLoader, TextLoader
 
 _UINT4 = Struct("!I")
 _UINT8 = Struct("!Q")
+_LSN = Struct("!II")
 _TID = Struct("!IH")  # block, offset
 _VECTOR = Struct("!iiIii")  # as of an array: dimensions, NULLs, type, length, lower bound
 _SNAPSHOT = Struct("!iqq")  # how many transactions, the first of them, the end of all
@@ -48,7 +49,10 @@ class _Number(int):
 
 
 class Lsn(_Number):
-    """A position in the write-ahead log, in bytes: pg_lsn. Its str is `16/B374D848`."""
+    """A position in the write-ahead log, in bytes: pg_lsn. Its str is `16/B374D848`.
+
+    Servers since 19 write `0/00000010` where its str, which all of them read, is `0/10`.
+    """
 
     __slots__ = ()
     _struct = _UINT8
@@ -273,6 +277,19 @@ class SystemTextBinaryLoader(RenderedLoader):
         return str(_CLASSES[self.oid]._unpack(data)).encode()
 
 
+class LsnTextBinaryLoader(RenderedLoader):
+    """Reads pg_lsn in binary as its text: its second half has all eight digits since server 19."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        conn = self.connection
+        is_padded = conn is not None and conn.pgconn.server_version >= 190000
+        self._form = b"%X/%08X" if is_padded else b"%X/%X"
+
+    def _render(self, data: bytes) -> bytes:
+        return self._form % _LSN.unpack(data)
+
+
 class SnapshotBinaryLoader(RenderedLoader):
     """Reads pg_snapshot and txid_snapshot in binary."""
 
@@ -342,6 +359,7 @@ DUMPERS = (
 LOADERS = (
     (_oids.OID8_OID, IntLoader, Oid8BinaryLoader),
     *((oid, SystemTextBinaryLoader) for oid in _CLASSES),
+    (_oids.PG_LSN_OID, LsnTextBinaryLoader),
     *((oid, SnapshotBinaryLoader) for oid in (_oids.PG_SNAPSHOT_OID, _oids.TXID_SNAPSHOT_OID)),
     *((oid, NameOfOidBinaryLoader) for oid in _NAMES),
     *((oid, TextBinaryLoader) for oid in (_oids.REFCURSOR_OID, _oids.CSTRING_OID)),

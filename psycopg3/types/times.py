@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from struct import Struct
-from typing import Any
+from typing import Any, ClassVar
 
-from .._oids import DATE_OID, INTERVAL_OID, TIMESTAMP_OID, TIMESTAMPTZ_OID
-from ..abc import AdaptContext
-from ..adapt import Dumper, Format, Loader
+from ..abc import AdaptContext, DumperKey, PyFormat
+from ..adapt import Dumper, Loader
 from ..adapt.registry import adapters as global_adapters
 from ..errors import ProgrammingError
 from . import datetime as default
@@ -17,51 +16,73 @@ from .interval import Interval
 from .outofrange import OutOfRange, OutOfRangeDate, OutOfRangeTimestamp, OutOfRangeTimestamptz
 
 _interval = Struct("!qii")  # microseconds, days, months
+_day = Struct("!i")
+_moment = Struct("!q")
 
 
-class IntervalDumper(Dumper):
-    """Writes an Interval."""
+# Each writes Python's own class, too: where a type is given, what writes it takes both.
 
-    oid = INTERVAL_OID
 
-    def dump(self, obj: Interval) -> bytes:
+class IntervalDumper(default.TimedeltaDumper):
+    """Writes an Interval, or a timedelta."""
+
+    def dump(self, obj: Interval | timedelta) -> bytes:
         """Write `+1 years -2 days +04:05:06.700000`."""
-        return str(obj).encode()
+        return str(obj).encode() if isinstance(obj, Interval) else super().dump(obj)
 
 
-class IntervalBinaryDumper(Dumper):
-    """Writes an Interval."""
+class IntervalBinaryDumper(default.TimedeltaBinaryDumper):
+    """Writes an Interval, or a timedelta."""
 
-    format = Format.BINARY
-    oid = INTERVAL_OID
-
-    def dump(self, obj: Interval) -> bytes:
+    def dump(self, obj: Interval | timedelta) -> bytes:
         """Write microseconds, days and months, in sixteen bytes."""
+        if not isinstance(obj, Interval):
+            return super().dump(obj)
         return _interval.pack(obj.microseconds, obj.days, obj.months)
 
 
 class _OutOfRangeDumper(Dumper):
-    def dump(self, obj: OutOfRange) -> bytes:
-        """Write `10000-12-31`, `0044-03-15 BC` or `infinity`."""
-        return str(obj).encode()
+    _struct: ClassVar[Struct] = _moment
+
+    def get_key(self, obj: Any, format: PyFormat) -> DumperKey:
+        """The class: it says whether there is a zone."""
+        return self.cls
+
+    def upgrade(self, obj: Any, format: PyFormat) -> Dumper:
+        """Itself."""
+        return self
+
+    def dump(self, obj: Any) -> Any:
+        """Write `10000-12-31`, `0044-03-15 BC` or `infinity`; days or microseconds in binary."""
+        if not isinstance(obj, OutOfRange):
+            return super().dump(obj)  # type: ignore[safe-super]
+        return self._struct.pack(obj.value) if self.format else str(obj).encode()
 
 
-class OutOfRangeDateDumper(_OutOfRangeDumper):
-    """Writes an OutOfRangeDate."""
-
-    oid = DATE_OID
+class OutOfRangeDateDumper(_OutOfRangeDumper, default.DateDumper):
+    """Writes an OutOfRangeDate, or a date."""
 
 
-class OutOfRangeTimestampDumper(_OutOfRangeDumper):
-    """Writes an OutOfRangeTimestamp."""
+class OutOfRangeDateBinaryDumper(_OutOfRangeDumper, default.DateBinaryDumper):
+    """Writes an OutOfRangeDate, or a date."""
 
-    oid = TIMESTAMP_OID
+    _struct = _day
 
 
-class OutOfRangeTimestamptzDumper(_OutOfRangeDumper):
-    """Writes an OutOfRangeTimestamptz."""
+class OutOfRangeTimestampDumper(_OutOfRangeDumper, default.DatetimeNoTzDumper):
+    """Writes an OutOfRangeTimestamp, or a datetime."""
 
-    oid = TIMESTAMPTZ_OID
+
+class OutOfRangeTimestampBinaryDumper(_OutOfRangeDumper, default.DatetimeNoTzBinaryDumper):
+    """Writes an OutOfRangeTimestamp, or a datetime."""
+
+
+class OutOfRangeTimestamptzDumper(_OutOfRangeDumper, default.DatetimeDumper):
+    """Writes an OutOfRangeTimestamptz, or a datetime."""
+
+
+class OutOfRangeTimestamptzBinaryDumper(_OutOfRangeDumper, default.DatetimeBinaryDumper):
+    """Writes an OutOfRangeTimestamptz, or a datetime."""
 
 
 _LAST: dict[str, tuple[Any, Any]] = {
@@ -165,8 +186,8 @@ def _variant(loader: type[Loader], mixins: tuple[type, ...]) -> type[Loader]:
 
 DUMPERS = (
     (Interval, IntervalDumper, IntervalBinaryDumper),
-    (OutOfRangeDate, OutOfRangeDateDumper),
-    (OutOfRangeTimestamp, OutOfRangeTimestampDumper),
-    (OutOfRangeTimestamptz, OutOfRangeTimestamptzDumper),
+    (OutOfRangeDate, OutOfRangeDateBinaryDumper, OutOfRangeDateDumper),
+    (OutOfRangeTimestamp, OutOfRangeTimestampBinaryDumper, OutOfRangeTimestampDumper),
+    (OutOfRangeTimestamptz, OutOfRangeTimestamptzBinaryDumper, OutOfRangeTimestamptzDumper),
 )
 LOADERS = ()  # those of the default, until `register_times()` is called

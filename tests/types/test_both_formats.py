@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_values(valued: Bare, name: str, text: str) -> None:
     assert repr(read[0]) == repr(read[1])
     assert type(read[0]) is type(read[1]) is not str
     (shown,) = valued.row(f"select {valued.literal(text)}::{name}::text")
-    assert str(read[0]) == shown
+    assert str(read[0]) == (shown if name != "pg_lsn" else re.sub("/0*(?=.)", "/", shown))
     for format in PyFormat:
         if format == PyFormat.BINARY and not shown:
             continue  # no server reads an empty vector in binary

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from psycopg3.adapt import Format, PyFormat
+from psycopg3.adapt import Format, PyFormat, Transformer
 from psycopg3.errors import DataError, ProgrammingError
+from psycopg3.postgres import types
 from psycopg3.types.interval import Interval
 from psycopg3.types.outofrange import (
     OutOfRange,
@@ -246,3 +247,53 @@ def test_what_isnt_given_is_as_by_default(bare: Bare, result: Format) -> None:
     assert bare.row("select interval '1 mon'", result=result) == (timedelta(30),)
     with pytest.raises(DataError):
         bare.row("select 'infinity'::date", result=result)
+
+
+@pytest.mark.parametrize("format", Format)
+def test_where_a_type_is_given_both_classes_are_written(bare: Bare, format: Format) -> None:
+    """As in a COPY: Python's values, and those that it has not."""
+    east = timezone(timedelta(hours=5))
+    values: dict[str, list[Any]] = {
+        "interval": [timedelta(-1, 5, 7), Interval(1, -2, 3), timedelta(days=400)],
+        "date": [date(2020, 1, 2), OutOfRangeDate.parse("0044-03-15 BC")],
+        "timestamp": [datetime(2020, 1, 2, 3), OutOfRangeTimestamp.parse("infinity")],
+        "timestamptz": [
+            datetime(2020, 1, 2, 3, tzinfo=east),
+            OutOfRangeTimestamptz.parse("20000-01-01 00:00:00+00"),
+        ],
+    }
+    bare.command("set intervalstyle to sql_standard")
+    for name, objects in values.items():
+        transformer = Transformer(bare)
+        oids = [types[name].oid] * len(objects)
+        transformer.set_dumper_types(oids, format)
+        written = transformer.dump_sequence(objects, [])
+        marks = [f"${i + 1} = (${i + len(objects) + 1})::{name}" for i in range(len(objects))]
+        shown = [
+            f"{obj.days} days +{obj.seconds}.{obj.microseconds:06} sec".encode()
+            if isinstance(obj, timedelta)
+            else str(obj).encode()
+            for obj in objects
+        ]
+        got = bare.pgconn.exec_params(
+            f"select {', '.join(marks)}".encode(),
+            [*written, *shown],
+            [*oids, *[0] * len(objects)],
+            [format] * len(objects) + [Format.TEXT] * len(objects),
+        )
+        found = [got.get_value(0, col) for col in range(got.nfields)]
+        assert found == [b"t"] * len(objects), (name, got.get_error_message())
+
+
+@pytest.mark.parametrize("format", PyFormat)
+def test_out_of_range_objects_are_sent_in_each_format(bare: Bare, format: PyFormat) -> None:
+    sent = [
+        OutOfRangeDate.parse("5874897-12-31"),
+        OutOfRangeTimestamp.parse("-infinity"),
+        OutOfRangeTimestamptz.parse("0044-03-15 00:00:00+00 BC"),
+    ]
+    bare.command("set timezone to UTC")
+    query = "select pg_typeof($1)::text, $1::text, pg_typeof($2)::text, $2::text, $3::text"
+    row = bare.row(query, tuple(sent), format=format)
+    assert row[0::2][:2] == ("date", "timestamp without time zone")
+    assert (row[1], row[3], row[4]) == ("5874897-12-31", "-infinity", "0044-03-15 00:00:00+00 BC")
