@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..query import BoundQuery
+from collections.abc import Sequence
+
+from ..query import BoundQuery, RequestKind
 from ..waiting import WaitGen
 from .exchange import Pending
 from .pipeline import send_begin
@@ -14,6 +16,8 @@ from .session import Session
 # flight gain nothing measurable.
 _IN_FLIGHT = 512
 _BYTES_IN_FLIGHT = 1 << 20
+
+_PREPARED = RequestKind.PREPARED
 
 
 class Executions:
@@ -31,6 +35,7 @@ class Executions:
         self._is_inside = self._exchange.pipelined
         self._sent: list[Pending] = []
         self._bytes = 0
+        self._key: tuple[bytes, Sequence[int]] | None = None
         self.count = 0
         """How many have been sent."""
         self.kept = Pending()
@@ -50,7 +55,15 @@ class Executions:
             send_begin(session)
 
     def send(self, bound: BoundQuery) -> bool:
-        """Send one; whether results should be received before more is sent."""
+        """Send one; whether results should be received before more is sent.
+
+        What is sent by its text stays at the server as the statement without a name, until another
+        is: nobody else's, nor another server connection of a pooler's, comes in between.
+        """
+        key = bound.query, bound.types
+        if key == self._key:
+            bound.kind = _PREPARED
+        self._key = key
         self._sent.append(self._exchange.send(bound))
         self.count += 1
         if bound.values:

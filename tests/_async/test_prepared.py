@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 
 import pytest
@@ -176,6 +177,41 @@ class TestWhen:
             cur = await auto.execute("insert into t values (%s)", [n])
             assert (cur.rowcount, cur.statusmessage) == (1, "INSERT 0 1")
         assert await run(auto, "select count(*) from t") == [(8,)]
+
+
+class TestExecutemany:
+    @pytest.mark.parametrize("threshold", [None, 0, 5])
+    async def test_it_is_parsed_once(self, auto, threshold):
+        """By the statement without a name: behind any pooler, and nothing is left at the server."""
+        auto.prepare_threshold = threshold
+        await auto.execute("create temp table t (n int, x text)")
+        rows = [(n if n % 7 else float(n), str(n)) for n in range(50)]
+        sent = len(await self.parsed(auto, "insert into t values (%s, %s)", rows))
+        assert sent == 15  # as often as the types are others than before
+        assert await run(auto, "select * from t order by n") == rows
+        assert await prepared(auto) == {}
+
+    async def parsed(self, conn, query, rows):
+        """The Parse messages of an executemany()."""
+        with tempfile.TemporaryFile() as file:
+            conn.pgconn.trace(file.fileno())
+            await conn.cursor().executemany(query, rows)
+            conn.pgconn.untrace()
+            file.seek(0)
+            return [line for line in file if b"\tParse\t" in line]
+
+    async def test_without_parameters(self, auto):
+        cur = auto.cursor()
+        await cur.executemany("select 1", [()] * 5, returning=True)
+        assert [await r.fetchone() async for r in cur.results()] == [(1,)] * 5
+
+    async def test_in_a_pipeline(self, auto):
+        async with auto.pipeline():
+            cur = auto.cursor()
+            await cur.executemany("select %s::int", [[n] for n in range(5)], returning=True)
+            await auto.execute("select 'x'")
+            await cur.executemany("select %s::int", [[n] for n in range(9)], returning=True)
+            assert cur.rowcount == 9
 
 
 class TestNames:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 
 import pytest
@@ -177,6 +178,41 @@ class TestWhen:
             cur = auto.execute("insert into t values (%s)", [n])
             assert (cur.rowcount, cur.statusmessage) == (1, "INSERT 0 1")
         assert run(auto, "select count(*) from t") == [(8,)]
+
+
+class TestExecutemany:
+    @pytest.mark.parametrize("threshold", [None, 0, 5])
+    def test_it_is_parsed_once(self, auto, threshold):
+        """By the statement without a name: behind any pooler, and nothing is left at the server."""
+        auto.prepare_threshold = threshold
+        auto.execute("create temp table t (n int, x text)")
+        rows = [(n if n % 7 else float(n), str(n)) for n in range(50)]
+        sent = len(self.parsed(auto, "insert into t values (%s, %s)", rows))
+        assert sent == 15  # as often as the types are others than before
+        assert run(auto, "select * from t order by n") == rows
+        assert prepared(auto) == {}
+
+    def parsed(self, conn, query, rows):
+        """The Parse messages of an executemany()."""
+        with tempfile.TemporaryFile() as file:
+            conn.pgconn.trace(file.fileno())
+            conn.cursor().executemany(query, rows)
+            conn.pgconn.untrace()
+            file.seek(0)
+            return [line for line in file if b"\tParse\t" in line]
+
+    def test_without_parameters(self, auto):
+        cur = auto.cursor()
+        cur.executemany("select 1", [()] * 5, returning=True)
+        assert [r.fetchone() for r in cur.results()] == [(1,)] * 5
+
+    def test_in_a_pipeline(self, auto):
+        with auto.pipeline():
+            cur = auto.cursor()
+            cur.executemany("select %s::int", [[n] for n in range(5)], returning=True)
+            auto.execute("select 'x'")
+            cur.executemany("select %s::int", [[n] for n in range(9)], returning=True)
+            assert cur.rowcount == 9
 
 
 class TestNames:
