@@ -16,6 +16,7 @@ from ._async.cursors import (
 )
 from ._async.notifies import AsyncNotifies
 from ._async.pipeline import AsyncPipeline
+from ._async.statement import AsyncStatement
 from ._async.stream import AsyncStream
 from ._async.transaction import AsyncTransaction
 from ._capabilities import Capabilities, capabilities
@@ -25,6 +26,7 @@ from ._sync.cursor import Cursor
 from ._sync.cursors import ClientCursor, RawCursor, RawServerCursor, ServerCursor
 from ._sync.notifies import Notifies
 from ._sync.pipeline import Pipeline
+from ._sync.statement import Statement
 from ._sync.stream import Stream
 from ._sync.transaction import Transaction
 from .dbapi20 import (
@@ -54,6 +56,7 @@ from .errors import (
     Warning,
 )
 from .postgres import adapters
+from .session.basestatement import Parameter
 from .session.characteristics import IsolationLevel
 from .session.info import ConnectionInfo, ServerSettings, ServerVersion
 from .session.notices import Notify
@@ -87,6 +90,7 @@ __all__ = [
     "AsyncRawCursor",
     "AsyncRawServerCursor",
     "AsyncServerCursor",
+    "AsyncStatement",
     "AsyncStream",
     "AsyncTransaction",
     "BaseConnection",
@@ -112,6 +116,7 @@ __all__ = [
     "Notifies",
     "Notify",
     "OperationalError",
+    "Parameter",
     "Pipeline",
     "ProgrammingError",
     "RawCursor",
@@ -120,6 +125,7 @@ __all__ = [
     "ServerCursor",
     "ServerSettings",
     "ServerVersion",
+    "Statement",
     "Stream",
     "Time",
     "TimeFromTicks",

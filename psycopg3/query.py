@@ -174,6 +174,8 @@ def bind(
         if not isinstance(query, (str, bytes)):
             if parts.is_template(query):
                 return _bind_template(query, params, transformer, result_format)
+            if (bound := getattr(query, "_bound", None)) is not None:  # a `styles.TypedQuery`
+                return bound(params, transformer, result_format)  # type: ignore[no-any-return]
             query = composed(query, transformer, has_placeholders)
         known = known_query(query, has_placeholders)  # type: ignore[arg-type]
     sql = known.sql
@@ -190,25 +192,27 @@ def bind(
     try:
         if known.is_auto:
             return BoundQuery(sql, result_format, *transformer.dump_parameters(given))
-        return BoundQuery(sql, result_format, *_dumped(transformer, given, formats))
+        return BoundQuery(sql, result_format, *dumped(transformer, given, formats))
     except Exception as ex:
-        tell_parameter(ex, partial(_dump_one, transformer, given, formats), known)
+        tell_parameter(ex, partial(dump_one, transformer, given, formats), known)
         raise
 
 
-def _dumped(
+def dumped(
     transformer: Transformer, given: Sequence[Any], formats: Sequence[PyFormat]
 ) -> Parameters:
-    dumped = transformer.dump_sequence(given, formats)
+    """Dump parameters in the formats that are asked for, the check of what came included."""
+    buffers = transformer.dump_sequence(given, formats)
     types, written = transformer.types or (), transformer.formats or ()
-    values, lengths = arguments.parameters(dumped, types, written)
+    values, lengths = arguments.parameters(buffers, types, written)
     return values, types, written, lengths
 
 
-def _dump_one(
+def dump_one(
     transformer: Transformer, given: Sequence[Any], formats: Sequence[PyFormat], index: int
 ) -> None:
-    _dumped(transformer, [given[index]], [formats[index]])
+    """Dump the parameter of an index, as `tell_parameter()` asks for it."""
+    dumped(transformer, [given[index]], [formats[index]])
 
 
 def tell_parameter(
@@ -283,9 +287,9 @@ def _bind_template(
     if not given:
         return BoundQuery(sql, result_format)
     try:
-        return BoundQuery(sql, result_format, *_dumped(transformer, given, formats))
+        return BoundQuery(sql, result_format, *dumped(transformer, given, formats))
     except Exception as ex:
-        tell_parameter(ex, partial(_dump_one, transformer, given, formats))
+        tell_parameter(ex, partial(dump_one, transformer, given, formats))
         raise
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import errors as e
 from . import sql as parts
+from .abc import PyFormat
 from .query import (
     PLACEHOLDER,
     BoundQuery,
+    KnownQuery,
     as_sequence,
     check_count,
     composed,
+    dump_one,
+    dumped,
     in_order,
     known_query,
     refuse_params,
@@ -102,3 +108,73 @@ def bind_raw(
     except Exception as ex:
         tell_parameter(ex, lambda at: transformer.dump_parameters(values[at : at + 1]))
         raise
+
+
+class TypedQuery:
+    """A query whose parameters are of types that the server knows, whatever their values' classes are.
+
+    It goes where a query goes. A value whose class has another type in binary format is sent as text.
+
+    Args:
+        query: SQL with placeholders; no template string.
+        transformer: what writes it.
+        raw: whether the placeholders are $1, $2 ...
+
+    Raises:
+        NotSupportedError: it is a template string.
+    """
+
+    def __init__(self, query: Query, transformer: Transformer, *, raw: bool):
+        if parts.is_template(query):
+            raise e.NotSupportedError(
+                "a template string has its values in it, and can't be prepared for others: write the"
+                " query with placeholders"
+            )
+        given: Any = query
+        if not isinstance(query, (str, bytes)):
+            given = composed(query, transformer, not raw)
+        self._known = known = KnownQuery(given, not raw)
+        self.sql = known.sql or parts.encoded(known.text, transformer.text_encoding)
+        """The text as it is sent."""
+        self.types: tuple[int, ...] = ()
+        """The oids of the parameters."""
+
+    def set_types(self, types: tuple[int, ...]) -> None:
+        """Take note of the types of the parameters."""
+        self.types, self._unknown = types, (0,) * len(types)
+        if len(self._known.formats) != len(types):  # they are $1, $2 ...
+            self._known.formats = (PyFormat.AUTO,) * len(types)
+        self._formats = list(self._known.formats)
+
+    def request(self) -> BoundQuery:
+        """An execution without values: what there is to prepare."""
+        return BoundQuery(self.sql, types=self._unknown)
+
+    def behind(self, prefix: bytes) -> TypedQuery:
+        """The same with SQL before it."""
+        other = copy(self)
+        other.sql = prefix + self.sql
+        return other
+
+    def _bound(
+        self, params: Params | None, transformer: Transformer, result_format: int
+    ) -> BoundQuery:
+        given: Any = in_order(self._known, () if params is None else params)
+        if not given:
+            return BoundQuery(self.sql, result_format, [])
+        formats = self._formats
+        while True:
+            try:
+                values, types, written, lengths = dumped(transformer, given, formats)
+            except Exception as ex:
+                tell_parameter(ex, partial(dump_one, transformer, given, formats), self._known)
+                raise
+            misfits = [
+                index
+                for index, oid in enumerate(types)
+                if written[index] and oid != self.types[index] and formats[index] is PyFormat.AUTO
+            ]
+            if not misfits:
+                return BoundQuery(self.sql, result_format, values, self._unknown, written, lengths)
+            for index in misfits:
+                formats[index] = PyFormat.TEXT

@@ -24,7 +24,7 @@ from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
 from ..waiting import AsyncWaitFunc
-from . import cursor, pipeline, transaction
+from . import cursor, pipeline, statement, transaction
 from .connector import connecting_within, connection_params, open_connection
 from .copying import AsyncCopying
 from .cursor import AsyncCursor
@@ -554,7 +554,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
 
 # What a cursor and a block say of their connection: their files can't import this one, and
 # `typing.get_type_hints()` wants the name.
-for _module in (cursor, pipeline, transaction):
+for _module in (cursor, pipeline, statement, transaction):
     vars(_module)["AsyncConnection"] = AsyncConnection
 
 

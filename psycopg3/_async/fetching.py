@@ -10,6 +10,7 @@ from ..session.querylog import LoggedSession
 from .cursor import AsyncCursor
 from .cursors import AsyncRawCursor
 from .runner import AsyncRunner
+from .statement import AsyncStatement
 
 
 class AsyncFetching(AsyncRunner, LoggedSession, Generic[Row]):
@@ -76,6 +77,23 @@ class AsyncFetching(AsyncRunner, LoggedSession, Generic[Row]):
         cursor = await self._executed(tuple_row, query, params, raw, binary, timeout)
         row = await cursor.fetchone()
         return None if row is None else row[column]
+
+    async def prepare(
+        self, query: Query, *, raw: bool = False, timeout: float | None = None
+    ) -> AsyncStatement[Row]:
+        """Prepare a query, to execute it many times.
+
+        Args:
+            query: SQL with placeholders `%s` or `%(name)s`, where a percent sign is written `%%`.
+            raw: whether the placeholders are $1, $2 ..., and a percent sign is a sign as others.
+            timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
+
+        Raises:
+            Error: the server's, such as a syntax error, or a table that isn't there.
+        """
+        statement: AsyncStatement[Row] = AsyncStatement(self, query, raw)
+        await self._run(statement._prepare_gen(), timeout)
+        return statement
 
     async def _executed(
         self,

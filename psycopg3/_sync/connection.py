@@ -25,7 +25,7 @@ from ..session.reset import reset_gen
 from ..session.routes import Route
 from ..session.states import Operation
 from ..waiting import WaitFunc
-from . import cursor, pipeline, transaction
+from . import cursor, pipeline, statement, transaction
 from .connector import connecting_within, connection_params, open_connection
 from .copying import Copying
 from .cursor import Cursor
@@ -553,7 +553,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
 
 # What a cursor and a block say of their connection: their files can't import this one, and
 # `typing.get_type_hints()` wants the name.
-for _module in (cursor, pipeline, transaction):
+for _module in (cursor, pipeline, statement, transaction):
     vars(_module)["Connection"] = Connection
 
 

@@ -11,6 +11,7 @@ from ..session.querylog import LoggedSession
 from .cursor import Cursor
 from .cursors import RawCursor
 from .runner import Runner
+from .statement import Statement
 
 
 class Fetching(Runner, LoggedSession, Generic[Row]):
@@ -77,6 +78,23 @@ class Fetching(Runner, LoggedSession, Generic[Row]):
         cursor = self._executed(tuple_row, query, params, raw, binary, timeout)
         row = cursor.fetchone()
         return None if row is None else row[column]
+
+    def prepare(
+        self, query: Query, *, raw: bool = False, timeout: float | None = None
+    ) -> Statement[Row]:
+        """Prepare a query, to execute it many times.
+
+        Args:
+            query: SQL with placeholders `%s` or `%(name)s`, where a percent sign is written `%%`.
+            raw: whether the placeholders are $1, $2 ..., and a percent sign is a sign as others.
+            timeout: seconds until it is cancelled; by default the connection's `command_timeout`.
+
+        Raises:
+            Error: the server's, such as a syntax error, or a table that isn't there.
+        """
+        statement: Statement[Row] = Statement(self, query, raw)
+        self._run(statement._prepare_gen(), timeout)
+        return statement
 
     def _executed(
         self,

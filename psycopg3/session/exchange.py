@@ -70,11 +70,17 @@ def _send_close(pgconn: PGconn, request: BoundQuery) -> int:
     return 0
 
 
+def _send_describe(pgconn: PGconn, request: BoundQuery) -> int:
+    pgconn.send_describe_prepared(request.name)
+    return 0
+
+
 SEND: dict[int, Callable[[PGconn, BoundQuery], int]] = {
     RequestKind.SIMPLE: _send_simple,
     RequestKind.PARAMS: _send_params,
     RequestKind.PREPARE: _send_prepare,
     RequestKind.PREPARED: _send_prepared,
+    RequestKind.DESCRIBE: _send_describe,
     RequestKind.CLOSE: _send_close,
 }
 """How each kind of request is sent; out of a pipeline the function returns what to wait for.

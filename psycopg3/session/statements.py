@@ -269,6 +269,16 @@ class Statements:
         digest = blake2b(b"\0".join(parts), digest_size=16).hexdigest().encode()
         return b"_pg3_%b_%d" % (digest, self._version) if self._version else b"_pg3_" + digest
 
+    def name_of(self, request: BoundQuery) -> bytes:
+        """The name that a query is prepared by; empty if it isn't."""
+        known = self._known.get((request.query, request.types))
+        return b"" if known is None else known.name
+
+    def retire(self, request: BoundQuery) -> None:
+        """Have a statement ended, if it is prepared."""
+        if self.name_of(request):
+            self._retire((request.query, request.types))
+
     def note_sent(self, request: BoundQuery, sent: Sent, at: Place) -> None:
         """Take note that a preparation, or the end of a statement, was sent."""
         if request.kind == RequestKind.PREPARE:
