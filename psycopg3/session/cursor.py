@@ -16,6 +16,7 @@ from ..waiting import WaitGen
 from .endings import is_copy
 from .exchange import Pending
 from .executions import Executions
+from .preparing import is_fault
 from .results import Column, ResultSet, check_pending
 from .session import Session
 from .statements import ADVICE
@@ -308,10 +309,7 @@ class BaseCursor(Generic[Row]):
         except e.PipelineAborted:
             raise
         except e.Error as ex:
-            query, statements = self._query, self._session._exchange.statements
-            if query is None or query.kind != PREPARED:
-                raise
-            if statements.learn_of_fault(query, pending):
+            if self._query is not None and is_fault(self._session, self._query, pending):
                 ex.args = (f"{ex}\n{ADVICE}",)
             raise
 

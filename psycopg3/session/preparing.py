@@ -117,38 +117,47 @@ def _ask_gen(session: Session, requests: Sequence[BoundQuery]) -> WaitGen[list[P
     return sent
 
 
-def repaired_gen(
-    session: Session, request: BoundQuery, failed: Pending, has_begun: bool
-) -> WaitGen[Pending]:
-    """Execute a query again, as it is, if it failed because its statement is not what it was.
-
-    That is done where it was all that there is to be lost: in autocommit, and as the first statement
-    of a transaction that was begun for it.
-
-    Args:
-        session: where.
-        request: the execution of the statement.
-        failed: what came of it.
-        has_begun: whether the driver has begun a transaction for it.
-
-    Returns:
-        What is owed for the second execution; or the first one's, if there was none.
-    """
-    exchange = session._exchange
-    if not (has_begun or session.pgconn.transaction_status == _IDLE):
-        return failed
-    if not exchange.statements.learn_of_fault(request, failed):
-        return failed
-    if exchange.statements.misses > _MOST_MISSES and session.prepare_threshold is not None:
+def is_fault(session: Session, request: BoundQuery, failed: Pending) -> bool:
+    """Whether an execution failed since its statement isn't what or where it was; take note of it."""
+    statements = session._exchange.statements
+    if request.kind != RequestKind.PREPARED or not statements.learn_of_fault(request, failed):
+        return False
+    if statements.misses > _MOST_MISSES and session.prepare_threshold is not None:
         session.prepare_threshold = None
         session._log(
             "%r doesn't find its prepared statements again, as behind a pooler that keeps no account"
             " of them: it prepares none any more (prepare_threshold is None)",
             session,
         )
-    if has_begun:
-        yield from session._rollback_gen()
-        yield from session._command_gen(session._begin_command())
+    return True
+
+
+def repaired_gen(
+    session: Session, request: BoundQuery, failed: Pending, has_begun: bool | None
+) -> WaitGen[Pending]:
+    """Execute a query again, as it is, if it failed because its statement is not what it was.
+
+    That is done where it was all that there is to be lost: in autocommit, and as the first statement
+    of a transaction that the driver has begun.
+
+    Args:
+        session: where.
+        request: the execution of the statement.
+        failed: what came of it.
+        has_begun: what `_must_begin()` has said.
+
+    Returns:
+        What is owed for the second execution; or the first one's, if there was none.
+    """
+    exchange = session._exchange
+    if has_begun is False and session.pgconn.transaction_status != _IDLE:
+        return failed
+    if not is_fault(session, request, failed):
+        return failed
+    if has_begun is not False:
+        begin = (session._begin_command(),) if has_begun else session._beginning
+        yield from session._command_gen(b"ROLLBACK", ending=Ending.UNDONE)
+        yield from session._command_gen(*begin)
     request.kind = RequestKind.PARAMS
     pending = exchange.send(request)
     yield from exchange.receive_gen(pending)

@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from types import GenericAlias
@@ -40,6 +40,8 @@ from .states import Operation, Phase
 
 _IDLE = frozenset({TransactionStatus.IDLE})
 _AT_REST = _IDLE | {TransactionStatus.INTRANS, TransactionStatus.INERROR}
+_INTRANS = TransactionStatus.INTRANS
+_FRESH = frozenset({TransactionStatus.IDLE, TransactionStatus.INERROR})
 
 
 class _Exceptions:
@@ -79,7 +81,12 @@ class Session(_Exceptions, Preparing):
         self._exchange = Exchange(pgconn)
         self._blocks: list[weakref.ref[Any]] = []
         self._quiet = _AT_REST
-        """The transaction statuses in which nothing is to be checked before a statement."""
+        """The transaction statuses in which nothing is to be looked at before a statement.
+
+        So what is seldom costs nothing: that a block was dropped, or has had no statement so far.
+        """
+        self._beginning: Sequence[bytes] = ()
+        """What has begun the block that has had no statement so far."""
         self._autocommit = False
         self._characteristics = Characteristics()
         """What BEGIN asks of the transactions to come."""
@@ -401,8 +408,10 @@ class Session(_Exceptions, Preparing):
 
     # -- commands --------------------------------------------------------------------------
 
-    def _must_begin(self) -> bool:
+    def _must_begin(self) -> bool | None:
         """Whether a transaction is to be opened for a user's statement, which is the next to be sent.
+
+        None: it isn't, but the statement is the first since a transaction() block has opened one.
 
         Raises:
             Error: no statement can be sent now.
@@ -410,8 +419,21 @@ class Session(_Exceptions, Preparing):
         # One question to libpq tells all that a query needs to know: it is UNKNOWN if the link is lost.
         status = self.pgconn.transaction_status
         if self._closed or status not in self._quiet:
+            if self._is_first():
+                return None
             self._check(Operation.EXECUTE, "execute()")
         return not self._autocommit and self._is_idle(status)
+
+    def _begin_afresh(self, commands: Sequence[bytes]) -> None:
+        """Take note that a transaction() block has opened a transaction, in which nothing was done so far."""
+        self._beginning, self._quiet = commands, _FRESH
+
+    def _is_first(self) -> bool:
+        """Whether nothing was done so far in the transaction that a block has opened; now it will be."""
+        is_fresh = self._quiet is _FRESH
+        if is_fresh:
+            self._quiet = _AT_REST
+        return is_fresh and not self._closed and self.pgconn.transaction_status == _INTRANS
 
     def _is_idle(self, status: int | None = None) -> bool:
         """Whether no transaction is open for what is sent next."""
@@ -436,6 +458,7 @@ class Session(_Exceptions, Preparing):
         """
         encoding = words_encoding(self.pgconn)
         exchange = self._exchange
+        self._is_first()
         opened = len(commands) > 1 and not exchange.pipelined
         if opened:
             exchange.enter(own=True)

@@ -121,6 +121,8 @@ class BaseTransaction:
         self._status = self.Status.ACTIVE
         session._exchange.has_begun = True
         yield from self._end_gen(session._command_gen(*commands))
+        if self._outermost and not session._exchange.pipelined:
+            session._begin_afresh(commands)
 
     def _is_open(self) -> bool:
         """Whether the block has still to be ended at the server."""

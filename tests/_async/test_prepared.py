@@ -188,8 +188,8 @@ class TestExecutemany:
         rows = [(n if n % 7 else float(n), str(n)) for n in range(50)]
         sent = len(await self.parsed(auto, "insert into t values (%s, %s)", rows))
         assert sent == 15  # as often as the types are others than before
-        assert await run(auto, "select * from t order by n") == rows
         assert await prepared(auto) == {}
+        assert await run(auto, "select * from t order by n") == rows
 
     async def parsed(self, conn, query, rows):
         """The Parse messages of an executemany()."""
@@ -397,6 +397,39 @@ class TestRepair:
         assert await run(either, "select 1", prepare=True) == [(1,)]
         assert await run(either, "select 1") == [(1,)]
         assert len(await prepared(either)) == 1
+
+    @pytest.mark.parametrize("name", [None, "first"])
+    async def test_the_first_of_a_block(self, auto, other, table, name):
+        """A transaction() block that has had no statement so far is begun again, as it was."""
+        await times(auto, 7, f"select * from {table}")
+        await other.execute(f"alter table {table} add b int")
+        async with auto.transaction(name, isolation=psycopg3.IsolationLevel.SERIALIZABLE):
+            cur = await auto.execute(f"select * from {table}")
+            assert len(cur.description) == 2
+            assert await run(auto, "show transaction_isolation") == [("serializable",)]
+            if name:
+                await auto.execute(f"rollback to {name}")
+        assert not auto.in_transaction
+
+    @pytest.mark.parametrize("what", ["listen", "block", "executemany", "copy", "stream"])
+    async def test_not_if_something_was_done_before(self, auto, other, table, what):
+        await times(auto, 7, f"select * from {table}")
+        await other.execute(f"alter table {table} add b int")
+        with pytest.raises(errors.FeatureNotSupported, match="driver had prepared"):
+            async with auto.transaction():
+                if what == "listen":
+                    await auto.listen("channel", print)
+                elif what == "block":
+                    async with auto.transaction():
+                        pass
+                elif what == "executemany":
+                    await auto.cursor().executemany("select %s", [[1]])
+                elif what == "copy":
+                    async with auto.cursor().copy("copy (select 1) to stdout") as copy:
+                        await copy.read()
+                else:
+                    [row async for row in auto.cursor().stream("select 1")]
+                await auto.execute(f"select * from {table}")
 
     async def test_characteristics_stay(self, conn):
         await conn.set_isolation_level(psycopg3.IsolationLevel.SERIALIZABLE)

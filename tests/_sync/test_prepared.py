@@ -189,8 +189,8 @@ class TestExecutemany:
         rows = [(n if n % 7 else float(n), str(n)) for n in range(50)]
         sent = len(self.parsed(auto, "insert into t values (%s, %s)", rows))
         assert sent == 15  # as often as the types are others than before
-        assert run(auto, "select * from t order by n") == rows
         assert prepared(auto) == {}
+        assert run(auto, "select * from t order by n") == rows
 
     def parsed(self, conn, query, rows):
         """The Parse messages of an executemany()."""
@@ -398,6 +398,39 @@ class TestRepair:
         assert run(either, "select 1", prepare=True) == [(1,)]
         assert run(either, "select 1") == [(1,)]
         assert len(prepared(either)) == 1
+
+    @pytest.mark.parametrize("name", [None, "first"])
+    def test_the_first_of_a_block(self, auto, other, table, name):
+        """A transaction() block that has had no statement so far is begun again, as it was."""
+        times(auto, 7, f"select * from {table}")
+        other.execute(f"alter table {table} add b int")
+        with auto.transaction(name, isolation=psycopg3.IsolationLevel.SERIALIZABLE):
+            cur = auto.execute(f"select * from {table}")
+            assert len(cur.description) == 2
+            assert run(auto, "show transaction_isolation") == [("serializable",)]
+            if name:
+                auto.execute(f"rollback to {name}")
+        assert not auto.in_transaction
+
+    @pytest.mark.parametrize("what", ["listen", "block", "executemany", "copy", "stream"])
+    def test_not_if_something_was_done_before(self, auto, other, table, what):
+        times(auto, 7, f"select * from {table}")
+        other.execute(f"alter table {table} add b int")
+        with pytest.raises(errors.FeatureNotSupported, match="driver had prepared"):
+            with auto.transaction():
+                if what == "listen":
+                    auto.listen("channel", print)
+                elif what == "block":
+                    with auto.transaction():
+                        pass
+                elif what == "executemany":
+                    auto.cursor().executemany("select %s", [[1]])
+                elif what == "copy":
+                    with auto.cursor().copy("copy (select 1) to stdout") as copy:
+                        copy.read()
+                else:
+                    [row for row in auto.cursor().stream("select 1")]
+                auto.execute(f"select * from {table}")
 
     def test_characteristics_stay(self, conn):
         conn.set_isolation_level(psycopg3.IsolationLevel.SERIALIZABLE)

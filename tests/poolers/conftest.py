@@ -85,7 +85,7 @@ class Pooler:
             self.process = subprocess.Popen(
                 [str(path), *command[1:]],
                 cwd=folder,
-                env={"LD_LIBRARY_PATH": ":".join(map(str, root.glob("usr/lib/*-linux-gnu")))},
+                env=_environment(root),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -152,8 +152,27 @@ def _folder() -> Iterator[Path]:
 @pytest.fixture(scope="session", params=["transaction", "session"])
 def pgbouncer(root: Path, server: Cluster, request: pytest.FixtureRequest) -> Iterator[Pooler]:
     """PgBouncer, in both modes that psycopg3 has transactions in."""
+    with running_pgbouncer(root, server, request.param) as pooler:
+        yield pooler
+
+
+@contextlib.contextmanager
+def running_pgbouncer(
+    root: Path, server: Cluster, mode: str, *, statements: int = 0
+) -> Iterator[Pooler]:
+    """PgBouncer in that mode.
+
+    Args:
+        statements: how many prepared statements it keeps account of, for each server connection; what
+            is too old for any skips the test.
+    """
     port = free_port()
+    command = ["/usr/sbin/pgbouncer"]
     with _folder() as folder:
+        keeps_account = _version(root, command[0]) >= (1, 21)
+        if statements and not keeps_account:
+            pytest.skip("PgBouncer before 1.21 keeps no account of prepared statements")
+        limit = f"max_prepared_statements = {statements}" if keeps_account else ""
         (folder / "users").write_text('"postgres" ""\n')
         (folder / "ini").write_text(
             f"""\
@@ -166,13 +185,32 @@ unix_socket_dir =
 auth_type = trust
 auth_file = {folder}/users
 admin_users = postgres
-pool_mode = {request.param}
+pool_mode = {mode}
 default_pool_size = 2
+{limit}
 """
         )
-        command = ["/usr/sbin/pgbouncer", str(folder / "ini")]
-        with _running(Pooler(root, command, _dsn(port), folder)) as pooler:
+        with _running(Pooler(root, [*command, str(folder / "ini")], _dsn(port), folder)) as pooler:
             yield pooler
+
+
+def _version(root: Path, program: str) -> tuple[int, ...]:
+    """The version of a pooler."""
+    path = root / program.lstrip("/")
+    done = subprocess.run(
+        [str(path if path.exists() else program), "--version"],
+        capture_output=True,
+        text=True,
+        env=_environment(root),
+        check=True,
+    )
+    found = re.search(r"(\d+)\.(\d+)", done.stdout)
+    assert found, done.stdout
+    return tuple(map(int, found.groups()))
+
+
+def _environment(root: Path) -> dict[str, str]:
+    return {"LD_LIBRARY_PATH": ":".join(map(str, root.glob("usr/lib/*-linux-gnu")))}
 
 
 @pytest.fixture(scope="session")
