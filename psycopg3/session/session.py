@@ -59,7 +59,32 @@ class _Exceptions:
     NotSupportedError: ClassVar = e.NotSupportedError
 
 
-class Session(_Exceptions, Preparing):
+class _Beginning:
+    """What is known of a transaction before its first statement."""
+
+    pgconn: PGconn
+    _closed: bool
+    _quiet = _AT_REST
+    """The transaction statuses in which nothing is to be looked at before a statement.
+
+    So what is seldom costs nothing: that a block was dropped, or has had no statement so far.
+    """
+    _beginning: Sequence[bytes] = ()
+    """What has begun the transaction() block that has had no statement so far."""
+
+    def _begin_afresh(self, commands: Sequence[bytes]) -> None:
+        """Take note that a transaction() block has opened a transaction, in which nothing was done so far."""
+        self._beginning, self._quiet = commands, _FRESH
+
+    def _is_first(self) -> bool:
+        """Whether nothing was done so far in the transaction that a block has opened; now it will be."""
+        is_fresh = self._quiet is _FRESH
+        if is_fresh:
+            self._quiet = _AT_REST
+        return is_fresh and not self._closed and self.pgconn.transaction_status == _INTRANS
+
+
+class Session(_Exceptions, _Beginning, Preparing):
     """One server session: what `Connection` and `AsyncConnection` have in common."""
 
     row_factory: RowFactory[Any]
@@ -80,13 +105,6 @@ class Session(_Exceptions, Preparing):
         """The libpq connection; use it for what this class doesn't offer."""
         self._exchange = Exchange(pgconn)
         self._blocks: list[weakref.ref[Any]] = []
-        self._quiet = _AT_REST
-        """The transaction statuses in which nothing is to be looked at before a statement.
-
-        So what is seldom costs nothing: that a block was dropped, or has had no statement so far.
-        """
-        self._beginning: Sequence[bytes] = ()
-        """What has begun the block that has had no statement so far."""
         self._autocommit = False
         self._characteristics = Characteristics()
         """What BEGIN asks of the transactions to come."""
@@ -423,17 +441,6 @@ class Session(_Exceptions, Preparing):
                 return None
             self._check(Operation.EXECUTE, "execute()")
         return not self._autocommit and self._is_idle(status)
-
-    def _begin_afresh(self, commands: Sequence[bytes]) -> None:
-        """Take note that a transaction() block has opened a transaction, in which nothing was done so far."""
-        self._beginning, self._quiet = commands, _FRESH
-
-    def _is_first(self) -> bool:
-        """Whether nothing was done so far in the transaction that a block has opened; now it will be."""
-        is_fresh = self._quiet is _FRESH
-        if is_fresh:
-            self._quiet = _AT_REST
-        return is_fresh and not self._closed and self.pgconn.transaction_status == _INTRANS
 
     def _is_idle(self, status: int | None = None) -> bool:
         """Whether no transaction is open for what is sent next."""
