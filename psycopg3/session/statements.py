@@ -7,6 +7,7 @@ give it another's statement: what is there under a name is what the name says.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import monotonic
@@ -45,6 +46,8 @@ HARMLESS = frozenset(
 _ALL_GONE = (b"DEALLOCATE ALL", b"DISCARD ALL")
 _DEALLOCATE = b"DEALLOCATE "
 
+# Our names, and those that PgBouncer has in place of them.
+_OURS = re.compile(rb"_pg3_|PGBOUNCER_")
 _UNKNOWN_NAME, _KNOWN_NAME, _OTHER_RESULT = b"26000", b"42P05", b"0A000"
 
 
@@ -314,7 +317,9 @@ class Statements:
             if is_fault := _is_of_plan(sent.results[-1]):
                 self._invalidate()
             return is_fault
-        if state not in (_UNKNOWN_NAME, _KNOWN_NAME) or b"_pg3_" not in _message(sent.results[-1]):
+        if state not in (_UNKNOWN_NAME, _KNOWN_NAME) or not _OURS.search(
+            _message(sent.results[-1])
+        ):
             return False
         known = self._known.pop(key, None)
         if sent.query.startswith(_DEALLOCATE):
