@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sys import modules as _modules
 
-from . import adapt, errors, pq, rows, sql, types, waiting
+from . import adapt, client_cursor, errors, pq, rows, sql, types, waiting
 from ._async.connection import AsyncConnection
 from ._async.copy import AsyncCopy
 from ._async.cursor import AsyncCursor
@@ -29,6 +29,7 @@ from ._sync.pipeline import Pipeline
 from ._sync.statement import Statement
 from ._sync.stream import Stream
 from ._sync.transaction import Transaction
+from .as_psycopg import install_as_psycopg
 from .dbapi20 import (
     BINARY,
     DATETIME,
@@ -139,9 +140,11 @@ __all__ = [
     "adapters",
     "apilevel",
     "capabilities",
+    "client_cursor",
     "connect",
     "connect_async",
     "errors",
+    "install_as_psycopg",
     "paramstyle",
     "pq",
     "rows",

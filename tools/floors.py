@@ -31,6 +31,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["session"], 7),
     **dict.fromkeys(["_async", "_sync"], 8),
     **dict.fromkeys(["__init__", "__main__", "testing", "transaction", "copy"], 9),
+    **dict.fromkeys(["as_psycopg", "client_cursor", "sqlalchemy"], 9),
 }
 NEVER = {
     ("_async", "_sync"),

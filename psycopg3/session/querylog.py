@@ -1,15 +1,16 @@
-"""Query loggers: what was sent, how long it took, what came of it."""
+"""Query loggers: what was sent, how long it took, what came of it; and traces of the protocol."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from .. import errors as e
-from ..pq import Format
+from ..pq import Format, Trace
 from ..query import BoundQuery, RequestKind
 from .endings import Ending
 from .exchange import Exchange, Pending
@@ -32,6 +33,14 @@ class LoggedQuery(NamedTuple):
     """The server's error, or what interrupted it; None if it succeeded."""
     statusmessage: str | None
     """The tag of its last result, such as "INSERT 0 1"; None without one."""
+
+
+class SupportsFileno(Protocol):
+    """An open file."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        ...
 
 
 QueryLogger = Callable[[LoggedQuery], object]
@@ -91,6 +100,33 @@ class LoggedSession(Session):
             yield
         finally:
             self.remove_query_logger(callback)
+
+    @contextmanager
+    def trace(
+        self, file: str | os.PathLike[str] | SupportsFileno, *, timestamps: bool = True
+    ) -> Iterator[None]:
+        """Have libpq write each message of the protocol to a file, in a block: `with conn.trace(...)`.
+
+        The file has all that is sent and received: the values of parameters and of rows, and passwords that
+        are set.
+
+        Args:
+            file: the path of a file that is written anew, or an open file.
+            timestamps: whether each line begins with the time.
+
+        Raises:
+            NotSupportedError: on Windows.
+        """
+        is_path = isinstance(file, (str, os.PathLike))
+        given: Any = file
+        with open(given, "wb") if is_path else nullcontext(given) as opened:
+            self.pgconn.trace(opened.fileno())
+            try:
+                if not timestamps:
+                    self.pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
+                yield
+            finally:
+                self.pgconn.untrace()
 
     def _deliver(self) -> bool:
         if isinstance(self._exchange, _LoggingExchange):

@@ -79,20 +79,6 @@ def _flatten(obj: list[Any]) -> tuple[list[int], list[Any]]:
     return lengths, elements
 
 
-def _class_of(elements: Iterable[Any]) -> tuple[type | None, bool]:
-    """Return the class of the elements, None if they are all None; and whether one is."""
-    classes = set(map(type, elements))
-    has_none = _NONE in classes
-    if has_none:
-        classes.remove(_NONE)
-    if not classes:
-        return None, has_none
-    cls, *others = classes
-    if others or issubclass(cls, list):
-        raise _mixed(classes)
-    return cls, has_none
-
-
 def _mixed(classes: Iterable[type]) -> DataError:
     names = ", ".join(sorted(cls.__qualname__ for cls in classes))
     return DataError(
@@ -202,9 +188,15 @@ class _ListDumper(RecursiveDumper):
 
         Both are None if all elements are. The third tells whether one of them is.
         """
-        cls, has_none = _class_of(elements)
-        if cls is None:
+        classes = set(map(type, elements))
+        has_none = _NONE in classes
+        if has_none:
+            classes.remove(_NONE)
+        if not classes:
             return None, None, has_none
+        cls, *others = classes
+        if others or issubclass(cls, list):
+            self._check_mixed(classes)
         present = [item for item in elements if item is not None] if has_none else elements
         format, get_dumper = self._element_format, self._tx.get_dumper
         if cls is int:
@@ -215,6 +207,19 @@ class _ListDumper(RecursiveDumper):
         if self._tx.adapters.get_dumper(cls, format).get_key is Dumper.get_key:
             return get_dumper(present[0], format), present[0], has_none
         return *self._common([(get_dumper(item, format), item) for item in present]), has_none
+
+    def _check_mixed(self, classes: set[type]) -> None:
+        """Refuse elements of several classes, unless one dumper writes them all as one type.
+
+        Addresses are such: those of IPv4 and of IPv6 are inet.
+        """
+        find = self._tx.adapters.get_dumper
+        try:
+            dumpers = {find(cls, self._element_format) for cls in classes}
+        except ProgrammingError:  # there is none for one of them
+            dumpers = set()
+        if len(dumpers) != 1 or not dumpers.pop().oid:
+            raise _mixed(classes)
 
     def _common(self, dumpers: list[tuple[DumperLike, Any]]) -> tuple[DumperLike, Any]:
         """Return the one of several dumpers that writes what all of them do."""

@@ -138,3 +138,17 @@ def test_a_logger_that_fails(other, caplog):
     other.add_query_logger(lambda query: 1 / 0)
     assert other.fetchval("select 1") == 1
     assert "error in the query handler" in caplog.text
+
+
+def test_a_trace(other, tmp_path):
+    path = tmp_path / "trace"
+    with other.trace(path):
+        other.execute("select 'first'")
+    other.execute("select 'second'")
+    lines = path.read_text().splitlines()
+    assert [line.split("\t")[1] for line in lines if "Query" in line] == ["F"]
+    assert "'first'" in path.read_text()
+    assert "second" not in path.read_text()
+    with open(path, "w") as file, other.trace(file, timestamps=False):
+        other.execute("select 'third'")
+    assert path.read_text().startswith("F\t")
