@@ -285,7 +285,8 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
             else:
                 await self._undo(self._rollback_gen(), exc)
         finally:
-            if not self.broken:  # else each use tells the reason, as after any loss
+            # If it is broken each use tells the reason, as after any loss.
+            if self._pool is None and not self.broken:
                 await self.close()
 
     async def close(self, *, timeout: float | None = None) -> None:
@@ -302,6 +303,9 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
             ProgrammingError: the timeout is negative.
         """
         if self._closed:
+            return
+        if getattr(self._pool, "close_returns", False):
+            await self._pool.putconn(self)
             return
         patience = self.cancel_timeout if timeout is None else timeout
         check_seconds(patience, PATIENCE)

@@ -286,7 +286,8 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
             else:
                 self._undo(self._rollback_gen(), exc)
         finally:
-            if not self.broken:  # else each use tells the reason, as after any loss
+            # If it is broken each use tells the reason, as after any loss.
+            if self._pool is None and not self.broken:
                 self.close()
 
     def close(self, *, timeout: float | None = None) -> None:
@@ -303,6 +304,9 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
             ProgrammingError: the timeout is negative.
         """
         if self._closed:
+            return
+        if getattr(self._pool, "close_returns", False):
+            self._pool.putconn(self)
             return
         patience = self.cancel_timeout if timeout is None else timeout
         check_seconds(patience, PATIENCE)

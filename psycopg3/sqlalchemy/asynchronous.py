@@ -40,12 +40,23 @@ _PEP_249 = (
 class Cursor(AsyncAdapt_dbapi_cursor):
     """A cursor of an asynchronous connection, for SQLAlchemy's synchronous half."""
 
-    __slots__ = ()
+    __slots__ = ("_last_rowcount",)
+
+    def __init__(self, connection: Connection):
+        self._last_rowcount = -1
+        super().__init__(connection)
+
+    @property
+    def rowcount(self) -> int:
+        """Rows returned or affected, after `close()` too: SQLAlchemy closes a cursor at once."""
+        cursor: Any = self._cursor
+        return self._last_rowcount if cursor.closed else int(cursor.rowcount)
 
     def close(self) -> None:
         """Free the results; it does no I/O."""
-        self._rows.clear()
         cursor: Any = self._cursor
+        self._last_rowcount = self.rowcount
+        self._rows.clear()
         cursor._close()
 
     async def _async_soft_close(self) -> None:

@@ -13,7 +13,9 @@ from sqlalchemy import types as generic
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import pg_catalog
 from sqlalchemy.dialects.postgresql.ranges import (
+    AbstractMultiRange,
     AbstractMultiRangeImpl,
+    AbstractSingleRange,
     AbstractSingleRangeImpl,
     MultiRange,
     Range,
@@ -145,8 +147,8 @@ COLSPECS: dict[type[Any], type[Any]] = {
     postgresql.HSTORE: _Hstore,
     postgresql.JSON: _Json,
     postgresql.JSONB: _Jsonb,
-    AbstractSingleRangeImpl: _Range,
-    AbstractMultiRangeImpl: _MultiRange,
+    AbstractSingleRange: _Range,
+    AbstractMultiRange: _MultiRange,
     pg_catalog.INT2VECTOR: _Int2Vector,
     pg_catalog.OIDVECTOR: _OidVector,
 }

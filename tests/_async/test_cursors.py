@@ -18,6 +18,7 @@ from psycopg3 import (
     rows,
     sql,
 )
+from psycopg3.client_cursor import ClientCursorMixin
 from psycopg3.types.json import Jsonb
 
 pytestmark = pytest.mark.anyio
@@ -374,3 +375,15 @@ class TestServerCursor:
             got.append(value * one[0])
         assert got == list(range(1, 1001))
         await cur.close()
+
+
+async def test_a_server_cursor_that_writes_parameters_into_the_query(conn):
+    """As Django makes one."""
+
+    class Mixed(ClientCursorMixin, AsyncServerCursor):
+        pass
+
+    async with Mixed(conn, "mixed") as cur:
+        await cur.execute("select %s, pg_typeof(%s)::text", ["it's", 1])
+        assert await cur.fetchall() == [("it's", "integer")]
+        assert b"it''s" in cur._query.query

@@ -151,3 +151,25 @@ async def test_a_trace(other, tmp_path):
     with open(path, "w") as file, other.trace(file, timestamps=False):
         await other.execute("select 'third'")
     assert path.read_text().startswith("F\t")
+
+
+async def test_prepared_statements_are_told_by_their_text(other, told):
+    for number in range(3):
+        await other.execute("select %s::int", [number], prepare=True)
+    assert [(query.query, query.parameters) for query in told] == [
+        ("select $1::int", [number]) for number in range(3)
+    ]
+
+
+async def test_in_a_pipeline_when_the_results_are_there(other, told):
+    async with other.pipeline() as pipeline:
+        await other.execute("select 1")
+        cur = await other.execute("select 1/0")
+        await other.execute("select 3")
+        assert told == []
+        with pytest.raises(errors.DivisionByZero):
+            await cur.fetchall()
+        assert [query.query for query in told] == ["select 1", "select 1/0"]
+        await pipeline.sync()
+    outcomes = [type(query.exception) for query in told]
+    assert outcomes == [type(None), errors.DivisionByZero, errors.PipelineAborted]

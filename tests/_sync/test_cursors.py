@@ -19,6 +19,7 @@ from psycopg3 import (
     rows,
     sql,
 )
+from psycopg3.client_cursor import ClientCursorMixin
 from psycopg3.types.json import Jsonb
 
 pytestmark = pytest.mark.anyio
@@ -375,3 +376,15 @@ class TestServerCursor:
             got.append(value * one[0])
         assert got == list(range(1, 1001))
         cur.close()
+
+
+def test_a_server_cursor_that_writes_parameters_into_the_query(conn):
+    """As Django makes one."""
+
+    class Mixed(ClientCursorMixin, ServerCursor):
+        pass
+
+    with Mixed(conn, "mixed") as cur:
+        cur.execute("select %s, pg_typeof(%s)::text", ["it's", 1])
+        assert cur.fetchall() == [("it's", "integer")]
+        assert b"it''s" in cur._query.query

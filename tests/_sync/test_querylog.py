@@ -146,9 +146,31 @@ def test_a_trace(other, tmp_path):
         other.execute("select 'first'")
     other.execute("select 'second'")
     lines = path.read_text().splitlines()
-    assert [line.split("\t")[1] for line in lines if "Query" in line] == ["F"]
+    assert [line.split("\t")[1] for line in lines if "\tQuery\t" in line] == ["F"]
     assert "'first'" in path.read_text()
     assert "second" not in path.read_text()
     with open(path, "w") as file, other.trace(file, timestamps=False):
         other.execute("select 'third'")
     assert path.read_text().startswith("F\t")
+
+
+def test_prepared_statements_are_told_by_their_text(other, told):
+    for number in range(3):
+        other.execute("select %s::int", [number], prepare=True)
+    assert [(query.query, query.parameters) for query in told] == [
+        ("select $1::int", [number]) for number in range(3)
+    ]
+
+
+def test_in_a_pipeline_when_the_results_are_there(other, told):
+    with other.pipeline() as pipeline:
+        other.execute("select 1")
+        cur = other.execute("select 1/0")
+        other.execute("select 3")
+        assert told == []
+        with pytest.raises(errors.DivisionByZero):
+            cur.fetchall()
+        assert [query.query for query in told] == ["select 1", "select 1/0"]
+        pipeline.sync()
+    outcomes = [type(query.exception) for query in told]
+    assert outcomes == [type(None), errors.DivisionByZero, errors.PipelineAborted]

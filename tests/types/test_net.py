@@ -82,6 +82,17 @@ def test_what_comes_of_inet_is_the_same_in_both_formats(
     assert shared.row(f"select '{text}'::inet", result=result) == (value.ip if alone else value,)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_lists_of_several_kinds_of_addresses(shared: Bare, format: tuple[PyFormat, Format]) -> None:
+    values = [ip_address("1.2.3.4"), ip_address("::1"), None, ip_interface("1.2.3.4/8")]
+    got, name = shared.row(
+        "select $1, pg_typeof($1)::text", (values,), format=format[0], result=format[1]
+    )
+    assert (got, name) == (values, "inet[]")
+    with pytest.raises(DataError, match="mixed"):
+        shared.row("select $1", ([ip_address("1.2.3.4"), ip_network("1.0.0.0/8")],))
+
+
 def test_auto_is_binary() -> None:
     for value, oid in (
         (ip_address("::1"), INET_OID),
