@@ -42,9 +42,9 @@ class Cursor(AsyncAdapt_dbapi_cursor):
 
     __slots__ = ("_last_rowcount",)
 
-    def __init__(self, connection: Connection):
+    def __init__(self, adapt_connection: AsyncAdapt_dbapi_connection):
         self._last_rowcount = -1
-        super().__init__(connection)
+        super().__init__(adapt_connection)
 
     @property
     def rowcount(self) -> int:

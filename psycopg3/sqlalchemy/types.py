@@ -36,8 +36,11 @@ def _cast(of: type[Any]) -> type[Any]:
     return type(of.__name__, (of,), {"render_bind_cast": True})
 
 
-class _Numeric(generic.Numeric[Any]):
+class _Decimals:
     """Decimals of numeric, floats of the others: made what the type asks for."""
+
+    asdecimal: Any
+    _effective_decimal_return_scale: Any
 
     def bind_processor(self, dialect: Any) -> Processor:
         return None
@@ -51,9 +54,12 @@ class _Numeric(generic.Numeric[Any]):
         return None
 
 
-class _Float(generic.Float[Any], _Numeric):
-    bind_processor = _Numeric.bind_processor
-    result_processor = _Numeric.result_processor
+class _Numeric(_Decimals, generic.Numeric[Any]):
+    pass
+
+
+class _Float(_Decimals, generic.Float[Any]):
+    pass
 
 
 class _Json(postgresql.JSON[Any]):
