@@ -75,7 +75,9 @@ class AsyncRunner(Session):
         check_seconds(value, PATIENCE, "cancel_timeout")
         self._cancel_timeout = value
 
-    async def wait(self, gen: WaitGen[T], interval: float | None = 0.1) -> T:
+    async def wait(
+        self, gen: WaitGen[T], interval: float | None = 0.1, *, timeout: float | None = None
+    ) -> T:
         """Run a generator over the connection's descriptor, when the connection's turn has come.
 
         Whatever exception ends it, the connection is afterwards at rest or closed.
@@ -84,8 +86,11 @@ class AsyncRunner(Session):
             gen: yields `(fd, Wait)` and is sent `Ready` bits; see `psycopg3.waiting`.
             interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no
                 clock.
+            timeout: seconds until it is given up, which is a QueryTimeout; None is never.
         """
-        value: T = await self._in_turn(AsyncTurn.drive, NO_TIMEOUT, gen, interval)
+        value: T = await self._in_turn(
+            AsyncTurn.drive, NO_TIMEOUT if timeout is None else timeout, gen, interval
+        )
         return value
 
     async def _run(self, gen: WaitGen[T], timeout: float | Deadline | None = None) -> T:

@@ -71,6 +71,12 @@ class TestWait:
         (result,) = await conn.wait(execute_gen(conn.pgconn, b"select 7"))
         assert result.get_value(0, 0) == b"7"
 
+    async def test_wait_with_a_timeout(self, conn):
+        with pytest.raises(errors.QueryTimeout):
+            await conn.wait(execute_gen(conn.pgconn, b"select pg_sleep(10)"), timeout=0.05)
+        (result,) = await conn.wait(execute_gen(conn.pgconn, b"select 7"), timeout=60)
+        assert result.get_value(0, 0) == b"7"
+
     async def test_interrupted(self, conn):
         def gen():
             while conn.pgconn.flush():

@@ -72,6 +72,12 @@ class TestWait:
         (result,) = conn.wait(execute_gen(conn.pgconn, b"select 7"))
         assert result.get_value(0, 0) == b"7"
 
+    def test_wait_with_a_timeout(self, conn):
+        with pytest.raises(errors.QueryTimeout):
+            conn.wait(execute_gen(conn.pgconn, b"select pg_sleep(10)"), timeout=0.05)
+        (result,) = conn.wait(execute_gen(conn.pgconn, b"select 7"), timeout=60)
+        assert result.get_value(0, 0) == b"7"
+
     def test_interrupted(self, conn):
         def gen():
             while conn.pgconn.flush():

@@ -54,6 +54,32 @@ def cursors(conn: Connection[TupleRow]) -> None:
     assert_type(conn.execute("select %(a)s", {"a": 1}).fetchone(), TupleRow | None)
 
 
+def fetching(conn: Connection[TupleRow], dicts: Connection[rows.DictRow]) -> None:
+    assert_type(conn.fetch("select 1"), list[TupleRow])
+    assert_type(dicts.fetchrow("select $1", [1], raw=True), rows.DictRow | None)
+    assert_type(conn.fetchval("select 1", column=0), Any)
+    records = conn.cursor(row_factory=rows.record_row)
+    assert_type(records, Cursor[rows.Record])
+    assert_type(conn.cursor("name"), psycopg3.ServerCursor[TupleRow])
+    named = conn.cursor("name", row_factory=rows.dict_row)
+    assert_type(named, psycopg3.ServerCursor[dict[str, Any]])
+    assert_type(psycopg3.ClientCursor(conn), psycopg3.ClientCursor[TupleRow])
+    clients = psycopg3.ClientCursor(conn, row_factory=rows.dict_row)
+    assert_type(clients, psycopg3.ClientCursor[dict[str, Any]])
+    for row in conn.cursor(row_factory=rows.dict_row).stream("select 1"):
+        assert_type(row, dict[str, Any])
+    with conn.query_logger(print), conn.trace("file"):
+        conn.add_query_logger(lambda query: query.elapsed)
+
+
+async def asynchronous_fetching(conn: AsyncConnection[rows.DictRow]) -> None:
+    assert_type(await conn.fetch("select 1"), list[rows.DictRow])
+    assert_type(await conn.fetchrow("select 1"), rows.DictRow | None)
+    assert_type(await conn.fetchval("select 1"), Any)
+    async for row in conn.cursor().stream("select 1"):
+        assert_type(row, rows.DictRow)
+
+
 async def asynchronous(dsn: str) -> None:
     conn = await psycopg3.connect_async(dsn)
     assert_type(conn, AsyncConnection[TupleRow])
