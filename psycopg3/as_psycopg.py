@@ -44,6 +44,9 @@ def install_as_psycopg() -> None:
     sys.meta_path.insert(0, _Finder())
 
 
+install_as_psycopg.__module__ = _OURS  # where users find it
+
+
 def _rename_values(module: ModuleType) -> None:
     """Have the classes of a module of types say that it is psycopg's; adapters are written down nowhere."""
     if module.__name__.startswith(f"{_OURS}.types."):
