@@ -104,6 +104,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         discover_types: bool | None = None,
+        prepare_threshold: int | None = -1,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -126,6 +127,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         discover_types: bool | None = None,
+        prepare_threshold: int | None = -1,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -147,6 +149,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         cursor_factory: type[Cursor[Any]] | None = None,
         context: AdaptContext | None = None,
         discover_types: bool | None = None,
+        prepare_threshold: int | None = -1,
         timeout: float | None = None,
         command_timeout: float | None = None,
         cancel_timeout: float = CANCEL_TIMEOUT,
@@ -169,6 +172,8 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
             context: where to take adapters from, by default `psycopg3.adapters`.
             discover_types: whether to ask the server for the types that its users have made, and
                 adapt them: see "Types of your own" in the manual. By default as the class has it.
+            prepare_threshold: how often a query is executed before it is prepared; None for never. By
+                default (-1) as the class has it, which is 5.
             timeout: seconds for all attempts together (`connect_timeout` is for each of them).
             command_timeout: seconds that each operation may take if it isn't told otherwise.
             cancel_timeout: seconds in which an interrupted operation must come to rest, or the
@@ -208,8 +213,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
         try:
             running_library()  # where none runs, nothing is begun
             cls = _class_of(cls, connection_class)
-            check_seconds(command_timeout)
-            check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
+            timeouts = _checked(command_timeout, cancel_timeout)
             limit = connecting_within(timeout)
             params = threads.awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
@@ -220,7 +224,7 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
                 links.discard()
             raise
         conn = cls._made(pgconn, route, params, row_factory, wait, context)
-        _set_up(conn, notice_handler, autocommit, command_timeout, cancel_timeout, cursor_factory)
+        _set_up(conn, notice_handler, autocommit, timeouts, cursor_factory, prepare_threshold)
         conn._discover_types(discover_types, limit)
         return conn
 
@@ -561,17 +565,26 @@ for _module in (cursor, pipeline, statement, transaction):
     vars(_module)["Connection"] = Connection
 
 
+def _checked(command_timeout: float | None, cancel_timeout: float) -> tuple[float | None, float]:
+    """The timeouts of operations, which are numbers of seconds, or ProgrammingError."""
+    check_seconds(command_timeout)
+    check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
+    return command_timeout, cancel_timeout
+
+
 def _set_up(
     conn: Connection[Any],
     handler: NoticeHandler | None,
     autocommit: bool,
-    command_timeout: float | None,
-    cancel_timeout: float,
+    timeouts: tuple[float | None, float],
     cursor_factory: type[Cursor[Any]] | None,
+    prepare_threshold: int | None,
 ) -> None:
     """Set what was asked for, and hand out what the server said while connecting."""
     conn._autocommit = bool(autocommit)
-    conn.command_timeout, conn.cancel_timeout = command_timeout, cancel_timeout
+    conn.command_timeout, conn.cancel_timeout = timeouts
+    if prepare_threshold != -1:
+        conn.prepare_threshold = prepare_threshold
     if cursor_factory is not None:
         conn.cursor_factory = cursor_factory
     try:

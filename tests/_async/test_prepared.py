@@ -74,6 +74,11 @@ class TestWhen:
         await times(either, 1, "select 1")
         assert list(await prepared(either)) == ["select 1"]
 
+    async def test_of_a_connection(self, dsn):
+        for threshold in (0, 7, None):
+            async with await AsyncConnection.connect(dsn, prepare_threshold=threshold) as conn:
+                assert conn.prepare_threshold == threshold
+
     async def test_of_a_class(self, dsn):
         class Never(AsyncConnection):
             prepare_threshold = None
@@ -300,6 +305,36 @@ class TestEviction:
         for n in range(5, 10):
             assert await run(conn, f"select {n}", prepare=True) == [(n,)]
         await conn.execute("select * from t")
+
+
+class TestInterruptions:
+    async def test_while_it_is_prepared(self, auto):
+        query = "select pg_sleep(%s::float8)::text"
+        for _ in range(2):
+            with pytest.raises(errors.QueryTimeout):
+                await auto.execute(query, [30], prepare=True, timeout=0.2)
+            assert await run(auto, query, [0], prepare=True) == [("",)]
+        assert len(await prepared(auto)) == 1
+
+    async def test_while_a_statement_is_described(self, auto, other, table):
+        async with other.transaction():
+            await other.execute(f"alter table {table} add b int")
+            with pytest.raises(errors.QueryTimeout):
+                await auto.prepare(f"select * from {table}", timeout=0.2)
+        statement = await auto.prepare(f"select * from {table}")
+        assert len(statement.columns) == 2
+
+    async def test_while_it_is_repaired(self, auto, other, table):
+        """The second execution waits for a lock until its time is over."""
+        await times(auto, 7, f"select * from {table}")
+        await other.execute(f"alter table {table} add b int")
+        behind_its_back(auto, b"set lock_timeout to '0.2s'")
+        async with other.transaction():
+            await other.execute(f"lock table {table}")
+            with pytest.raises((errors.LockNotAvailable, errors.QueryTimeout)):
+                await auto.execute(f"select * from {table}", timeout=2)
+        cur = await auto.execute(f"select * from {table}")
+        assert len(cur.description) == 2
 
 
 class TestTransactions:

@@ -75,6 +75,11 @@ class TestWhen:
         times(either, 1, "select 1")
         assert list(prepared(either)) == ["select 1"]
 
+    def test_of_a_connection(self, dsn):
+        for threshold in (0, 7, None):
+            with Connection.connect(dsn, prepare_threshold=threshold) as conn:
+                assert conn.prepare_threshold == threshold
+
     def test_of_a_class(self, dsn):
         class Never(Connection):
             prepare_threshold = None
@@ -301,6 +306,36 @@ class TestEviction:
         for n in range(5, 10):
             assert run(conn, f"select {n}", prepare=True) == [(n,)]
         conn.execute("select * from t")
+
+
+class TestInterruptions:
+    def test_while_it_is_prepared(self, auto):
+        query = "select pg_sleep(%s::float8)::text"
+        for _ in range(2):
+            with pytest.raises(errors.QueryTimeout):
+                auto.execute(query, [30], prepare=True, timeout=0.2)
+            assert run(auto, query, [0], prepare=True) == [("",)]
+        assert len(prepared(auto)) == 1
+
+    def test_while_a_statement_is_described(self, auto, other, table):
+        with other.transaction():
+            other.execute(f"alter table {table} add b int")
+            with pytest.raises(errors.QueryTimeout):
+                auto.prepare(f"select * from {table}", timeout=0.2)
+        statement = auto.prepare(f"select * from {table}")
+        assert len(statement.columns) == 2
+
+    def test_while_it_is_repaired(self, auto, other, table):
+        """The second execution waits for a lock until its time is over."""
+        times(auto, 7, f"select * from {table}")
+        other.execute(f"alter table {table} add b int")
+        behind_its_back(auto, b"set lock_timeout to '0.2s'")
+        with other.transaction():
+            other.execute(f"lock table {table}")
+            with pytest.raises((errors.LockNotAvailable, errors.QueryTimeout)):
+                auto.execute(f"select * from {table}", timeout=2)
+        cur = auto.execute(f"select * from {table}")
+        assert len(cur.description) == 2
 
 
 class TestTransactions:
