@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -44,6 +45,7 @@ class AsyncRunner(Session):
         super().__init__(pgconn)
         self._own_wait = wait
         self._underway = False
+        self._block_turn: Callable[[], object] = int
         self._library = running_library()
         self._notices.spawn = self._library.spawn
         self._settle_in(self._library.place())
@@ -157,7 +159,7 @@ class AsyncRunner(Session):
         await self._check_place()
         try:
             await self.lock.acquire(turn._deadline)
-            turn.is_held = True
+            turn.is_held, self._block_turn = True, weakref.ref(turn)
             if self._underway:
                 await self._bring_to_rest()
             self._underway = True
@@ -183,6 +185,7 @@ class AsyncRunner(Session):
 
         A generator that was dropped is closed by another task than the one that it ran in.
         """
+        self._block_turn = int
         if turn.is_held and not self.lock.owned():
             with suppress(RuntimeError):  # only a thread's own locks are its to release
                 self.lock.release()
@@ -217,6 +220,10 @@ class AsyncRunner(Session):
             ) from None
         if here is not self._place:
             await self._move(here)
+        if self.lock.owned() and self._block_turn() is None:
+            # A signal's exception struck where the block's turn was dropped.
+            self._block_turn = int
+            self.lock.release()
         if self.lock.owned():
             raise e.ProgrammingError(
                 "the connection is already in use by the operation that calls this (a handler, a"
@@ -226,7 +233,7 @@ class AsyncRunner(Session):
     async def _bring_to_rest(self) -> None:
         """Recover what an exception left that struck where another one was being handled."""
         if self._exchange.needs_drain:
-            await self._library.shield(self._recover, True)
+            await self._library.shield(self._recover, True, is_last=False)
         self._exchange.last, self._exchange.is_used = None, False
 
     def _end_operation(self) -> None:
@@ -249,6 +256,8 @@ class AsyncRunner(Session):
         ex = first
         if self._needs_recovery(first):
             ex = await self._rest_after(first)
+        elif isinstance(first, e.OperationalError) and self._has_no_socket():
+            self._give_up()
         self._underway = False
         unknown = transaction_outcome(self, ex)
         if self.broken or self._exchange.fatal_result is not None:
@@ -277,12 +286,17 @@ class AsyncRunner(Session):
         own = isinstance(ex, e.Error) and not isinstance(ex, e.QueryTimeout)
         return not (exchange.pipelined and not exchange.is_own and own)
 
+    def _has_no_socket(self) -> bool:
+        """Whether the socket was closed underneath: its number may be another's soon."""
+        with suppress(e.OperationalError):
+            return not is_open(self.pgconn.socket)
+        return False
+
     async def _rest_after(self, ex: BaseException) -> BaseException:
         """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""
-        # A coroutine that is being closed can't wait; and for who had his time, none is left. A socket
-        # that was closed underneath gives nothing to read, and its number may be another's soon.
+        # A coroutine that is being closed can't wait; and for who had his time, none is left.
         over = isinstance(ex, (GeneratorExit, e.CancellationTimeout))
-        if over or not is_open(self.pgconn.socket):
+        if over or self._has_no_socket():
             self._give_up()
             return ex
         try:
@@ -325,8 +339,13 @@ class AsyncRunner(Session):
         """
         return None if self.lock.locked() or self._exchange.needs_drain else self._receive_idle()
 
-    async def _recover(self, cancel: bool) -> None:
-        """Bring the session back to rest within its budget, or give it up; raises no driver's error."""
+    async def _recover(self, cancel: bool, is_last: bool = True) -> None:
+        """Bring the session back to rest within its budget, or give it up; raises no driver's error.
+
+        Args:
+            cancel: whether to stop the server's work first.
+            is_last: whether to give it up if this is interrupted, too; else it is still to be done.
+        """
         seconds = self.cancel_timeout
         if not seconds:
             self._give_up()
@@ -336,6 +355,8 @@ class AsyncRunner(Session):
         try:
             await drive(gen, self._route.dialer, self._watcher.wait, deadline)
         except BaseException as ex:
+            if not (is_last or isinstance(ex, e.Error)):
+                raise
             self._log(
                 "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
             )

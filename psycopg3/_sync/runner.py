@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -45,6 +46,7 @@ class Runner(Session):
         super().__init__(pgconn)
         self._own_wait = wait
         self._underway = False
+        self._block_turn: Callable[[], object] = int
         self._library = running_library()
         self._notices.spawn = self._library.spawn
         self._settle_in(self._library.place())
@@ -158,7 +160,7 @@ class Runner(Session):
         self._check_place()
         try:
             self.lock.acquire(turn._deadline)
-            turn.is_held = True
+            turn.is_held, self._block_turn = True, weakref.ref(turn)
             if self._underway:
                 self._bring_to_rest()
             self._underway = True
@@ -184,6 +186,7 @@ class Runner(Session):
 
         A generator that was dropped is closed by another task than the one that it ran in.
         """
+        self._block_turn = int
         if turn.is_held and not self.lock.owned():
             with suppress(RuntimeError):  # only a thread's own locks are its to release
                 self.lock.release()
@@ -218,6 +221,10 @@ class Runner(Session):
             ) from None
         if here is not self._place:
             self._move(here)
+        if self.lock.owned() and self._block_turn() is None:
+            # A signal's exception struck where the block's turn was dropped.
+            self._block_turn = int
+            self.lock.release()
         if self.lock.owned():
             raise e.ProgrammingError(
                 "the connection is already in use by the operation that calls this (a handler, a"
@@ -227,7 +234,7 @@ class Runner(Session):
     def _bring_to_rest(self) -> None:
         """Recover what an exception left that struck where another one was being handled."""
         if self._exchange.needs_drain:
-            self._library.shield(self._recover, True)
+            self._library.shield(self._recover, True, is_last=False)
         self._exchange.last, self._exchange.is_used = None, False
 
     def _end_operation(self) -> None:
@@ -250,6 +257,8 @@ class Runner(Session):
         ex = first
         if self._needs_recovery(first):
             ex = self._rest_after(first)
+        elif isinstance(first, e.OperationalError) and self._has_no_socket():
+            self._give_up()
         self._underway = False
         unknown = transaction_outcome(self, ex)
         if self.broken or self._exchange.fatal_result is not None:
@@ -278,12 +287,17 @@ class Runner(Session):
         own = isinstance(ex, e.Error) and not isinstance(ex, e.QueryTimeout)
         return not (exchange.pipelined and not exchange.is_own and own)
 
+    def _has_no_socket(self) -> bool:
+        """Whether the socket was closed underneath: its number may be another's soon."""
+        with suppress(e.OperationalError):
+            return not is_open(self.pgconn.socket)
+        return False
+
     def _rest_after(self, ex: BaseException) -> BaseException:
         """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""
-        # A coroutine that is being closed can't wait; and for who had his time, none is left. A socket
-        # that was closed underneath gives nothing to read, and its number may be another's soon.
+        # A coroutine that is being closed can't wait; and for who had his time, none is left.
         over = isinstance(ex, (GeneratorExit, e.CancellationTimeout))
-        if over or not is_open(self.pgconn.socket):
+        if over or self._has_no_socket():
             self._give_up()
             return ex
         try:
@@ -326,8 +340,13 @@ class Runner(Session):
         """
         return None if self.lock.locked() or self._exchange.needs_drain else self._receive_idle()
 
-    def _recover(self, cancel: bool) -> None:
-        """Bring the session back to rest within its budget, or give it up; raises no driver's error."""
+    def _recover(self, cancel: bool, is_last: bool = True) -> None:
+        """Bring the session back to rest within its budget, or give it up; raises no driver's error.
+
+        Args:
+            cancel: whether to stop the server's work first.
+            is_last: whether to give it up if this is interrupted, too; else it is still to be done.
+        """
         seconds = self.cancel_timeout
         if not seconds:
             self._give_up()
@@ -337,6 +356,8 @@ class Runner(Session):
         try:
             drive(gen, self._route.dialer, self._watcher.wait, deadline)
         except BaseException as ex:
+            if not (is_last or isinstance(ex, e.Error)):
+                raise
             self._log(
                 "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
             )

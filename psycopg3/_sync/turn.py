@@ -140,4 +140,8 @@ class HeldTurn(Turn):
     def __del__(self) -> None:
         # Python calls no `__exit__` where a signal's exception strikes at its first instruction.
         if self.is_held:
-            self._session._drop_turn(self)
+            try:
+                self._session._drop_turn(self)
+            except BaseException as ex:  # of a signal's handler: from here Python raises nothing
+                self._session._drop_turn(self)
+                self._session.pgconn._interruptions.append(ex)

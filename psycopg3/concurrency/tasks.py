@@ -447,7 +447,7 @@ def _asyncio_beside_trio() -> Library:
     import asyncio
 
     def place() -> Any:
-        if current() is not library:
+        if current().name != library.name:
             raise RuntimeError("a task of trio's runs here")
         return asyncio.get_running_loop()
 

@@ -144,10 +144,12 @@ def transaction_outcome(session: Session, ex: BaseException) -> e.Error | None:
         if needs_cancel(ex):
             ex.add_note(told)
         return None
-    if not is_lost or _ending(pending) is Ending.UNDONE or not _was_end(session, pending):
+    if not is_lost or _ending(pending) is Ending.UNDONE:
+        return None
+    if not (_may_end(pending) if is_of_link else _was_end(session, pending)):
         return None
     return e.TransactionOutcomeUnknown(
-        "the connection was lost before the server answered the end of the transaction: it may have"
+        "the link to the server was lost before it answered the end of the transaction: it may have"
         " been committed or not; look at the data before you repeat it"
     ).explained_by(ex)
 

@@ -150,6 +150,18 @@ class Works:
             copy.set_types(["int4"])
             assert [n for (n,) in copy.rows()] == list(range(1, 301))
 
+    def left_stream(self) -> None:
+        """A stream that is left in the middle, and the next query, which ends it."""
+        for _ in self.conn.cursor().stream("select generate_series(1, 30)"):
+            break
+        assert self.conn.execute("select %s::int", [self.number]).fetchone() == (self.number,)
+
+    def pipeline(self) -> None:
+        """A pipeline of one row, and one that executemany() opens."""
+        with self.conn.pipeline():
+            self.conn.execute("select 1")
+        self.conn.cursor().executemany("select %s::int", [(1,), (2,)])
+
     def notifies(self) -> None:
         """Wait for what doesn't come."""
         assert list(self.conn.notifies(timeout=0.001)) == []
@@ -231,7 +243,9 @@ class Strike:
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="signals strike elsewhere")
-@pytest.mark.parametrize("name", ["few", "select", "under_a_timeout", "block", "copy_in", "piped"])
+@pytest.mark.parametrize(
+    "name", ["few", "select", "under_a_timeout", "block", "copy_in", "piped", "left_stream"]
+)
 def test_a_signal_at_each_place(dsn: str, name: str) -> None:
     conn = psycopg3.connect(dsn, autocommit=True, cancel_timeout=5)
     with conn, bell({"on": True}):
@@ -250,7 +264,7 @@ def test_a_signal_at_each_place(dsn: str, name: str) -> None:
                 sys.setprofile(None)
             if not strike.place:
                 break
-            assert not conn.closed, strike.place
+            assert not (conn.closed or conn.lock.locked()), strike.place
             if strike.place.endswith("call __exit__"):  # it never ran: nothing ends the block
                 conn.rollback()
             check(conn)
