@@ -110,13 +110,14 @@ class BasePipeline:
 
     def _leave_gen(self) -> WaitGen[None]:
         session, exchange = self._session, self._session._exchange
-        exchange.blocks.discard(id(self))
         # An interruption has given it up; or the connection was closed when nothing was owed.
         if not exchange.pipelined or (session._closed and not exchange.owed):
             return
         session._check(Operation.REFER, "the end of the pipeline() block")
-        if not exchange.blocks:
+        if exchange.blocks == {id(self)}:
             yield from exchange.leave_gen()
+        # Not before: an interruption would leave a pipeline that nobody knows of.
+        exchange.blocks.discard(id(self))
         yield from settle_gen(session)
 
     def _drop(self) -> None:

@@ -157,10 +157,9 @@ class Works:
         assert self.conn.execute("select %s::int", [self.number]).fetchone() == (self.number,)
 
     def pipeline(self) -> None:
-        """A pipeline of one row, and one that executemany() opens."""
+        """A pipeline of the user's."""
         with self.conn.pipeline():
             self.conn.execute("select 1")
-        self.conn.cursor().executemany("select %s::int", [(1,), (2,)])
 
     def notifies(self) -> None:
         """Wait for what doesn't come."""
@@ -268,6 +267,34 @@ def test_a_signal_at_each_place(dsn: str, name: str) -> None:
             if strike.place.endswith("call __exit__"):  # it never ran: nothing ends the block
                 conn.rollback()
             check(conn)
+    assert number > 50
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="signals strike elsewhere")
+def test_what_is_written_after_a_pipeline_was_struck(dsn: str) -> None:
+    conn, eye = (psycopg3.connect(dsn, autocommit=True) for _ in range(2))
+    with conn, eye, bell({"on": True}):
+        conn.execute("create table after_a_strike (n int)")
+        work = Works(conn, random.Random(1)).pipeline
+        work()
+        for number in itertools.count(1):
+            strike = Strike(number)
+            sys.setprofile(strike)
+            try:
+                work()
+            except Bell:
+                pass
+            finally:
+                sys.setprofile(None)
+            if not strike.place:
+                break
+            rows = [(number,), (number,)]
+            conn.cursor().executemany("insert into after_a_strike values (%s)", rows)
+            cur = eye.execute("select count(*) from after_a_strike where n = %s", [number])
+            assert cur.fetchone() == (2,), strike.place
+            with conn.pipeline():
+                conn.execute("select 1")
+        eye.execute("drop table after_a_strike")
     assert number > 50
 
 
