@@ -66,7 +66,10 @@ def report() -> dict[str, Any]:
 def shown(value: object) -> str:
     """One fact of the report, for people."""
     if value is _impl.SKIPPED:
-        return ", ".join(f"{name}: {reason}" for name, reason in _impl.SKIPPED.items())
+        return ", ".join(
+            f"{name}: {reason}{'; pip install cffi' if '_cffi_backend' in reason else ''}"
+            for name, reason in _impl.SKIPPED.items()
+        )
     if isinstance(value, dict):
         first, *rest = value.items()
         return f"{first[1]} ({', '.join(f'{name}: {text}' for name, text in rest)})"

@@ -13,6 +13,7 @@ from .concurrency import tasks
 from .errors import NotSupportedError, OperationalError, ProgrammingError
 from .places import Place, check, check_resolvable, look_up_gen, matched, ordered
 from .pq import Conninfo, ConninfoOption, PGconn, version
+from .pq.messages import quoted
 from .servicefile import read_service
 from .waiting import STOCK, WaitGen, wait_select
 
@@ -246,7 +247,7 @@ def timeout_from_conninfo(params: Mapping[str, Any]) -> int:
         seconds = int(float(value))
     except (ValueError, OverflowError):
         raise ProgrammingError(
-            f"got connect_timeout={value!r}: expected a number of seconds"
+            f"got connect_timeout={quoted(value)}: expected a number of seconds"
         ) from None
     return max(seconds, MIN_CONNECT_TIMEOUT) if seconds > 0 else DEFAULT_CONNECT_TIMEOUT
 
@@ -430,9 +431,14 @@ def _parsed(conninfo: str) -> dict[str, Any]:
     if not conninfo:
         return {}
     if _OTHER_SCHEME.match(conninfo) and not conninfo.startswith(_PREFIXES):
+        if conninfo.lstrip().startswith(_PREFIXES):
+            raise ProgrammingError(
+                "got a URL with a blank or a line's end before it: take that away, as by strip()"
+            )
+        driver = ", without the name of a driver such as '+asyncpg'"
         raise ProgrammingError(
             "got a URL of another scheme than postgresql:// or postgres://: begin it with one of these"
-            " as they are, without the name of a driver such as '+asyncpg'"
+            f" as they are{driver if '+' in conninfo.partition(':')[0] else ''}"
         )
     known, emulated = _parted(_text("the connection string", conninfo))
     try:

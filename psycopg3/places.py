@@ -66,9 +66,10 @@ def check(hosts: Sequence[str], ports: Sequence[str]) -> None:
         ProgrammingError: there is one.
     """
     names = [host.removeprefix("@") for host in hosts if not os.path.isabs(host)]
-    if any("@" in name for name in names):
+    if found := {sign for name in names for sign in "@;=" if sign in name}:
         raise ProgrammingError(
-            "got a host with an '@' in it: expected a name, an address, or the directory of a socket"
+            f"got a host with {' and '.join(map(repr, sorted(found)))} in it: expected a name, an"
+            " address, or the directory of a socket; a blank separates parameters"
         )
     if not all(map(_is_port, ports)):
         raise ProgrammingError("got a port that is none: expected a number from 1 to 65535")

@@ -412,9 +412,33 @@ SCHEMES = [
 def test_the_scheme_of_a_url(scheme: str) -> None:
     for call in (conninfo_to_dict, make_conninfo, psycopg3.connect):
         with pytest.raises(
-            ProgrammingError, match="another scheme than postgresql:// or .*asyncpg"
-        ):
+            ProgrammingError, match="another scheme than postgresql:// or "
+        ) as caught:
             call(f"{scheme}ann:{SECRET}@h/db")
+        assert ("asyncpg" in str(caught.value)) == ("+" in scheme)
+
+
+@pytest.mark.parametrize("before", [" ", "\n"])
+def test_a_url_behind_a_blank(before: str) -> None:
+    with pytest.raises(ProgrammingError, match="a blank or a line's end before it") as caught:
+        psycopg3.connect(f"{before}postgresql://ann:{SECRET}@h/db")
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    [
+        f"host=h.invalid;password={SECRET}",
+        f"host=h.invalid,password={SECRET} user=x",
+        f"hostaddr={SECRET}@h",
+        f"host=h connect_timeout=postgresql://ann:{SECRET}@h/db",
+        f"host=h target_session_attrs=postgresql://ann:{SECRET}@h/db",
+    ],
+)
+def test_no_password_is_shown_of_a_value(conninfo: str) -> None:
+    with pytest.raises(psycopg3.Error) as caught:
+        psycopg3.connect(conninfo)
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("conninfo", ["mydb", "ann:x@h/db", "postgres//h/db"])

@@ -442,6 +442,17 @@ class TestClosedUnderneath:
         await conn.close()
         assert descriptors() == before
 
+    async def test_notifies_finds_out(self, dsn):
+        """The connection is done with the descriptor then: its number may be another's soon."""
+        conn = await psycopg3.connect_async(dsn, autocommit=True)
+        os.close(conn.fileno())
+        with pytest.raises(errors.OperationalError):
+            await anext(conn.notifies(timeout=1))
+        assert conn.closed
+        async with await psycopg3.connect_async(dsn, autocommit=True) as another:
+            await conn.close()
+            await another.execute("select 1")
+
     async def test_while_much_is_sent(self, dsn):
         """What is left can't be sent; the server waits for it."""
         conn = await psycopg3.connect_async(dsn, autocommit=True)

@@ -29,7 +29,9 @@ _KEYWORDS = NEWER_KEYWORDS.keys() | {
     "tcp_user_timeout", "user",
 }  # fmt: skip
 # What may be, or be part of, a secret; the colon of a plain URL's scheme is none of it.
-_SIGN = re.compile(r"[:@%;]|pass|pwd?|secret|key|token|cred", re.IGNORECASE)
+_SECRET = re.compile(r"pass|pwd?|secret|key|token|cred", re.IGNORECASE)
+_SIGN = re.compile(rf"[:@%;]|{_SECRET.pattern}", re.IGNORECASE)
+_WORD = re.compile(r"[\w.+ -]*")
 _PAIR = re.compile(
     r"\s*(\w+)\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?!\S)", re.ASCII | re.DOTALL
 )
@@ -71,6 +73,12 @@ def severity_stripped(message: bytes, encoding: str) -> str:
     return strip_severity(message.decode(encoding, "replace")) or "no details available"
 
 
+def quoted(value: str) -> str:
+    """What a user gave for a word or a number, in quotes; not if it may hold a secret."""
+    plain = _WORD.fullmatch(value) and not _SECRET.search(value)
+    return repr(value) if plain else "a text that is not shown, since it may hold a password"
+
+
 def redact(message: str, conninfo: bytes) -> str:
     """The message without what it quotes of a connection string, if that may hold a secret.
 
@@ -102,7 +110,8 @@ def _is_plain_list(text: str) -> bool:
     """Whether a connection string is a list of `keyword=value` that can't be misunderstood."""
     end = 0
     while match := _PAIR.match(text, end):
-        if match[1] not in _KEYWORDS:
+        # Who forgot the beginning of a URL has what comes before the @ taken for a host.
+        if match[1] not in _KEYWORDS or (match[1].startswith("host") and "@" in match[0]):
             return False
         end = match.end()
     return not text[end:].strip()

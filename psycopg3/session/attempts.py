@@ -38,6 +38,7 @@ from ..dialing.records import Dial, Dialer
 from ..generators import connect_gen, until_gen
 from ..places import Place, check_resolvable, look_up_gen, ordered
 from ..pq import PGconn
+from ..pq.messages import quoted
 from ..waiting import WaitGen
 from .dialled import DialledAttempt, check_params
 from .routes import Route
@@ -197,8 +198,8 @@ class Attempts:
             message = message.replace(user, f"{user.partition(':')[0]}:***")
         if self._has_settings and "startup parameter" in message:
             message += (
-                "; it was sent for server_settings: make the settings by SET after connecting, or have"
-                " the pooler take them (PgBouncer: ignore_startup_parameters)"
+                "; it was sent for server_settings, which this pooler doesn't pass on: make such settings"
+                " at the server, by ALTER ROLE ... SET or ALTER DATABASE ... SET"
             )
         return message
 
@@ -258,7 +259,7 @@ def _listed(head: str, failures: list[tuple[Place, str]]) -> str:
 def _choice(params: Mapping[str, Any], keyword: str, choices: tuple[str, ...]) -> str:
     value = get_param(params, keyword) or choices[0]
     if value not in choices:
-        raise e.OperationalError(f"got {keyword}={value!r}: expected {', '.join(choices)}")
+        raise e.OperationalError(f"got {keyword}={quoted(value)}: expected {', '.join(choices)}")
     return value
 
 

@@ -522,8 +522,8 @@ class Session(_Exceptions, _Beginning, Preparing):
         # The manual on COMMIT: of a failed transaction it makes a ROLLBACK, without an error.
         if result.command_status == b"ROLLBACK":
             raise e.lookup("25P02")(
-                "the transaction was rolled back, not committed: a statement in it had failed;"
-                " let the error through, or call rollback() where you expect it"
+                "the transaction was rolled back, not committed: a statement or a block in it had"
+                " failed; let the error through, or call rollback() where you expect it"
             )
 
     def _rollback_gen(self) -> WaitGen[None]:

@@ -79,9 +79,9 @@ REFUSAL: dict[tuple[Phase, Operation], str] = {
 
 _ANYTIME: dict[Phase, str] = {
     Phase.DROPPED: (
-        "can't {do} {what}: an exception struck right where a transaction() block was to end, so"
-        " its transaction is still open, and all that was done since it began is to be undone: call"
-        " rollback(), or leave the block around it"
+        "can't {do} {what}: a transaction() block was dropped without its end, as where a signal's"
+        " exception strikes right there; so its transaction is still open, and all that was done since"
+        " it began is to be undone: call rollback(), or leave the block around it"
     ),
     Phase.PIPELINE: "can't {do} {what} in a pipeline: leave the pipeline first",
     Phase.ACTIVE: (

@@ -84,6 +84,24 @@ def test_trio_as_a_guest_of_asyncio() -> None:
     assert asyncio.run(host()) == ("trio", "asyncio")
 
 
+def test_the_place_of_asyncio_beside_trio_outlives_trio() -> None:
+    async def host() -> None:
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[Any] = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            trio.sleep,
+            0.01,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=ended.set_result,
+        )
+        library = tasks.current()
+        assert library.place() is loop
+        await ended
+        assert library.place() is loop
+
+    asyncio.run(host())
+
+
 def test_nothing_is_imported_to_find_out() -> None:
     out = run_script(
         """

@@ -359,6 +359,14 @@ def test_a_pooler_s_error(world: World, way: Way, end: Callable[[socket.socket],
     world.run(body)
 
 
+def test_a_lost_link_inside_of_a_script() -> None:
+    with Listener(listeners.pooler(stay)) as server:
+        place = {"host": "127.0.0.1", "port": server.port, "sslmode": "disable", "user": "me"}
+        with psycopg3.connect(autocommit=True, **place) as conn:
+            with pytest.raises(errors.TransactionOutcomeUnknown):
+                conn.execute("begin; insert into t values (1); commit")
+
+
 @pytest.mark.parametrize("query", ["commit", "select dblink_exec('commit')"])
 def test_a_lost_link_of_another_query(query: str) -> None:
     """Where the session goes on in its transaction, nothing has been committed."""
