@@ -257,7 +257,7 @@ class Runner(Session):
         ex = first
         if self._needs_recovery(first):
             ex = self._rest_after(first)
-        elif isinstance(first, e.OperationalError) and self._has_no_socket():
+        elif isinstance(first, e.OperationalError) and _has_no_socket(self.pgconn):
             self._give_up()
         self._underway = False
         unknown = transaction_outcome(self, ex)
@@ -287,17 +287,11 @@ class Runner(Session):
         own = isinstance(ex, e.Error) and not isinstance(ex, e.QueryTimeout)
         return not (exchange.pipelined and not exchange.is_own and own)
 
-    def _has_no_socket(self) -> bool:
-        """Whether the socket was closed underneath: its number may be another's soon."""
-        with suppress(e.OperationalError):
-            return not is_open(self.pgconn.socket)
-        return False
-
     def _rest_after(self, ex: BaseException) -> BaseException:
         """Bring the session to rest, or close it; returns what is to be raised, `ex` if it may."""
         # A coroutine that is being closed can't wait; and for who had his time, none is left.
         over = isinstance(ex, (GeneratorExit, e.CancellationTimeout))
-        if over or self._has_no_socket():
+        if over or _has_no_socket(self.pgconn):
             self._give_up()
             return ex
         try:
@@ -507,6 +501,13 @@ class Runner(Session):
         tell, handlers = super()._call_close_handlers, self._notices.handlers["close"]
         if handlers and not self._library.elsewhere(self._place, tell):
             tell()
+
+
+def _has_no_socket(pgconn: PGconn) -> bool:
+    """Whether the socket was closed underneath: its number may be another's soon."""
+    with suppress(e.OperationalError):
+        return not is_open(pgconn.socket)
+    return False
 
 
 def running_library() -> threads.Library:

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 
 from .. import errors as e
 from .._capabilities import capabilities
-from ..pq import ExecStatus, PGconn, PGresult, TransactionStatus
+from ..pq import ExecStatus, PGconn, PGresult
 from ..query import BoundQuery, RequestKind
 from .endings import is_copy, is_plannable
 
@@ -122,6 +122,8 @@ class Statements:
         self._oldest = 0
         """The oldest version that may be used: those before were made of other tables and types."""
         self._has_ddl = False
+        self._is_unsure = False
+        """Whether a preparation is about to be sent, or was when there was an interruption."""
         self.misses = 0
         """How often a statement wasn't there, or was, against what was thought."""
         self.closing: dict[bytes, Sent | None] = {}
@@ -229,17 +231,19 @@ class Statements:
 
     def _prepare(self, key: Key, bound: BoundQuery, at: Place) -> list[BoundQuery] | None:
         """Have a statement prepared, and those ended that aren't wanted any more."""
+        if self._is_unsure:  # an interruption: nobody knows whether the name is there
+            self._version += 1
         name = self._name(key)
         self._settle_closing(at)
-        known = Prepared(name, self._version)
         if self.closing.get(name) is not None:  # its end is under way
             return None
-        self._known[key] = known
         bound.kind, bound.name = _PREPARED, name
         if name in self.closing:
             del self.closing[name]
+            known = self._known[key] = Prepared(name, self._version)
             known.version = known.made
             return None
+        self._is_unsure = True
         requests = []
         if self.can_close:
             requests = [end_of(other) for other, sent in self.closing.items() if sent is None]
@@ -285,8 +289,10 @@ class Statements:
     def note_sent(self, request: BoundQuery, sent: Sent, at: Place) -> None:
         """Take note that a preparation, or the end of a statement, was sent."""
         if request.kind == RequestKind.PREPARE:
-            known = self._known[request.query, request.types]
+            known = Prepared(request.name, self._version)
             known.sent, known.segment = sent, at.segment
+            self._known[request.query, request.types] = known
+            self._is_unsure = False
         else:
             self.closing[request.name] = sent
 
@@ -303,7 +309,8 @@ class Statements:
             elif tag.startswith(b"CREATE"):
                 self._has_ddl = True
             elif tag == b"ROLLBACK" and self._has_ddl:  # to a savepoint as well
-                self._has_ddl = self._pgconn.transaction_status != TransactionStatus.IDLE
+                # In a pipeline libpq tells only later whether the transaction is over.
+                self._has_ddl = query[:11].upper() == b"ROLLBACK TO"
                 self._invalidate()
             elif tag == b"DEALLOCATE" and query[len(_DEALLOCATE) :] not in self.closing:
                 self._invalidate()
