@@ -79,7 +79,7 @@ class Runner(Session):
         self._cancel_timeout = value
 
     def wait(
-        self, gen: WaitGen[T], interval: float | None = 0.1, *, timeout: float | None = None
+        self, gen: WaitGen[T], interval: float | None = 0.1, *, timeout: float = NO_TIMEOUT
     ) -> T:
         """Run a generator over the connection's descriptor, when the connection's turn has come.
 
@@ -89,11 +89,9 @@ class Runner(Session):
             gen: yields `(fd, Wait)` and is sent `Ready` bits; see `psycopg3.waiting`.
             interval: seconds of silence after which it is sent `Ready.NONE`; None if it has no
                 clock.
-            timeout: seconds until it is given up, which is a QueryTimeout; None is never.
+            timeout: seconds until it is given up, which is a QueryTimeout.
         """
-        value: T = self._in_turn(
-            Turn.drive, NO_TIMEOUT if timeout is None else timeout, gen, interval
-        )
+        value: T = self._in_turn(Turn.drive, timeout, gen, interval)
         return value
 
     def _run(self, gen: WaitGen[T], timeout: float | Deadline | None = None) -> T:
@@ -186,12 +184,12 @@ class Runner(Session):
 
         A generator that was dropped is closed by another task than the one that it ran in.
         """
-        self._block_turn = int
         if turn.is_held and not self.lock.owned():
             with suppress(RuntimeError):  # only a thread's own locks are its to release
                 self.lock.release()
         self._leave()
-        turn.is_held = False  # in this order: a signal in between must not leave the lock taken
+        # In this order: a signal in between must not leave the lock taken.
+        self._block_turn, turn.is_held = int, False
 
     def _deadline(self, timeout: float | Deadline | None) -> Deadline | None:
         if isinstance(timeout, Deadline):
@@ -350,12 +348,11 @@ class Runner(Session):
         try:
             drive(gen, self._route.dialer, self._watcher.wait, deadline)
         except BaseException as ex:
-            if not (is_last or isinstance(ex, e.Error)):
-                raise
-            self._log(
-                "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
-            )
-            self._give_up()
+            if is_last or isinstance(ex, e.Error):
+                self._log(
+                    "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
+                )
+                self._give_up()
             if not isinstance(ex, e.Error):
                 raise
 

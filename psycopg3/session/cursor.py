@@ -109,7 +109,7 @@ class BaseCursor(Generic[Row]):
 
     @property
     def rowcount(self) -> int:
-        """Rows returned or affected; -1 if unknown. After `executemany()` the total, if nothing is kept."""
+        """Rows returned or affected; -1 if unknown. After `executemany()` the total."""
         if self._total >= 0 or self._set is None:
             return self._total
         return self._set.rowcount
@@ -345,11 +345,10 @@ class BaseCursor(Generic[Row]):
                 yield from many.receive_gen()
         self._transformer.contextual = None
         yield from many.end_gen()
-        if many.kept.results:  # each has its own number of rows
+        self._total, self._tag = many.total, many.tag
+        if many.kept.results:
             self._pending = many.kept
             self._select(0, self._transformer)
-        else:
-            self._total, self._tag = many.total, many.tag
 
     def _close(self) -> None:
         """Close the cursor; it does no I/O."""
