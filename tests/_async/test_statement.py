@@ -166,6 +166,7 @@ class TestExecution:
         await auto.execute("create temp table t (n bigint, x text)")
         insert = await auto.prepare("insert into t values (%s, %s) returning n")
         cur = await insert.executemany([(n, n) for n in range(10)], returning=True)
+        assert cur.rowcount == 10
         assert [await r.fetchone() async for r in cur.results()] == [(n,) for n in range(10)]
         assert insert.statusmessage == "INSERT 0 1"
 

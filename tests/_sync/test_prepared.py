@@ -217,7 +217,7 @@ class TestExecutemany:
             cur.executemany("select %s::int", [[n] for n in range(5)], returning=True)
             auto.execute("select 'x'")
             cur.executemany("select %s::int", [[n] for n in range(9)], returning=True)
-            assert cur.rowcount == 1  # of the first set
+            assert cur.rowcount == 9
 
 
 class TestNames:

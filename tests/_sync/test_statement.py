@@ -165,6 +165,7 @@ class TestExecution:
         auto.execute("create temp table t (n bigint, x text)")
         insert = auto.prepare("insert into t values (%s, %s) returning n")
         cur = insert.executemany([(n, n) for n in range(10)], returning=True)
+        assert cur.rowcount == 10
         assert [r.fetchone() for r in cur.results()] == [(n,) for n in range(10)]
         assert insert.statusmessage == "INSERT 0 1"
 

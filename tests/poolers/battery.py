@@ -29,7 +29,7 @@ async def queries(world: World, dsn: str) -> None:
     cur = conn.cursor()
     numbers = [(n,) for n in range(3000)]
     await settled(cur.executemany("select %s::int", numbers, returning=True))
-    assert len([r async for r in cur.results()] if world.has_tasks else list(cur.results())) == 3000
+    assert cur.rowcount == 3000
     with pytest.raises(errors.DivisionByZero):
         await settled(cur.executemany("select 1 / %s::int", [(1,), (0,), (1,)]))
     with pytest.raises(errors.UndefinedTable):
