@@ -447,13 +447,12 @@ class TimestamptzLoader(_ZonedLoader, _TextLoader):
             )
         try:
             moment = datetime.fromisoformat(str(data, "ascii"))
-            offset = moment.utcoffset()
-            if offset is None:
+            if moment.tzinfo is None:
                 raise ValueError("no offset from UTC")
             try:
                 return moment.astimezone(self.timezone)
             except OverflowError:
-                return _at_the_edge(moment, offset, self.timezone)
+                return _at_the_edge(moment, self.timezone)
         except (ValueError, OverflowError) as ex:
             return self._refused(data, ex)  # type: ignore[no-any-return]
 
@@ -603,10 +602,10 @@ def _time(loader: TimeLikeLoader, microseconds: int, zone: tzinfo | None) -> tim
         return loader.out_of_range(text)  # type: ignore[no-any-return]
 
 
-def _at_the_edge(moment: datetime, offset: timedelta, zone: tzinfo) -> datetime:
+def _at_the_edge(moment: datetime, zone: tzinfo) -> datetime:
     """Move to `zone` a moment whose UTC is beyond the first or last day that Python has."""
-    clock = moment.replace(tzinfo=zone)
-    return clock + ((zone.utcoffset(clock) or timedelta(0)) - offset)
+    clock, none = moment.replace(tzinfo=zone), timedelta(0)
+    return clock + ((zone.utcoffset(clock) or none) - (moment.utcoffset() or none))
 
 
 # -- what the session has set --------------------------------------------------------------------
