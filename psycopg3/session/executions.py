@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..pq import ExecStatus
 from ..query import BoundQuery, RequestKind
 from ..waiting import WaitGen
 from .exchange import Pending
@@ -18,6 +19,7 @@ _IN_FLIGHT = 512
 _BYTES_IN_FLIGHT = 1 << 20
 
 _PREPARED = RequestKind.PREPARED
+_SUCCESS = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
 class Executions:
@@ -66,7 +68,9 @@ class Executions:
         self._key = key
         self._sent.append(self._exchange.send(bound))
         self.count += 1
-        if bound.values:
+        if bound.lengths is not None:
+            self._bytes += sum(bound.lengths)
+        elif bound.values:
             self._bytes += sum(map(len, filter(None, bound.values)))
         return len(self._sent) >= _IN_FLIGHT or self._bytes > _BYTES_IN_FLIGHT
 
@@ -99,11 +103,15 @@ class Executions:
             yield from self._exchange.drain_gen()
 
     def _harvest(self, count: int) -> None:
+        total = 0
         for pending in self._sent[:count]:
-            check_pending(self._exchange, pending, self._encoding)
+            if pending.status not in _SUCCESS:
+                check_pending(self._exchange, pending, self._encoding)
             for result in pending.results:
-                self.total += result.command_tuples or 0
-                self.tag = result.command_status
+                total += result.command_tuples or 0
             if self._keep:
                 self.kept.results += pending.results
+        if count and pending.results:
+            self.tag = pending.results[-1].command_status
+        self.total += total
         del self._sent[:count]
