@@ -22,6 +22,7 @@ from ..session.listening import listen_gen, unlisten_gen
 from ..session.notices import NoticeHandler, NotifyHandler
 from ..session.reset import reset_gen
 from ..session.routes import Route
+from ..session.sharing import Sharing
 from ..session.states import Operation
 from ..waiting import AsyncWaitFunc
 from . import cursor, pipeline, statement, transaction
@@ -99,6 +100,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         *,
         connection_class: None = None,
         autocommit: bool = False,
+        share: bool = False,
         row_factory: RowFactory[NewRow],
         cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
@@ -122,6 +124,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         *,
         connection_class: None = None,
         autocommit: bool = False,
+        share: bool = False,
         row_factory: RowFactory[Row] | None = None,
         cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
@@ -144,6 +147,7 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         *,
         connection_class: type[AsyncConnection[Any]] | None = None,
         autocommit: bool = False,
+        share: bool = False,
         row_factory: RowFactory[Any] | None = None,
         cursor_factory: type[AsyncCursor[Any]] | None = None,
         context: AdaptContext | None = None,
@@ -166,6 +170,8 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
                 section "Connection Strings".
             connection_class: the class of the connection, by default that whose `connect()` this is.
             autocommit: if True, every statement is a transaction of its own.
+            share: whether the statements of tasks or threads that use the connection at the same time
+                go together, in one round trip, if they are in autocommit; else they take turns.
             row_factory: what makes rows, such as `psycopg3.rows.dict_row`.
             cursor_factory: the class of the connection's cursors.
             context: where to take adapters from, by default `psycopg3.adapters`.
@@ -210,7 +216,6 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
         given = connector_factory is not None or sock is not None
         links = Dialer(connector_factory, sock, cast("Any", ssl)) if given else None
         try:
-            running_library()  # where none runs, nothing is begun
             cls = _class_of(cls, connection_class)
             timeouts = _checked(command_timeout, cancel_timeout)
             limit = connecting_within(timeout)
@@ -223,7 +228,9 @@ class AsyncConnection(AsyncFetching[Row], AsyncCopying, AsyncTwoPhase, Generic[R
                 links.discard()
             raise
         conn = cls._made(pgconn, route, params, row_factory, wait, context)
-        _set_up(conn, notice_handler, autocommit, timeouts, cursor_factory, prepare_threshold)
+        _set_up(
+            conn, notice_handler, (autocommit, share), timeouts, cursor_factory, prepare_threshold
+        )
         await conn._discover_types(discover_types, limit)
         return conn
 
@@ -567,7 +574,11 @@ for _module in (cursor, pipeline, statement, transaction):
 
 
 def _checked(command_timeout: float | None, cancel_timeout: float) -> tuple[float | None, float]:
-    """The timeouts of operations, which are numbers of seconds, or ProgrammingError."""
+    """The timeouts of operations, which are numbers of seconds, or ProgrammingError.
+
+    Where no library runs, nothing is begun.
+    """
+    running_library()
     check_seconds(command_timeout)
     check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
     return command_timeout, cancel_timeout
@@ -576,13 +587,14 @@ def _checked(command_timeout: float | None, cancel_timeout: float) -> tuple[floa
 def _set_up(
     conn: AsyncConnection[Any],
     handler: NoticeHandler | None,
-    autocommit: bool,
+    modes: tuple[bool, bool],
     timeouts: tuple[float | None, float],
     cursor_factory: type[AsyncCursor[Any]] | None,
     prepare_threshold: int | None,
 ) -> None:
     """Set what was asked for, and hand out what the server said while connecting."""
-    conn._autocommit = bool(autocommit)
+    conn._autocommit, share = map(bool, modes)
+    conn._sharing = Sharing() if share else None
     conn.command_timeout, conn.cancel_timeout = timeouts
     if prepare_threshold != -1:
         conn.prepare_threshold = prepare_threshold

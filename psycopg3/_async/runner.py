@@ -130,7 +130,7 @@ class AsyncRunner(Session):
             async with lock:
                 try:
                     if self._underway:
-                        await self._bring_to_rest()
+                        await self._bring_to_rest(deadline)
                     self._underway = True
                     value = await operation(AsyncTurn(self, deadline), *args)
                     self._underway = False
@@ -159,7 +159,7 @@ class AsyncRunner(Session):
             await self.lock.acquire(turn._deadline)
             turn.is_held, self._block_turn = True, weakref.ref(turn)
             if self._underway:
-                await self._bring_to_rest()
+                await self._bring_to_rest(turn._deadline)
             self._underway = True
         except BaseException:
             self._drop_turn(turn)
@@ -228,10 +228,16 @@ class AsyncRunner(Session):
                 " signal handler, an iterator or a COPY of it): use another connection here"
             )
 
-    async def _bring_to_rest(self) -> None:
-        """Recover what an exception left that struck where another one was being handled."""
+    async def _bring_to_rest(self, deadline: Deadline | None) -> None:
+        """Recover what an exception left that struck where another one was being handled.
+
+        What is shared, and wanted by others than the one who was interrupted, is received.
+        """
         if self._exchange.needs_drain:
-            await self._library.shield(self._recover, True, is_last=False)
+            if self._sharing is not None and self._sharing.is_wanted:
+                await AsyncTurn(self, deadline).finish_shared()
+            else:
+                await self._library.shield(self._recover, True, is_last=False)
         self._exchange.last, self._exchange.is_used = None, False
 
     def _end_operation(self) -> None:
@@ -252,11 +258,12 @@ class AsyncRunner(Session):
     async def _fail(self, first: BaseException) -> None:
         """Bring the session to rest after an exception, or close it; raise what replaces it, if any."""
         ex = first
-        if self._needs_recovery(first):
+        shared = self._sharing is not None and self._sharing.is_wanted
+        if not shared and self._needs_recovery(first):
             ex = await self._rest_after(first)
         elif isinstance(first, e.OperationalError) and _has_no_socket(self.pgconn):
             self._give_up()
-        self._underway = False
+        self._underway = shared
         unknown = transaction_outcome(self, ex)
         if self.broken or self._exchange.fatal_result is not None:
             self._loss.is_told = True

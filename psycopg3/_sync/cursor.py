@@ -8,12 +8,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from ..abc import Params, Query
+from ..query import BoundQuery
 from ..rows import Row, RowFactory
 from ..session.copy import Progress
 from ..session.cursor import COPIES, FAILED, PREPARED, SIMPLE, TUPLES_OK, BaseCursor
 from ..session.endings import rides
+from ..session.exchange import Pending
 from ..session.pipeline import owe
 from ..session.preparing import repaired_gen
+from ..session.sharing import SharedStatement, is_alone, may_share
 from . import copy
 from .copy import Copy, Writer
 from .stream import Stream
@@ -87,10 +90,51 @@ class Cursor(BaseCursor[Row]):
             QueryTimeout: the time has passed.
             Error: of the class of its SQLSTATE, what the server answered.
         """
-        self._session._in_turn(
-            self._execute, timeout, query, params, prepare if self._prepares else False, binary
-        )
+        prepare = prepare if self._prepares else False
+        session = self._session
+        if session._sharing is not None and self._share(query, params, prepare, binary, timeout):
+            return self
+        session._in_turn(self._execute, timeout, query, params, prepare, binary)
         return self
+
+    def _share(
+        self,
+        query: Query,
+        params: Params | None,
+        prepare: bool | None,
+        binary: bool | None,
+        timeout: float | None,
+    ) -> bool:
+        """Run a query beside those of others; False if it must have the connection for itself."""
+        session = self._session
+        statement = SharedStatement(self._bind_next(query, params, binary), prepare)
+        if not may_share(session, statement.bound):
+            return False
+        session._sharing.add(statement)
+        try:
+            return bool(session._in_turn(self._execute_shared, timeout, statement))
+        except BaseException:
+            session._sharing.leave(statement)
+            raise
+
+    def _execute_shared(self, turn: Turn, statement: SharedStatement) -> bool:
+        session, bound = self._session, statement.bound
+        try:
+            if statement.pending is None:
+                if is_alone(session):
+                    session._sharing.leave(statement)
+                    return False
+                while statement.pending is None:
+                    turn.share()
+            pending = statement.pending
+            if not pending.done:  # it was given up
+                turn.receive(pending)
+        except BaseException:
+            statement.is_left = True
+            raise
+        self._pending = pending
+        self._conclude(turn, bound, pending, False)
+        return True
 
     def _execute(
         self,
@@ -122,7 +166,12 @@ class Cursor(BaseCursor[Row]):
         )
         if pending.status == TUPLES_OK and session._discovery is None:
             self._select(0, self._transformer)
-            return
+        else:
+            self._conclude(turn, bound, pending, has_begun)
+
+    def _conclude(self, turn: Turn, bound: BoundQuery, pending: Pending, has_begun: bool) -> None:
+        """Take results that are there."""
+        session = self._session
         if pending.status in COPIES:
             turn.run(session._exchange.drain_gen())
         elif bound.kind == PREPARED and pending.status in FAILED:

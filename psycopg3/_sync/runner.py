@@ -131,7 +131,7 @@ class Runner(Session):
             with lock:
                 try:
                     if self._underway:
-                        self._bring_to_rest()
+                        self._bring_to_rest(deadline)
                     self._underway = True
                     value = operation(Turn(self, deadline), *args)
                     self._underway = False
@@ -160,7 +160,7 @@ class Runner(Session):
             self.lock.acquire(turn._deadline)
             turn.is_held, self._block_turn = True, weakref.ref(turn)
             if self._underway:
-                self._bring_to_rest()
+                self._bring_to_rest(turn._deadline)
             self._underway = True
         except BaseException:
             self._drop_turn(turn)
@@ -229,10 +229,16 @@ class Runner(Session):
                 " signal handler, an iterator or a COPY of it): use another connection here"
             )
 
-    def _bring_to_rest(self) -> None:
-        """Recover what an exception left that struck where another one was being handled."""
+    def _bring_to_rest(self, deadline: Deadline | None) -> None:
+        """Recover what an exception left that struck where another one was being handled.
+
+        What is shared, and wanted by others than the one who was interrupted, is received.
+        """
         if self._exchange.needs_drain:
-            self._library.shield(self._recover, True, is_last=False)
+            if self._sharing is not None and self._sharing.is_wanted:
+                Turn(self, deadline).finish_shared()
+            else:
+                self._library.shield(self._recover, True, is_last=False)
         self._exchange.last, self._exchange.is_used = None, False
 
     def _end_operation(self) -> None:
@@ -253,11 +259,12 @@ class Runner(Session):
     def _fail(self, first: BaseException) -> None:
         """Bring the session to rest after an exception, or close it; raise what replaces it, if any."""
         ex = first
-        if self._needs_recovery(first):
+        shared = self._sharing is not None and self._sharing.is_wanted
+        if not shared and self._needs_recovery(first):
             ex = self._rest_after(first)
         elif isinstance(first, e.OperationalError) and _has_no_socket(self.pgconn):
             self._give_up()
-        self._underway = False
+        self._underway = shared
         unknown = transaction_outcome(self, ex)
         if self.broken or self._exchange.fatal_result is not None:
             self._loss.is_told = True

@@ -79,6 +79,20 @@ class Turn:
         except e.OperationalError as ex:
             raise session._explain(ex) from ex.__cause__
 
+    def share(self) -> None:
+        """Send the statements of all who wait for it, and receive their results."""
+        session = self._session
+        session._exchange.enter(own=True)
+        session._sharing.send(session)
+        self.finish_shared()
+
+    def finish_shared(self) -> None:
+        """Receive the statements that are shared and under way."""
+        session, sharing = self._session, self._session._sharing
+        self.run(session._exchange.receive_gen(sharing.sync))
+        session._exchange.leave()
+        sharing.end()
+
     def receive(self, pending: Pending) -> None:
         """Receive, in the order asked, until a request has its results."""
         self.run(self._session._exchange.receive_gen(pending))

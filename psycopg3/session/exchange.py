@@ -29,6 +29,8 @@ _FATAL_ERROR = ExecStatus.FATAL_ERROR
 # How many requests of a pipeline, and bytes of their parameters, are sent before what has come is taken.
 _MANY, _MUCH = 256, 1 << 20
 
+_CAN_KEEP = capabilities.has_send_close_prepared()  # of the same version
+
 # Sent when a pipeline is given up in the middle: the server parses it, fails, and so rolls
 # back what came before the Sync. Its text is what an administrator finds in the log.
 _POISON = command(b"the client gave up this pipeline")
@@ -324,11 +326,18 @@ class Exchange:
         self.is_used, self.pipelined, self.is_own = True, True, own
         self.pgconn.enter_pipeline_mode()
 
-    def sync(self) -> Pending:
-        """In a pipeline, end the implicit transaction; what is returned comes after all else owed."""
+    def sync(self, *, flush: bool = True) -> Pending:
+        """In a pipeline, end the implicit transaction; what is returned comes after all else owed.
+
+        Args:
+            flush: whether all that libpq holds is sent now; else libpq 17 and newer keep it.
+        """
         sync = Pending()
         self.segment += 1
-        self.pgconn.pipeline_sync()
+        if flush or not _CAN_KEEP:
+            self.pgconn.pipeline_sync()
+        else:
+            self.pgconn.send_pipeline_sync()
         self.owed.append(sync)
         self.is_unsynced = False
         return sync

@@ -111,7 +111,7 @@ class Executions:
                 total += result.command_tuples or 0
             if self._keep:
                 self.kept.results += pending.results
-        if count and pending.results:
-            self.tag = pending.results[-1].command_status
+        if count and self._sent[count - 1].results:
+            self.tag = self._sent[count - 1].results[-1].command_status
         self.total += total
         del self._sent[:count]

@@ -93,6 +93,7 @@ class Session(_Exceptions, _Beginning, Preparing):
     """Whether `connect()` discovers the types of the database's users if it isn't told; set it on a class."""
     _discovery: Any = None  # its `Discovery`, if it discovers types
     _pool: Any = None  # a pool that lends the connection sets it: psycopg_pool does
+    _sharing: Any = None  # its `Sharing`, if statements are shared
     _route: Route = Route()
     """How the connection's links go: libpq's own, or a connector's."""
 
