@@ -173,7 +173,7 @@ class AsyncCursor(BaseCursor[Row]):
             await self._conclude(turn, bound, pending, has_begun)
 
     async def _conclude(
-        self, turn: AsyncTurn, bound: BoundQuery, pending: Pending, has_begun: bool
+        self, turn: AsyncTurn, bound: BoundQuery, pending: Pending, has_begun: bool | None
     ) -> None:
         """Take results that are there."""
         session = self._session

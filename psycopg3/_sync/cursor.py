@@ -169,7 +169,9 @@ class Cursor(BaseCursor[Row]):
         else:
             self._conclude(turn, bound, pending, has_begun)
 
-    def _conclude(self, turn: Turn, bound: BoundQuery, pending: Pending, has_begun: bool) -> None:
+    def _conclude(
+        self, turn: Turn, bound: BoundQuery, pending: Pending, has_begun: bool | None
+    ) -> None:
         """Take results that are there."""
         session = self._session
         if pending.status in COPIES:
