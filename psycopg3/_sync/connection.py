@@ -222,16 +222,14 @@ class Connection(Fetching[Row], Copying, TwoPhase, Generic[Row]):
             limit = connecting_within(timeout)
             params = threads.awaited(cls._get_connection_params(conninfo, **kwargs), limit)
             params = params if given else with_ssl(params, ssl)
-            warn_of_environment()
             pgconn, route = open_connection(params, wait, limit, links)
         except BaseException:
             if links is not None:
                 links.discard()
             raise
         conn = cls._made(pgconn, route, params, row_factory, wait, context)
-        _set_up(
-            conn, notice_handler, (autocommit, share), timeouts, cursor_factory, prepare_threshold
-        )
+        own = autocommit, share, prepare_threshold
+        _set_up(conn, notice_handler, own, timeouts, cursor_factory)
         conn._discover_types(discover_types, limit)
         return conn
 
@@ -578,6 +576,7 @@ def _checked(command_timeout: float | None, cancel_timeout: float) -> tuple[floa
     Where no library runs, nothing is begun.
     """
     running_library()
+    warn_of_environment()
     check_seconds(command_timeout)
     check_seconds(cancel_timeout, PATIENCE, "cancel_timeout")
     return command_timeout, cancel_timeout
@@ -586,14 +585,13 @@ def _checked(command_timeout: float | None, cancel_timeout: float) -> tuple[floa
 def _set_up(
     conn: Connection[Any],
     handler: NoticeHandler | None,
-    modes: tuple[bool, bool],
+    own: tuple[bool, bool, int | None],
     timeouts: tuple[float | None, float],
     cursor_factory: type[Cursor[Any]] | None,
-    prepare_threshold: int | None,
 ) -> None:
     """Set what was asked for, and hand out what the server said while connecting."""
-    conn._autocommit, share = map(bool, modes)
-    conn._sharing = Sharing() if share else None
+    autocommit, share, prepare_threshold = own
+    conn._autocommit, conn._sharing = bool(autocommit), Sharing() if share else None
     conn.command_timeout, conn.cancel_timeout = timeouts
     if prepare_threshold != -1:
         conn.prepare_threshold = prepare_threshold
