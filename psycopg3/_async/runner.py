@@ -121,7 +121,7 @@ class AsyncRunner(Session):
         """
         deadline = None
         if timeout is not None or self.command_timeout is not None:
-            deadline = self._deadline(timeout)
+            deadline = _deadline(self, timeout)
         # Threads have no place of their own.
         if (self._place is not None and self._is_elsewhere()) or self.lock.owned():
             await self._check_place()
@@ -150,7 +150,7 @@ class AsyncRunner(Session):
 
         Args and errors are those of `_in_turn()`.
         """
-        return AsyncHeldTurn(self, self._deadline(timeout))
+        return AsyncHeldTurn(self, _deadline(self, timeout))
 
     async def _take_turn(self, turn: AsyncHeldTurn) -> None:
         """Begin a block that holds the connection."""
@@ -189,16 +189,6 @@ class AsyncRunner(Session):
         self._leave()
         # In this order: a signal in between must not leave the lock taken.
         self._block_turn, turn.is_held = int, False
-
-    def _deadline(self, timeout: float | Deadline | None) -> Deadline | None:
-        if isinstance(timeout, Deadline):
-            return timeout
-        if timeout is None:
-            timeout = self.command_timeout
-        if timeout is None or timeout == NO_TIMEOUT:
-            return None
-        check_seconds(timeout)
-        return Deadline.after(timeout, partial(_expired, timeout))
 
     def _is_elsewhere(self) -> bool:
         """Whether another event loop runs here than the connection lives in, or none."""
@@ -523,6 +513,17 @@ def running_library() -> tasks.Library:
         return tasks.current()
     except RuntimeError as ex:
         raise e.InterfaceError(str(ex)) from None
+
+
+def _deadline(session: AsyncRunner, timeout: float | Deadline | None) -> Deadline | None:
+    if isinstance(timeout, Deadline):
+        return timeout
+    if timeout is None:
+        timeout = session.command_timeout
+    if timeout is None or timeout == NO_TIMEOUT:
+        return None
+    check_seconds(timeout)
+    return Deadline.after(timeout, partial(_expired, timeout))
 
 
 def _expired(timeout: float) -> e.QueryTimeout:

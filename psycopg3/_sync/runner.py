@@ -122,7 +122,7 @@ class Runner(Session):
         """
         deadline = None
         if timeout is not None or self.command_timeout is not None:
-            deadline = self._deadline(timeout)
+            deadline = _deadline(self, timeout)
         # Threads have no place of their own.
         if (self._place is not None and self._is_elsewhere()) or self.lock.owned():
             self._check_place()
@@ -151,7 +151,7 @@ class Runner(Session):
 
         Args and errors are those of `_in_turn()`.
         """
-        return HeldTurn(self, self._deadline(timeout))
+        return HeldTurn(self, _deadline(self, timeout))
 
     def _take_turn(self, turn: HeldTurn) -> None:
         """Begin a block that holds the connection."""
@@ -190,16 +190,6 @@ class Runner(Session):
         self._leave()
         # In this order: a signal in between must not leave the lock taken.
         self._block_turn, turn.is_held = int, False
-
-    def _deadline(self, timeout: float | Deadline | None) -> Deadline | None:
-        if isinstance(timeout, Deadline):
-            return timeout
-        if timeout is None:
-            timeout = self.command_timeout
-        if timeout is None or timeout == NO_TIMEOUT:
-            return None
-        check_seconds(timeout)
-        return Deadline.after(timeout, partial(_expired, timeout))
 
     def _is_elsewhere(self) -> bool:
         """Whether another event loop runs here than the connection lives in, or none."""
@@ -524,6 +514,17 @@ def running_library() -> threads.Library:
         return threads.current()
     except RuntimeError as ex:
         raise e.InterfaceError(str(ex)) from None
+
+
+def _deadline(session: Runner, timeout: float | Deadline | None) -> Deadline | None:
+    if isinstance(timeout, Deadline):
+        return timeout
+    if timeout is None:
+        timeout = session.command_timeout
+    if timeout is None or timeout == NO_TIMEOUT:
+        return None
+    check_seconds(timeout)
+    return Deadline.after(timeout, partial(_expired, timeout))
 
 
 def _expired(timeout: float) -> e.QueryTimeout:
