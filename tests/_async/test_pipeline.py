@@ -516,7 +516,7 @@ class TestExecutemany:
             assert p.status == PipelineStatus.ON
             got = [await each.fetchone() async for each in cur.results()]
             assert got == [(i,) for i in range(count)]
-            assert cur.rowcount == 1
+            assert cur.rowcount == count
             assert await after.fetchone() == (2,)
             assert await before.fetchone() == (1,)
 

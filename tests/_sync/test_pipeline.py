@@ -517,7 +517,7 @@ class TestExecutemany:
             assert p.status == PipelineStatus.ON
             got = [each.fetchone() for each in cur.results()]
             assert got == [(i,) for i in range(count)]
-            assert cur.rowcount == 1
+            assert cur.rowcount == count
             assert after.fetchone() == (2,)
             assert before.fetchone() == (1,)
 
