@@ -337,7 +337,7 @@ class _Asyncio(Library):
         task.add_done_callback(_spawned.discard)
         # A task that is cancelled before its first turn never begins: what its coroutine does at its
         # end, whoever waits for it, would be left out.
-        return partial(loop.call_soon, task.cancel)
+        return lambda: loop.call_soon(task.cancel)
 
 
 # An event loop keeps only weak references to its tasks: these would be collected in the middle.
