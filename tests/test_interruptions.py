@@ -426,7 +426,7 @@ def test_a_dropped_block_lets_nothing_be_lost(dsn, watcher, autocommit):
             lambda: conn.commit(),
             lambda: conn.listen("news", print),
         ):
-            with pytest.raises(errors.ProgrammingError, match=r"block was to end.*rollback\(\)"):
+            with pytest.raises(errors.ProgrammingError, match=r"dropped without its end.*rollback\(\)"):
                 work()
         conn.rollback()
         drop_block(conn)
@@ -442,7 +442,7 @@ def test_a_dropped_block_lets_nothing_be_lost(dsn, watcher, autocommit):
 @pytest.mark.usefixtures("things")
 def test_a_dropped_block_inside_of_another(conn, watcher):
     """What it has done can't be kept: so the block around it can't either."""
-    with pytest.raises(errors.ProgrammingError, match="block was to end"):
+    with pytest.raises(errors.ProgrammingError, match="dropped without its end"):
         with conn.transaction():
             drop_block(conn)
     assert not conn.in_transaction
@@ -470,7 +470,7 @@ async def test_a_dropped_block_among_tasks(dsn, watcher):
                     await aconn.execute("insert into things values (1)")
             except struck:
                 pass
-        with pytest.raises(errors.ProgrammingError, match="block was to end"):
+        with pytest.raises(errors.ProgrammingError, match="dropped without its end"):
             await aconn.execute("insert into things values (2)")
         await aconn.rollback()
         await aconn.execute("insert into things values (3)")

@@ -268,7 +268,7 @@ def warn_of_environment() -> None:
     for keyword in _NEWER_VARIABLES:
         name = f"PG{keyword.replace('_', '').upper()}"
         if os.environ.get(name) and (advice := needs_newer(keyword)):
-            warnings.warn(f"{name} is set and not in force{advice}", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"{name} is set and not in force{advice}", RuntimeWarning, stacklevel=4)
 
 
 def warn_of_gssapi(pgconn: PGconn, params: Mapping[str, Any]) -> None:
