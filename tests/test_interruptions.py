@@ -426,7 +426,9 @@ def test_a_dropped_block_lets_nothing_be_lost(dsn, watcher, autocommit):
             lambda: conn.commit(),
             lambda: conn.listen("news", print),
         ):
-            with pytest.raises(errors.ProgrammingError, match=r"dropped without its end.*rollback\(\)"):
+            with pytest.raises(
+                errors.ProgrammingError, match=r"dropped without its end.*rollback\(\)"
+            ):
                 work()
         conn.rollback()
         drop_block(conn)

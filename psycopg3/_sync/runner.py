@@ -228,7 +228,7 @@ class Runner(Session):
             if self._sharing is not None and self._sharing.is_wanted:
                 Turn(self, deadline).finish_shared()
             else:
-                self._library.shield(self._recover, True, is_last=False)
+                self._library.shield(self._recover, True)
         self._exchange.last, self._exchange.is_used = None, False
 
     def _end_operation(self) -> None:
@@ -329,13 +329,8 @@ class Runner(Session):
         """
         return None if self.lock.locked() or self._exchange.needs_drain else self._receive_idle()
 
-    def _recover(self, cancel: bool, is_last: bool = True) -> None:
-        """Bring the session back to rest within its budget, or give it up; raises no driver's error.
-
-        Args:
-            cancel: whether to stop the server's work first.
-            is_last: whether to give it up if this is interrupted, too; else it is still to be done.
-        """
+    def _recover(self, cancel: bool) -> None:
+        """Bring the session back to rest within its budget, or give it up; raises no driver's error."""
         seconds = self.cancel_timeout
         if not seconds:
             self._give_up()
@@ -345,11 +340,11 @@ class Runner(Session):
         try:
             drive(gen, self._route.dialer, self._watcher.wait, deadline)
         except BaseException as ex:
-            if is_last or isinstance(ex, e.Error):
-                self._log(
-                    "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
-                )
-                self._give_up()
+            # Interrupted, it may have left a cancel request on its way, which would strike a later query.
+            self._log(
+                "%r is closed, it could not be brought to rest: %s", self, str(ex) or repr(ex)
+            )
+            self._give_up()
             if not isinstance(ex, e.Error):
                 raise
 

@@ -156,6 +156,6 @@ class HeldTurn(Turn):
         if self.is_held:
             try:
                 self._session._drop_turn(self)
-            except BaseException as ex:  # of a signal's handler: from here Python raises nothing
+            except BaseException:  # of a signal's handler: the lock must not stay taken
                 self._session._drop_turn(self)
-                self._session.pgconn._interruptions.append(ex)
+                raise

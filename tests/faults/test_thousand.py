@@ -126,7 +126,7 @@ def a_block_without_its_end(conn: Any, dsn: str) -> None:
                 conn.execute("select 1")
         except struck:
             pass
-    with pytest.raises(psycopg3.ProgrammingError, match="block was to end"):
+    with pytest.raises(psycopg3.ProgrammingError, match="dropped without its end"):
         conn.execute("select 1")
     conn.rollback()
 
