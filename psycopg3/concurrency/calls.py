@@ -189,9 +189,11 @@ class BlockingCall(Call[T]):
 
     def run(self) -> None:
         """Make the call. Raises nothing."""
-        assert self._call is not None
-        func, args = self._call
-        self._call = None
+        call, self._call = self._call, None
+        # A signal's exception may have hidden that its thread had been started: then both come here.
+        if call is None:
+            return
+        func, args = call
         try:
             value = func(*args)
         except BaseException as ex:
