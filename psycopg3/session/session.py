@@ -471,10 +471,8 @@ class Session(_Exceptions, _Beginning, Preparing):
         opened = len(commands) > 1 and not exchange.pipelined
         if opened:
             exchange.enter(own=True)
-        elif (
-            ending and exchange.is_unsynced
-        ):  # what failed before in a pipeline mustn't abort these
-            exchange.sync()
+        elif ending and exchange.is_unsynced:
+            exchange.sync()  # what failed before in a pipeline mustn't abort these
         sent = [exchange.send(command(sql), ending) for sql in commands]
         if opened:
             yield from exchange.leave_gen()
@@ -510,9 +508,8 @@ class Session(_Exceptions, _Beginning, Preparing):
             InFailedSqlTransaction: a statement had failed, so the server has rolled back.
         """
         exchange = self._exchange
-        if (
-            exchange.is_unsynced and not exchange.has_begun
-        ):  # a statement of the user's may have begun one
+        if exchange.is_unsynced and not exchange.has_begun:
+            # A statement of the user's may have begun one.
             yield from exchange.receive_gen(exchange.sync())
         if self._is_idle():
             check_untold(exchange, words_encoding(self.pgconn))
